@@ -1,0 +1,5 @@
+CREATE TABLE queues (
+    queue smallint NOT NULL,
+    paused_at timestamptz,
+    PRIMARY KEY (queue)
+);

@@ -1,0 +1,15 @@
+CREATE TABLE rules (
+    project_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    active INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    live BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER,
+    PRIMARY KEY (project_id, id),
+    UNIQUE (project_id, name, live),
+    FOREIGN KEY (project_id) REFERENCES projects (id)
+) STRICT;

@@ -1,0 +1,5 @@
+CREATE TABLE queues (
+    queue INTEGER NOT NULL,
+    paused_at INTEGER,
+    PRIMARY KEY (queue)
+) STRICT, WITHOUT ROWID;

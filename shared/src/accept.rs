@@ -1,0 +1,285 @@
+//! The one way in: events are kept, durably, before anybody is told that they are. Requests that come at the same time
+//! share a commit; then the queue is nudged, and should that fail, the due loop finds the events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::config::AcceptConfig;
+use crate::domain::event::Event;
+use crate::domain::intake::NewEvent;
+use crate::domain::job::{Envelope, Job, NewJob};
+use crate::id::{EventId, JobId, KeyId, ProjectId, sha256, time_of};
+use crate::queue::Queue;
+use crate::store::events::{Incoming, Nudge, Taken};
+use crate::store::idempotency::IdempotencyKey;
+use crate::store::{Store, StoreError};
+use crate::time::Time;
+
+/// An event that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: EventId,
+    /// When it was accepted; of a replay, when the first was.
+    pub received_at: Time,
+    /// Whether the same event had been accepted before, under the same idempotency key.
+    pub replayed: bool,
+}
+
+/// Why an event was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Its idempotency key was used for another body.
+    Conflict,
+    /// The first request with its idempotency key is still running.
+    InProgress {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The store will not have it, whatever the reason: this one alone, not its neighbours.
+    Rejected,
+    /// The store is away.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+type Answer = Vec<Result<Accepted, Refused>>;
+
+struct Asked {
+    project: ProjectId,
+    key: KeyId,
+    events: Vec<NewEvent>,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// Takes events in. Cheap to clone.
+#[derive(Clone)]
+pub struct Accept {
+    asks: mpsc::Sender<Asked>,
+}
+
+struct Committer {
+    store: Store,
+    queue: Arc<dyn Queue>,
+    /// Whether the queue lives in the store, so that its jobs are committed with the events.
+    jobs_here: bool,
+    clock: Clock,
+    config: AcceptConfig,
+    nudges: Arc<Semaphore>,
+}
+
+const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1) };
+
+/// How many nudges may be under way: beyond it the queue is slow or away, and the due loop finds what is not nudged.
+const NUDGES: usize = 32;
+
+impl Accept {
+    /// Starts the committers; they end when the last handle is gone.
+    pub fn start(store: &Store, queue: &Arc<dyn Queue>, jobs_here: bool, clock: &Clock, config: &AcceptConfig) -> Self {
+        let (asks, waiting) = mpsc::channel(4096);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let nudges = Arc::new(Semaphore::new(NUDGES));
+        for _ in 0..config.committers {
+            let committer = Committer {
+                store: store.clone(),
+                queue: Arc::clone(queue),
+                jobs_here,
+                clock: clock.clone(),
+                config: config.clone(),
+                nudges: Arc::clone(&nudges),
+            };
+            tokio::spawn(committer.run(Arc::clone(&waiting)));
+        }
+        Self { asks }
+    }
+
+    /// Keeps events; one answer for each, in order. They are committed when it answers.
+    pub async fn accept(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
+        let count = events.len();
+        let (reply, answer) = oneshot::channel();
+        let sent = self.asks.send(Asked { project, key, events, reply }).await;
+        let away = || vec![Err(AWAY); count];
+        if sent.is_err() {
+            return away();
+        }
+        answer.await.unwrap_or_else(|_| away())
+    }
+}
+
+impl Committer {
+    async fn run(self, waiting: Arc<Mutex<mpsc::Receiver<Asked>>>) {
+        loop {
+            let mut asks = Vec::new();
+            {
+                let mut waiting = waiting.lock().await;
+                if waiting.recv_many(&mut asks, self.config.batch).await == 0 {
+                    return;
+                }
+                if !self.config.linger.is_zero() && asks.len() < self.config.batch {
+                    tokio::time::sleep(self.config.linger).await;
+                    while asks.len() < self.config.batch {
+                        let Ok(ask) = waiting.try_recv() else { break };
+                        asks.push(ask);
+                    }
+                }
+            }
+            self.commit(asks).await;
+        }
+    }
+
+    async fn commit(&self, asks: Vec<Asked>) {
+        // The ids carry this moment: what commits much later than its id says would be overlooked by forward readers.
+        let now = self.clock.now();
+        let mut incoming = Vec::new();
+        let mut replies = Vec::with_capacity(asks.len());
+        for ask in asks {
+            replies.push((ask.events.len(), ask.reply));
+            let (project, key) = (ask.project, ask.key);
+            incoming.extend(ask.events.into_iter().map(|event| self.incoming(project, key, event, now)));
+        }
+        metrics::histogram!("bellbuoy_accept_batch_events").record(incoming.len() as f64);
+        let incoming = Arc::new(incoming);
+        let mut outcomes = self.keep(Arc::clone(&incoming), now).await;
+        let fresh: Vec<bool> = outcomes.iter().map(|outcome| matches!(outcome, Ok(Taken::New))).collect();
+        let mut answers: Vec<_> = incoming.iter().zip(outcomes.drain(..)).map(|(one, outcome)| answer(one, outcome)).collect();
+        for (count, reply) in replies {
+            // Whoever asked may have gone away; the events stay.
+            let _ = reply.send(answers.drain(..count).collect());
+        }
+        if !self.jobs_here {
+            let kept: Vec<&Incoming> = incoming.iter().zip(fresh).filter(|(_, fresh)| *fresh).map(|(one, _)| one).collect();
+            self.nudge(&kept);
+        }
+    }
+
+    fn incoming(&self, project: ProjectId, key: KeyId, new: NewEvent, now: Time) -> Incoming {
+        let idempotency = new.idempotency;
+        let expires_at = now.plus(self.config.idempotency_ttl);
+        let event = Event {
+            id: EventId::fresh(now),
+            kind: new.kind,
+            source: new.source,
+            payload: new.payload,
+            occurred_at: new.occurred_at,
+            received_at: now,
+            idempotency_key: idempotency.as_ref().map(|one| one.key.clone()),
+            correlation_id: new.correlation_id,
+            replay_of: None,
+            key_id: Some(key),
+        };
+        let key = idempotency.map(|one| IdempotencyKey { hash: sha256(one.key.as_bytes()), body: one.body, expires_at });
+        Incoming { project, event, key }
+    }
+
+    /// Keeps a batch; one that the store refuses is halved until the bad event stands alone.
+    async fn keep(&self, batch: Arc<Vec<Incoming>>, now: Time) -> Vec<Result<Taken, Refused>> {
+        let nudge = self.jobs_here.then(|| self.jobs_maker(now));
+        let kept = self.store.accept_events(Arc::clone(&batch), nudge, now);
+        match tokio::time::timeout(self.config.commit_timeout, kept).await {
+            Ok(Ok(taken)) => taken.into_iter().map(Ok).collect(),
+            Ok(Err(error)) if error.is_passing() => {
+                tracing::warn!(%error, events = batch.len(), "events were not kept");
+                vec![Err(AWAY); batch.len()]
+            }
+            Ok(Err(error)) => self.halve(&batch, error, now).await,
+            Err(_) => {
+                tracing::warn!(events = batch.len(), "the store did not commit in time");
+                vec![Err(AWAY); batch.len()]
+            }
+        }
+    }
+
+    async fn halve(&self, batch: &[Incoming], error: StoreError, now: Time) -> Vec<Result<Taken, Refused>> {
+        let [_, _, ..] = batch else {
+            tracing::error!(%error, project = ?batch.first().map(|one| one.project), "the store refuses an event");
+            return vec![Err(Refused::Rejected); batch.len()];
+        };
+        let (left, right) = batch.split_at(batch.len() / 2);
+        let mut outcomes = Box::pin(self.keep(Arc::new(left.to_vec()), now)).await;
+        outcomes.extend(Box::pin(self.keep(Arc::new(right.to_vec()), now)).await);
+        outcomes
+    }
+
+    fn jobs_maker(&self, now: Time) -> Nudge {
+        let inline = self.config.inline_job_bytes.as_usize();
+        Arc::new(move |project, events| jobs(project, events, inline, now))
+    }
+
+    fn nudge(&self, kept: &[&Incoming]) {
+        let mut by_project: BTreeMap<ProjectId, Vec<&Event>> = BTreeMap::new();
+        for one in kept {
+            by_project.entry(one.project).or_default().push(&one.event);
+        }
+        let inline = self.config.inline_job_bytes.as_usize();
+        let now = self.clock.now();
+        let jobs: Vec<NewJob> = by_project.into_iter().flat_map(|(project, events)| jobs(project, &events, inline, now)).collect();
+        let Ok(permit) = Arc::clone(&self.nudges).try_acquire_owned() else {
+            metrics::counter!("bellbuoy_nudges_lost_total").increment(jobs.len() as u64);
+            return;
+        };
+        if jobs.is_empty() {
+            return;
+        }
+        let queue = Arc::clone(&self.queue);
+        tokio::spawn(async move {
+            let count = jobs.len() as u64;
+            if let Err(error) = queue.push(jobs).await {
+                metrics::counter!("bellbuoy_nudges_lost_total").increment(count);
+                tracing::debug!(%error, "the queue was not nudged; the due loop will find the events");
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, Refused> {
+    match outcome? {
+        Taken::New => {
+            metrics::counter!("bellbuoy_events_accepted_total").increment(1);
+            Ok(Accepted { id: one.event.id, received_at: one.event.received_at, replayed: false })
+        }
+        Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
+        Taken::Conflict => Err(Refused::Conflict),
+    }
+}
+
+/// How many events one job carries at most.
+const PER_JOB: usize = 64;
+
+/// The jobs that nudge these events of one project: they carry them while they are small.
+fn jobs(project: ProjectId, events: &[&Event], inline: usize, now: Time) -> Vec<NewJob> {
+    let mut chunks: Vec<Vec<&Event>> = Vec::new();
+    let mut size = 0;
+    for event in events {
+        let bytes = event.payload.get().len() + 300;
+        let full = chunks.last().is_none_or(|chunk| chunk.len() >= PER_JOB || size + bytes > inline);
+        if full {
+            chunks.push(Vec::new());
+            size = 0;
+        }
+        size += bytes;
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.push(event);
+        }
+    }
+    chunks.into_iter().filter_map(|chunk| job(project, &chunk, inline, now)).collect()
+}
+
+fn job(project: ProjectId, chunk: &[&Event], inline: usize, now: Time) -> Option<NewJob> {
+    let alone = chunk.len() == 1 && chunk[0].payload.get().len() > inline;
+    let job = if alone {
+        Job::EvaluateStored(chunk.iter().map(|event| event.id).collect())
+    } else {
+        Job::Evaluate(chunk.iter().map(|event| (*event).clone()).collect())
+    };
+    let queue = job.queue();
+    let body = Envelope::new(project, job).encode();
+    // An event that can't be encoded is still kept, and the due loop finds it.
+    body.ok().map(|body| NewJob { id: JobId::fresh(now), project, queue, body })
+}

@@ -1,0 +1,129 @@
+//! Who calls: API keys, kept at hand as long as their project's epoch stands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::clock::Clock;
+use crate::domain::key::{ApiKey, PlainKey, Scope};
+use crate::domain::project::ProjectStatus;
+use crate::epochs::Epochs;
+use crate::id::{KeyId, ProjectId};
+use crate::store::Store;
+
+/// Whoever a request comes from, once they have proved it.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// The holder of an API key.
+    Key {
+        /// The project of the key.
+        project: ProjectId,
+        /// The key.
+        key_id: KeyId,
+        /// What it may do.
+        scopes: Arc<[Scope]>,
+    },
+}
+
+impl Principal {
+    /// The project in which they act.
+    pub const fn project(&self) -> ProjectId {
+        match self {
+            Self::Key { project, .. } => *project,
+        }
+    }
+
+    /// Whether they may do that.
+    pub fn may(&self, scope: Scope) -> bool {
+        match self {
+            Self::Key { scopes, .. } => scopes.contains(&scope),
+        }
+    }
+}
+
+/// Why somebody was not recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// There is no such key, or it was revoked.
+    #[error("unknown key")]
+    Unknown,
+    /// The key has ended.
+    #[error("expired key")]
+    Expired,
+    /// The project of the key is suspended or archived.
+    #[error("suspended project")]
+    Suspended,
+    /// The store can't tell just now.
+    #[error("the store is away")]
+    Unavailable,
+}
+
+#[derive(Clone)]
+struct Known {
+    key: Arc<ApiKey>,
+    scopes: Arc<[Scope]>,
+    status: ProjectStatus,
+    epoch: i64,
+}
+
+/// The keys of all projects.
+pub struct Keys {
+    store: Store,
+    clock: Clock,
+    epochs: Arc<Epochs>,
+    // A prefix that nobody has is remembered too, so that guessing does not reach the store each time.
+    known: Cache<String, Option<Known>>,
+}
+
+impl Keys {
+    /// None at hand yet.
+    pub fn new(store: Store, clock: Clock, epochs: Arc<Epochs>, ttl: Duration, max: u64) -> Self {
+        let known = Cache::builder().max_capacity(max).time_to_live(ttl).build();
+        Self { store, clock, epochs, known }
+    }
+
+    /// Whose key this is.
+    ///
+    /// # Errors
+    /// When it is nobody's, has ended, or can't be looked up.
+    pub async fn authenticate(&self, text: &str) -> Result<Principal, AuthError> {
+        let plain = PlainKey::parse(text).ok_or(AuthError::Unknown)?;
+        let known = self.find(&plain.prefix).await?.ok_or(AuthError::Unknown)?;
+        if !known.key.is(&plain) || known.key.revoked_at.is_some() {
+            return Err(AuthError::Unknown);
+        }
+        if !known.key.is_valid(self.clock.now()) {
+            return Err(AuthError::Expired);
+        }
+        if known.status != ProjectStatus::Active {
+            return Err(AuthError::Suspended);
+        }
+        Ok(Principal::Key { project: known.key.project, key_id: known.key.id, scopes: known.scopes })
+    }
+
+    async fn find(&self, prefix: &str) -> Result<Option<Known>, AuthError> {
+        if let Some(found) = self.known.get(prefix).await {
+            let current = |known: &Known| self.epochs.of(known.key.project).is_none_or(|epoch| epoch <= known.epoch);
+            if found.as_ref().is_none_or(current) {
+                metrics::counter!("bellbuoy_cache_hits_total", "cache" => "keys").increment(1);
+                return Ok(found);
+            }
+            self.known.invalidate(prefix).await;
+        }
+        metrics::counter!("bellbuoy_cache_misses_total", "cache" => "keys").increment(1);
+        let read = async {
+            let found = self.store.find_key(prefix).await?;
+            Ok::<_, crate::store::StoreError>(found.map(|(key, status, epoch)| Known {
+                scopes: key.scopes.clone().into(),
+                key: Arc::new(key),
+                status,
+                epoch,
+            }))
+        };
+        self.known.try_get_with(prefix.to_owned(), read).await.map_err(|error| {
+            tracing::warn!(%error, "a key could not be looked up");
+            AuthError::Unavailable
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! What every role works with: the only context there is.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept::Accept;
+use crate::access::Keys;
+use crate::clock::Clock;
+use crate::config::{Config, CoordinationUrl, QueueUrl};
+use crate::coordination::Coordination;
+use crate::coordination::memory::MemoryCoordination;
+use crate::coordination::redis::RedisCoordination;
+use crate::epochs::Epochs;
+use crate::events::Events;
+use crate::limits::Limiter;
+use crate::queue::Queue;
+use crate::queue::redis::RedisQueue;
+use crate::registry::Registry;
+use crate::rulesets::RuleSets;
+use crate::seal::Sealer;
+use crate::store::jobs::SqlQueue;
+use crate::store::{Step, Store};
+
+/// The doors, what stands behind them, and what is kept at hand.
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What time it is.
+    pub clock: Clock,
+    /// All truth.
+    pub store: Store,
+    /// "Now", and nothing else.
+    pub queue: Arc<dyn Queue>,
+    /// Whether the queue lives in the store, so that jobs are committed with what they are about.
+    pub jobs_here: bool,
+    /// What processes tell each other.
+    pub coordination: Arc<dyn Coordination>,
+    /// Request limits.
+    pub limiter: Arc<Limiter>,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// What changes elsewhere.
+    pub epochs: Arc<Epochs>,
+    /// API keys.
+    pub keys: Keys,
+    /// Compiled rules.
+    pub rulesets: RuleSets,
+    /// The event pipeline.
+    pub events: Events,
+    /// This process among the others.
+    pub registry: Arc<Registry>,
+    /// Wakes the due loop before its time.
+    pub due: tokio::sync::Notify,
+    /// What runs beside the roles.
+    pub background: TaskTracker,
+    stop_background: CancellationToken,
+}
+
+impl App {
+    /// Opens every door, migrates the store, registers the process and starts what runs beside its roles.
+    ///
+    /// # Errors
+    /// When a door does not open or the process may not serve.
+    pub async fn start(config: Config, clock: Clock, role: &str) -> Result<Arc<Self>, StartError> {
+        let config = Arc::new(config);
+        let sealer = Sealer::open(&config)?;
+        let store = Store::open(&config.store, config.log.slow_query).await?;
+        check_durability(&config, &store).await?;
+        for name in store.migrate(Step::Up).await? {
+            tracing::info!(migration = name, "applied");
+        }
+        let registry = Registry::join(&config, &store, &clock, role).await?;
+        store.make_partitions(clock.now()).await?;
+        if registry.is_alone() {
+            let released = store.release_former_self(clock.now()).await?;
+            if released > 0 {
+                tracing::info!(released, "took back what this process held when it last ended");
+            }
+        }
+        let app = Arc::new(Self::assemble(config, clock, store, sealer, registry)?);
+        app.epochs.refresh(&app.store).await?;
+        app.start_background();
+        Ok(app)
+    }
+
+    fn assemble(
+        config: Arc<Config>,
+        clock: Clock,
+        store: Store,
+        sealer: Sealer,
+        registry: Arc<Registry>,
+    ) -> Result<Self, StartError> {
+        let lease = config.queue.lease;
+        let queue: Arc<dyn Queue> = match &config.queue.url {
+            QueueUrl::Sql => Arc::new(SqlQueue::new(store.clone(), lease)),
+            QueueUrl::Redis(url) => Arc::new(RedisQueue::open(url.expose().as_str(), &config.queue.prefix, lease)?),
+        };
+        let jobs_here = matches!(config.queue.url, QueueUrl::Sql);
+        let coordination: Arc<dyn Coordination> = match &config.coordination.url {
+            CoordinationUrl::Memory => Arc::new(MemoryCoordination::new()),
+            CoordinationUrl::Redis(url) => {
+                let timeout = config.coordination.timeout;
+                Arc::new(RedisCoordination::open(url.expose().as_str(), &config.queue.prefix, timeout)?)
+            }
+        };
+        let counting = Arc::clone(&registry);
+        let limiter =
+            Limiter::new(Arc::clone(&coordination), config.limits.lease_window, move || counting.live());
+        let epochs = Arc::new(Epochs::default());
+        let (ttl, max) = (config.cache.ttl, config.cache.max_entries);
+        let keys = Keys::new(store.clone(), clock.clone(), Arc::clone(&epochs), ttl, max);
+        let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
+        let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
+        Ok(Self {
+            events: Events::new(store.clone(), accept),
+            limiter: Arc::new(limiter),
+            due: tokio::sync::Notify::new(),
+            background: TaskTracker::new(),
+            stop_background: CancellationToken::new(),
+            config,
+            clock,
+            store,
+            queue,
+            jobs_here,
+            coordination,
+            sealer,
+            epochs,
+            keys,
+            rulesets,
+            registry,
+        })
+    }
+
+    fn start_background(self: &Arc<Self>) {
+        let stop = &self.stop_background;
+        self.background.spawn(Arc::clone(&self.registry).run(stop.clone()));
+        self.background.spawn(Arc::clone(&self.limiter).run(stop.clone()));
+        let (store, coordination) = (self.store.clone(), Arc::clone(&self.coordination));
+        self.background.spawn(Arc::clone(&self.epochs).run(store, coordination, stop.clone()));
+    }
+
+    /// Ends what runs beside the roles, signs off and closes the store; after this nothing of the process is left.
+    pub async fn close(&self) {
+        self.stop_background.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.store.close().await;
+    }
+}
+
+async fn check_durability(config: &Config, store: &Store) -> Result<(), StartError> {
+    let weak = store.durability().await?;
+    if weak.is_empty() {
+        return Ok(());
+    }
+    if config.store.require_durable {
+        return Err(StartError::NotDurable(weak.join("; ")));
+    }
+    tracing::warn!(weak = weak.join("; "), "a crash of the machine may lose what was accepted");
+    Ok(())
+}
+
+/// Why a process did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] crate::queue::QueueError),
+    /// The coordination.
+    #[error(transparent)]
+    Coordination(#[from] crate::coordination::CoordinationError),
+    /// The sealing key.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
+    /// It may not serve beside others.
+    #[error(transparent)]
+    Refused(#[from] crate::registry::RefusedToServe),
+    /// The store may lose what it committed.
+    #[error("the store may lose what it committed, and store.require_durable is set: {0}")]
+    NotDurable(String),
+}

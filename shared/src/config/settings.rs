@@ -1,0 +1,352 @@
+//! The list of all settings. To add one, add it here: a doc comment that says what it does and
+//! why its default is what it is, a type, a default. Nothing else needs to be told.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{
+    choices::{LogFormat, Profile, WorkerQueue},
+    engines::{CoordinationUrl, QueueUrl, StoreUrl},
+    network::loopback,
+    secret::{SealKey, Secret},
+    server_url::HttpUrl,
+    setting::Setting,
+    table::{Field, Origins, Section, settings},
+    units::ByteSize,
+};
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const fn mins(count: u64) -> Duration {
+    secs(count * 60)
+}
+
+const fn hours(count: u64) -> Duration {
+    mins(count * 60)
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn everywhere(port: u16) -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], port))
+}
+
+settings! {
+    /// The public HTTP API.
+    http: HttpConfig {
+        /// Where the API listens. Development stays on this machine; elsewhere a load balancer must
+        /// reach it.
+        listen: SocketAddr = local(8080), production: everywhere(8080);
+        /// How people and programs outside reach the API; links in messages begin with it. Must be
+        /// https outside of development.
+        public_url: HttpUrl = HttpUrl::of(local(8080));
+        /// The domain whose subdomains name projects (`acme.alerts.example.com`). Not set: projects
+        /// are named by header, key or token only.
+        base_domain: Option<String> = None;
+        /// The largest request body. Enough for a usual batch of 1000 events of 8 KiB; larger
+        /// batches are split by the producer.
+        max_body: ByteSize = ByteSize::mib(8);
+        /// How long a request may take. Longer than any answer needs, shorter than the 60 s after
+        /// which load balancers give up.
+        request_timeout: Duration = secs(30);
+        /// Connections served at once, further ones wait. Bounds memory and file descriptors, far
+        /// above what one process can keep busy.
+        max_connections: usize = 10_000;
+        /// How long a client may take to send its headers. Honest ones need one round trip; slow
+        /// ones must not hold connections.
+        header_timeout: Duration = secs(10);
+        /// Origins whose browser pages may call the API (`https://app.example.com`), besides those
+        /// of a project's settings; `*` for all. None, for only who is named may.
+        cors_origins: Vec<String> = Vec::new();
+        /// Networks of the proxies in front of us: only from there `X-Forwarded-For` is believed.
+        /// None, for anyone can write that header.
+        trusted_proxies: Vec<IpNet> = Vec::new();
+        /// Whether `/docs` and the OpenAPI document are served. Closed in production, where
+        /// strangers would read it.
+        docs_enabled: bool = true, production: false;
+        /// Whether browsers are told to come back over https only (HSTS). Not set: when public_url
+        /// is https.
+        hsts: Option<bool> = None;
+        /// How long running requests may go on after SIGTERM. Less than the 30 s after which
+        /// orchestrators kill.
+        shutdown_grace: Duration = secs(20);
+    }
+
+    /// The operations port of every role: health and metrics.
+    ops: OpsConfig {
+        /// Where `/live`, `/ready`, `/health` and `/metrics` listen. On this machine only, for it
+        /// has no login; in a container set 0.0.0.0:8081 and don't publish it.
+        listen: SocketAddr = local(8081);
+    }
+
+    /// Logs, to standard output.
+    log: LogConfig {
+        /// How lines look: for people in development, for collectors elsewhere.
+        format: LogFormat = LogFormat::Pretty, production: LogFormat::Json;
+        /// What is logged, as `tracing` filters are written: `info,bellbuoy=debug`. At info a
+        /// request or job makes about one line.
+        filter: String = "info".to_owned();
+        /// Statements that take longer are logged. Well above what any of ours takes on an idle
+        /// store.
+        slow_query: Duration = ms(500);
+    }
+
+    /// Traces, sent over OTLP.
+    otlp: OtlpConfig {
+        /// The collector, like `http://localhost:4318`. Not set: no traces are made.
+        endpoint: Option<HttpUrl> = None;
+        /// The share of traces that is kept, 0.0 to 1.0. All, until the collector is the
+        /// bottleneck.
+        sample_ratio: f64 = 1.0;
+        /// The name under which they appear.
+        service_name: String = "bellbuoy".to_owned();
+    }
+
+    /// The store: the SQL database that holds all truth.
+    store: StoreConfig {
+        /// The database: `sqlite://path` (one process) or
+        /// `postgres://user:password@host:5432/database`. A file by default, for then there is
+        /// nothing to install.
+        url: StoreUrl = StoreUrl::sqlite("./data/bellbuoy.db");
+        /// Connections of one process to a server. Commits are shared, so 16 keep a server of 8
+        /// cores busy; the sum over processes must stay below its own limit.
+        max_connections: u32 = 16;
+        /// Connections that are kept open when idle, so that the first requests after a lull don't
+        /// wait for a login.
+        min_connections: u32 = 2;
+        /// How long to wait for a connection. A pool that is empty for 5 s won't recover within a
+        /// request; 503 is the honest answer.
+        acquire_timeout: Duration = secs(5);
+        /// How long a statement may run. Less than a request may take, so that it is the store that
+        /// is blamed.
+        statement_timeout: Duration = secs(20);
+        /// How long a statement waits for a lock. Locks are held for milliseconds; what waits 5 s
+        /// is stuck and better retried.
+        lock_timeout: Duration = secs(5);
+        /// Connections for reading a SQLite file; writing has one of its own. Reads are short, more
+        /// than cores only queue in it.
+        read_connections: u32 = 4;
+        /// Whether a store that may lose commits in a power cut is refused at start. Must be on
+        /// outside of development: a 202 is a promise.
+        require_durable: bool = false, production: true;
+    }
+
+    /// The queue: carries jobs to workers at once.
+    queue: QueueConfig {
+        /// `sql:` (in the store, no other server) or `redis://host:6379` (`rediss://` for TLS).
+        url: QueueUrl = QueueUrl::Sql;
+        /// What all names in Redis begin with, so that installations can share a server.
+        prefix: String = "bellbuoy".to_owned();
+        /// How long a reserved job belongs to its worker unless renewed. Under the 30 s after which
+        /// a dead worker's work is promised to go on.
+        lease: Duration = secs(25);
+        /// Jobs reserved at once. Enough that the round trip is shared, few enough that other
+        /// workers get some.
+        batch: usize = 64;
+        /// How often to look when no wake-up came. Wake-ups are the rule; one look a second costs
+        /// nothing and is late by little.
+        poll: Duration = secs(1);
+        /// Reservations that may end without an outcome before a job is dead. A job that kills its
+        /// worker must not do so for ever.
+        max_attempts: u32 = 5;
+        /// How long a job of an unknown kind is given back before it is dead. A rolling deploy is
+        /// over within a day.
+        unknown_kind_patience: Duration = hours(24);
+    }
+
+    /// Coordination between processes: limits, presence, broadcast.
+    coordination: CoordinationConfig {
+        /// `memory:` (one process only; a second one is refused when it starts) or
+        /// `redis://host:6379` (`rediss://` for TLS).
+        url: CoordinationUrl = CoordinationUrl::Memory;
+        /// How long to wait for an answer before going on without. Nothing depends on it, so it may
+        /// cost a request only little.
+        timeout: Duration = ms(50);
+    }
+
+    /// Files: uploads, exports, reports.
+    files: FilesConfig {
+        /// The directory that holds them. Beside the database, so that one directory is all there
+        /// is to keep.
+        dir: PathBuf = PathBuf::from("./data/files");
+    }
+
+    /// Sealing: encryption of secrets and personal data in the store.
+    seal: SealConfig {
+        /// The key: 32 random bytes in base64. Not set: development makes one for itself; elsewhere
+        /// it must be given, for what it sealed is lost with it.
+        key: Option<Secret<SealKey>> = None;
+        /// Where development keeps the key that it makes. Beside the database that it opens.
+        dev_key_path: PathBuf = PathBuf::from("./data/seal.key");
+    }
+
+    /// Rate limits; 0 is unlimited. They are leased ahead over all processes, so they hold within a
+    /// lease window.
+    limits: LimitsConfig {
+        /// Events per second of the whole installation. Unlimited, for what it can take is known
+        /// only once it is measured.
+        system_per_second: u32 = 0;
+        /// Events per second of one project. Above any usual load, and a fraction of what one
+        /// process accepts: one flood leaves room for others.
+        project_per_second: u32 = 2_000;
+        /// Events per second of one API key. As much as its project, for most projects have one key
+        /// that matters.
+        key_per_second: u32 = 2_000;
+        /// Requests per second of one address that has not logged in. An office behind one address
+        /// passes, guessing passwords at speed does not.
+        address_per_second: u32 = 200;
+        /// Seconds' worth of a limit that may be saved up and spent at once. Two, so that clients
+        /// that send each second may be uneven.
+        burst_seconds: u32 = 2;
+        /// How far ahead a process leases its share. A request then needs no round trip, and a
+        /// process that dies takes little with it.
+        lease_window: Duration = ms(50);
+    }
+
+    /// Accepting events.
+    accept: AcceptConfig {
+        /// Events that share a commit at most. From here on larger commits save little and wait
+        /// longer.
+        batch: usize = 256;
+        /// How long to wait for more events before a commit. Not at all: what arrives during one
+        /// commit shares the next.
+        linger: Duration = ms(0);
+        /// Commits in flight at once. Two, so that one is filled while the other is on the disk.
+        committers: usize = 2;
+        /// How long a commit may take before 503 is answered. A store that needs longer is in
+        /// trouble, and producers do retry.
+        commit_timeout: Duration = secs(5);
+        /// The largest payload of one event. Ample for an alert; what is larger belongs into a
+        /// file.
+        max_payload: ByteSize = ByteSize::kib(256);
+        /// Events in one batch request. What one commit or a few can hold.
+        max_batch: usize = 1_000;
+        /// How long an idempotency key is remembered. Clients that retry do so within a day.
+        idempotency_ttl: Duration = hours(24);
+        /// Events travel inside their job while it is smaller than this, else they are read back.
+        /// Saves the read, and keeps queues small.
+        inline_job_bytes: ByteSize = ByteSize::kib(64);
+    }
+
+    /// Evaluating rules.
+    evaluate: EvaluateConfig {
+        /// Batches evaluated at once in one process. Each holds a connection of the store; four
+        /// leave most of the pool to others.
+        concurrency: usize = 4;
+        /// Events in one transaction. Bounds how long its locks are held, at a few milliseconds.
+        max_events_per_transaction: usize = 256;
+        /// Attempts before an event has failed. What fails five times alone will fail again.
+        attempts: u32 = 5;
+    }
+
+    /// Delivering to people, on all channels.
+    delivery: DeliveryConfig {
+        /// Deliveries under way at once in one process. They wait for providers, not for us, so
+        /// there are many.
+        concurrency: usize = 64;
+        /// How long a claimed delivery belongs to its worker; the provider call ends a fifth of it
+        /// before. Under the 30 s after which a dead worker's work is promised to go on.
+        claim: Duration = secs(25);
+        /// Pauses before each further attempt; after the last the delivery is dead. Short ones for
+        /// hiccups, long ones for an outage of half a day.
+        backoff: Vec<Duration> = vec![secs(5), secs(30), mins(2), mins(10), hours(1), hours(6)];
+        /// Calls at once to one provider of one project. Half of all, so that a slow provider never
+        /// takes the other half.
+        per_provider_concurrency: usize = 32;
+        /// Failures in a row after which a provider is left alone. More than bad luck, fewer than a
+        /// pile-up.
+        breaker_failures: u32 = 20;
+        /// How long it is left alone before one call tries again. As long as a restart takes.
+        breaker_open: Duration = secs(30);
+    }
+
+    /// Webhooks, to addresses that tenants choose.
+    webhooks: WebhooksConfig {
+        /// Private networks that may be called all the same. This machine in development, to try
+        /// webhooks out; else none, for tenants could reach what only we should.
+        allow_networks: Vec<IpNet> = loopback(), production: Vec::new();
+        /// How long an endpoint may take to answer. Must end a fifth before the claim does, or a
+        /// slow answer counts as unknown.
+        timeout: Duration = secs(15);
+        /// How much of an answer is read and kept. Enough for an error text.
+        max_response: ByteSize = ByteSize::kib(64);
+        /// The User-Agent that endpoints see.
+        user_agent: String = concat!("Bellbuoy/", env!("CARGO_PKG_VERSION")).to_owned();
+    }
+
+    /// The due loop: takes what is due straight from the store.
+    due: DueConfig {
+        /// How often it looks. Retries and rungs are seconds apart, so two are soon enough.
+        interval: Duration = secs(2);
+        /// Rows claimed at once. It looks again at once while batches are full.
+        batch: usize = 256;
+        /// A row unmoved this long after it became due is taken here, though a job for it may still
+        /// come. Long enough that a working queue is first.
+        grace: Duration = secs(10);
+        /// How far behind now events without evaluation are looked for. A commit that took its time
+        /// must not be passed by.
+        watermark_lag: Duration = secs(10);
+    }
+
+    /// Workers.
+    worker: WorkerConfig {
+        /// The queues that this process takes jobs from. All, so that one process is enough.
+        queues: Vec<WorkerQueue> = WorkerQueue::ALL.to_vec();
+        /// How long running jobs may go on after SIGTERM before they are given back. Less than the
+        /// 30 s after which orchestrators kill.
+        shutdown_grace: Duration = secs(20);
+    }
+
+    /// The scheduler of maintenance.
+    scheduler: SchedulerConfig {
+        /// How often it looks for ticks that are due. Schedules have a resolution of a second at
+        /// best.
+        tick: Duration = secs(1);
+    }
+
+    /// The auditor: counts and repairs broken invariants.
+    auditor: AuditorConfig {
+        /// How often it looks. Its queries read indexes only, and what is stuck is known within a
+        /// minute.
+        interval: Duration = secs(30);
+        /// The URL that is called with GET while all is well, of a service that alarms when calls
+        /// stay away. Secret, for who knows it can fake our health.
+        heartbeat_url: Option<Secret<HttpUrl>> = None;
+        /// How often it is called. What such services expect at the finest.
+        heartbeat_interval: Duration = secs(60);
+    }
+
+    /// The registry of live processes.
+    registry: RegistryConfig {
+        /// How often a process says that it lives. One small row a second is nothing to any store.
+        beat: Duration = secs(1);
+        /// How long without a beat until it counts as dead. Five missed beats are no hiccup, and a
+        /// restart is not refused for long.
+        dead_after: Duration = secs(5);
+    }
+
+    /// The demo project.
+    demo: DemoConfig {
+        /// Whether the first start makes a demo project with a rule and prints its login. Off
+        /// outside of development, for its password is in the log.
+        enabled: bool = true, production: false;
+    }
+
+    /// Caches in the process.
+    cache: CacheConfig {
+        /// How long an entry lives at most. Changes are seen by epochs within a second; this only
+        /// frees what nobody uses.
+        ttl: Duration = secs(60);
+        /// Entries in each cache at most. Some 100 MB when all are full.
+        max_entries: u64 = 100_000;
+    }
+}

@@ -1,0 +1,157 @@
+//! The macro that turns the list of settings into structures and a table, and that table's types.
+//!
+//! The macro makes only what needs the types: structures, defaults, and one `Field` of plain
+//! function pointers per setting. Everything else is ordinary code over `fields()`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    choices::Profile, mistake::Origin, setting::Form, settings::Config, settings::SECTIONS,
+};
+
+/// Where each value came from, by the setting's dotted name; what is absent is a default.
+pub(super) type Origins = BTreeMap<String, Origin>;
+
+/// A group of settings: a table in the file.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) fields: &'static [Field],
+}
+
+/// One setting, without its type.
+pub(super) struct Field {
+    /// The name within its section.
+    pub(super) key: &'static str,
+    /// The dotted name, as it is written in messages.
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    /// What its values look like, in words.
+    pub(super) kind: &'static str,
+    pub(super) form: Form,
+    pub(super) secret: bool,
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    /// The value as it may be shown.
+    pub(super) show: fn(&Config) -> String,
+    /// A text that was meant as its value, as it may be shown even if it is malformed.
+    pub(super) mask: fn(&str) -> String,
+}
+
+impl Field {
+    /// The environment variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("BELLBUOY_{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// The environment variable that names a file with its value.
+    pub(super) fn file_variable(&self) -> String {
+        format!("{}_FILE", self.variable())
+    }
+
+    /// The defaults of development and of production, as they may be shown.
+    pub(super) fn defaults(&self) -> (String, String) {
+        let shown = |profile| (self.show)(&Config::defaults(profile));
+        (shown(Profile::Development), shown(Profile::Production))
+    }
+}
+
+/// Every setting, in the order of the list.
+pub(super) fn fields() -> impl Iterator<Item = &'static Field> {
+    SECTIONS.iter().flat_map(|section| section.fields)
+}
+
+/// Declares the configuration: `section: Type { key: Type = default, production: other; }`, each
+/// with a doc comment. Whether a setting is secret and what its values look like is known from
+/// its type, so that it can't be forgotten here.
+macro_rules! settings {
+    (@default $profile:ident, $default:expr) => {{
+        // Most defaults are the same in all profiles, then nobody looks at it.
+        let _ = $profile;
+        $default
+    }};
+    (@default $profile:ident, $default:expr, $production:expr) => {
+        if $profile.is_strict() { $production } else { $default }
+    };
+    ($(
+        $(#[doc = $section_doc:literal])+
+        $section:ident: $Section:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:ident: $type:ty = $default:expr $(, production: $production:expr)?;
+            )+
+        }
+    )+) => {
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Clone, Debug, PartialEq)]
+            pub struct $Section {
+                $(
+                    $(#[doc = $doc])+
+                    pub $key: $type,
+                )+
+            }
+
+            impl $Section {
+                fn defaults(profile: Profile) -> Self {
+                    Self {
+                        $($key: settings!(@default profile, $default $(, $production)?),)+
+                    }
+                }
+            }
+        )+
+
+        /// All settings of one process.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            /// What kind of installation this is; chooses defaults and how strict we are.
+            pub profile: Profile,
+            $(
+                $(#[doc = $section_doc])+
+                pub $section: $Section,
+            )+
+            pub(super) origins: Origins,
+        }
+
+        /// Equal when all values are; where they came from does not matter.
+        impl PartialEq for Config {
+            fn eq(&self, other: &Self) -> bool {
+                self.profile == other.profile $(&& self.$section == other.$section)+
+            }
+        }
+
+        impl Config {
+            pub(super) fn defaults(profile: Profile) -> Self {
+                Self {
+                    profile,
+                    $($section: $Section::defaults(profile),)+
+                    origins: Origins::new(),
+                }
+            }
+        }
+
+        pub(super) static SECTIONS: &[Section] = &[
+            $(Section {
+                name: stringify!($section),
+                doc: concat!($($section_doc),+),
+                fields: &[
+                    $(Field {
+                        key: stringify!($key),
+                        name: concat!(stringify!($section), ".", stringify!($key)),
+                        doc: concat!($($doc),+),
+                        kind: <$type as Setting>::KIND,
+                        form: <$type as Setting>::FORM,
+                        secret: <$type as Setting>::SECRET,
+                        set: |config, text| {
+                            config.$section.$key = Setting::parse(text)?;
+                            Ok(())
+                        },
+                        show: |config| config.$section.$key.print(),
+                        mask: <$type as Setting>::mask,
+                    },)+
+                ],
+            },)+
+        ];
+    };
+}
+
+pub(super) use settings;

@@ -1,0 +1,389 @@
+//! Every kind of mistake, alone and together.
+
+use super::{Desk, load_only};
+
+/// One mistake is found, told with all of these parts.
+fn one(desk: &Desk, parts: &[&str]) {
+    let message = desk.message();
+    assert_eq!(desk.mistakes().0.len(), 1, "{message}");
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
+
+#[test]
+fn mistakes_in_the_file() {
+    let table: [(&str, &[&str]); 20] = [
+        ("\"a\\nb\" = 1", &["- a\\nb (bellbuoy.toml line 1)"]),
+        (
+            "[http]\nlisten = \"here\"",
+            &["http.listen = \"here\" (bellbuoy.toml line 2): an IP address"],
+        ),
+        (
+            "[http]\nlistn = \"secretive\"",
+            &["http.listn (bellbuoy.toml line 2): no such setting; did you mean http.listen?"],
+        ),
+        (
+            "[htp]\nlisten = \"x\"",
+            &["htp (bellbuoy.toml line 1): no such section; did you mean http?"],
+        ),
+        (
+            "[nonsense]",
+            &["nonsense (bellbuoy.toml line 1): no such section"],
+        ),
+        (
+            "[worker]\nconcurrency = 4",
+            &["worker.concurrency", "did you mean delivery.concurrency?"],
+        ),
+        (
+            "docs_enabled = true",
+            &["outside of a section; did you mean http.docs_enabled?"],
+        ),
+        ("profil = \"staging\"", &["did you mean profile?"]),
+        (
+            "profile = \"prod\"",
+            &["profile = \"prod\" (bellbuoy.toml line 1): one of development, staging, production"],
+        ),
+        (
+            "profile = [1]",
+            &["profile (bellbuoy.toml line 1): one word"],
+        ),
+        (
+            "http = 5",
+            &["http (bellbuoy.toml line 1): a section: [http]"],
+        ),
+        (
+            "[[http]]",
+            &["http (bellbuoy.toml line 1): a section: [http]"],
+        ),
+        (
+            "[http.listen]",
+            &["http.listen (bellbuoy.toml line 1): one value: IP address and port"],
+        ),
+        (
+            "[http]\nlisten = [\"127.0.0.1:80\"]",
+            &["http.listen (bellbuoy.toml line 2): one value"],
+        ),
+        ("[queue]\npoll = 5", &["queue.poll = \"5\"", "a unit"]),
+        (
+            "[queue]\npoll = 2026-01-01",
+            &["queue.poll (bellbuoy.toml line 2): one value: duration"],
+        ),
+        (
+            "[queue]\nbatch = -1",
+            &["queue.batch = \"-1\"", "a whole number"],
+        ),
+        (
+            "[delivery]\nbackoff = [\"5s,6s\"]",
+            &["delivery.backoff", "each item a duration without a comma"],
+        ),
+        (
+            "[delivery]\nbackoff = [\"5s\", 6]",
+            &["delivery.backoff = \"5s,6\"", "item 2 is not"],
+        ),
+        (
+            "[http]\nhsts = \"x\"",
+            &["hsts = \"x\"", "true or false; or empty for none"],
+        ),
+    ];
+    for (toml, parts) in table {
+        one(&Desk::new(toml), parts);
+    }
+}
+
+#[test]
+fn broken_files() {
+    one(
+        &Desk::new("[http]\nlisten = "),
+        &["configuration file (bellbuoy.toml line 2): valid TOML ("],
+    );
+    one(
+        &Desk::new("[seal]\nkey = \"hunter2"),
+        &["bellbuoy.toml line 2): valid TOML ("],
+    );
+    one(
+        &Desk::new("[log]\nfilter = \"a\"\nfilter = \"b\""),
+        &["bellbuoy.toml line 3): valid TOML (duplicate key"],
+    );
+    let desk = Desk::new("[http]\nlisten = \n[queue\nbatch = 1").env("BELLBUOY_QUEUE_POLL", "soon");
+    assert!(desk.mistakes().0.len() >= 3, "{}", desk.message());
+}
+
+#[test]
+fn missing_files() {
+    let asked = load_only(Some("/nowhere/x.toml".as_ref()), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        asked.contains(
+            "configuration file (/nowhere/x.toml): a TOML file that can be read, as --config asks"
+        ),
+        "{asked}"
+    );
+    let named = load_only(None, &[("BELLBUOY_CONFIG", "/nowhere/y.toml")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        named.contains("/nowhere/y.toml") && named.contains("as BELLBUOY_CONFIG asks"),
+        "{named}"
+    );
+    // Production's demands would blame defaults that the missing file may well change.
+    let strict = load_only(
+        Some("/nowhere/x.toml".as_ref()),
+        &[("BELLBUOY_PROFILE", "production")],
+    );
+    assert_eq!(strict.unwrap_err().0.len(), 1);
+}
+
+#[test]
+fn mistakes_in_the_environment() {
+    let table: [(&str, &str, &[&str]); 8] = [
+        (
+            "BELLBUOY_HTTP_LISTEN",
+            "here",
+            &["http.listen = \"here\" (environment BELLBUOY_HTTP_LISTEN): an IP"],
+        ),
+        (
+            "BELLBUOY_HTTP_LISTNE",
+            "x",
+            &["BELLBUOY_HTTP_LISTNE", "did you mean BELLBUOY_HTTP_LISTEN?"],
+        ),
+        (
+            "BELLBUOY_SEAL_KEY_FIEL",
+            "x",
+            &["did you mean BELLBUOY_SEAL_KEY_FILE?"],
+        ),
+        ("BELLBUOY_PROFIL", "x", &["did you mean BELLBUOY_PROFILE?"]),
+        (
+            "BELLBUOY_SOMETHING_ELSE",
+            "x",
+            &["BELLBUOY_SOMETHING_ELSE (environment BELLBUOY_SOMETHING_ELSE): no such variable\n"],
+        ),
+        (
+            "BELLBUOY_PROFILE",
+            "",
+            &["profile = \"\" (environment BELLBUOY_PROFILE): one of development"],
+        ),
+        (
+            "BELLBUOY_LOG_FILTER_FILE",
+            "/nowhere/f",
+            &["(environment BELLBUOY_LOG_FILTER_FILE): the path of a file"],
+        ),
+        ("BELLBUOY_LOG_FILTER", "a\u{fffd}", &["log.filter", "UTF-8"]),
+    ];
+    for (name, value, parts) in table {
+        let desk = Desk::new("").env(name, value);
+        let message = desk.message() + "\n";
+        assert_eq!(desk.mistakes().0.len(), 1, "{message}");
+        for part in parts {
+            assert!(message.contains(part), "{part:?} is not in: {message}");
+        }
+    }
+    let empty = Desk::new("").secret("BELLBUOY_SEAL_KEY_FILE", "\n");
+    one(
+        &empty,
+        &[
+            "seal.key = *** (environment BELLBUOY_SEAL_KEY_FILE)",
+            "this one is empty",
+        ],
+    );
+    let both = Desk::new("")
+        .env("BELLBUOY_QUEUE_URL", "sql:")
+        .secret("BELLBUOY_QUEUE_URL_FILE", "sql:");
+    one(
+        &both,
+        &[
+            "queue.url",
+            "either BELLBUOY_QUEUE_URL or BELLBUOY_QUEUE_URL_FILE, not both",
+        ],
+    );
+}
+
+#[test]
+fn values_that_do_not_do() {
+    let table: [(&str, &str, &str); 27] = [
+        ("STORE_MAX_CONNECTIONS", "0", "from 1 to 10000"),
+        (
+            "STORE_MAX_CONNECTIONS",
+            "1",
+            "at most store.max_connections (1)",
+        ),
+        ("STORE_READ_CONNECTIONS", "0", "from 1 to 1000"),
+        (
+            "STORE_LOCK_TIMEOUT",
+            "21s",
+            "at most store.statement_timeout (20s)",
+        ),
+        ("HTTP_MAX_BODY", "2GiB", "from 1KiB to 1GiB"),
+        ("HTTP_MAX_BODY", "100KiB", "at most http.max_body (100KiB)"),
+        ("HTTP_PUBLIC_URL", "https://u:p@h", "without user, password"),
+        ("HTTP_BASE_DOMAIN", "Example.com", "in lower case"),
+        ("HTTP_BASE_DOMAIN", ".example.com", "a domain"),
+        (
+            "HTTP_CORS_ORIGINS",
+            "*,https://a.example.com/",
+            "as browsers send it",
+        ),
+        (
+            "HTTP_REQUEST_TIMEOUT",
+            "5s",
+            "less than http.request_timeout (5s)",
+        ),
+        (
+            "OPS_LISTEN",
+            "127.0.0.1:8080",
+            "another port than http.listen",
+        ),
+        (
+            "OPS_LISTEN",
+            "0.0.0.0:8080",
+            "another port than http.listen",
+        ),
+        ("OTLP_SAMPLE_RATIO", "1.5", "from 0.0 to 1.0"),
+        ("QUEUE_PREFIX", "a b", "1 to 64 letters"),
+        ("QUEUE_LEASE", "1s", "at least 2s"),
+        (
+            "DELIVERY_CLAIM",
+            "18s",
+            "at most four fifths of delivery.claim (14400ms)",
+        ),
+        (
+            "WEBHOOKS_TIMEOUT",
+            "25s",
+            "at most four fifths of delivery.claim (20s)",
+        ),
+        ("DELIVERY_BACKOFF", "", "1 to 64 pauses"),
+        ("DELIVERY_BACKOFF", "5s,0s", "1 to 64 pauses"),
+        ("DUE_GRACE", "1s", "at least due.interval (2s)"),
+        (
+            "DUE_WATERMARK_LAG",
+            "4s",
+            "at least accept.commit_timeout (5s)",
+        ),
+        (
+            "REGISTRY_DEAD_AFTER",
+            "1s",
+            "at least twice registry.beat (1s)",
+        ),
+        ("WORKER_QUEUES", "", "at least one queue"),
+        ("WORKER_QUEUES", "events,events", "each once"),
+        ("LOG_FILTER", " ", "not empty"),
+        ("WEBHOOKS_USER_AGENT", "a\nb", "printable"),
+    ];
+    for (name, value, part) in table {
+        let message = Desk::new("")
+            .env(&format!("BELLBUOY_{name}"), value)
+            .message();
+        assert!(message.contains(part), "{name}={value}: {message}");
+    }
+    for name in [
+        "ACCEPT_BATCH",
+        "ACCEPT_COMMITTERS",
+        "ACCEPT_MAX_BATCH",
+        "EVALUATE_CONCURRENCY",
+        "EVALUATE_ATTEMPTS",
+        "DELIVERY_CONCURRENCY",
+        "QUEUE_BATCH",
+        "QUEUE_MAX_ATTEMPTS",
+        "DUE_BATCH",
+        "CACHE_MAX_ENTRIES",
+        "LIMITS_BURST_SECONDS",
+    ] {
+        one(
+            &Desk::new("").env(&format!("BELLBUOY_{name}"), "0"),
+            &[" 1"],
+        );
+    }
+    for name in [
+        "QUEUE_POLL",
+        "DUE_INTERVAL",
+        "SCHEDULER_TICK",
+        "REGISTRY_BEAT",
+        "CACHE_TTL",
+        "COORDINATION_TIMEOUT",
+    ] {
+        one(
+            &Desk::new("").env(&format!("BELLBUOY_{name}"), "0s"),
+            &["at least 1ms"],
+        );
+    }
+    one(
+        &Desk::new("")
+            .env("BELLBUOY_DELIVERY_CLAIM", "1s")
+            .env("BELLBUOY_WEBHOOKS_TIMEOUT", "500ms"),
+        &["delivery.claim = \"1s\"", "at least 2s"],
+    );
+}
+
+#[test]
+fn strict_profiles_refuse_what_is_insecure() {
+    for profile in ["staging", "production"] {
+        let errors = load_only(None, &[("BELLBUOY_PROFILE", profile)]).unwrap_err();
+        let keys: Vec<&str> = errors
+            .0
+            .iter()
+            .map(|mistake| mistake.key.as_str())
+            .collect();
+        assert_eq!(keys, ["http.public_url", "seal.key"], "{errors}");
+        assert!(
+            errors
+                .to_string()
+                .contains("http.public_url = \"http://127.0.0.1:8080\" (default)"),
+            "{errors}"
+        );
+    }
+    let table = [
+        ("DEMO_ENABLED", "true", "false in production"),
+        ("STORE_REQUIRE_DURABLE", "false", "true in production"),
+        (
+            "WEBHOOKS_ALLOW_NETWORKS",
+            "10.0.0.0/8,127.0.0.0/16",
+            "loopback",
+        ),
+        ("WEBHOOKS_ALLOW_NETWORKS", "0.0.0.0/0", "loopback"),
+        ("WEBHOOKS_ALLOW_NETWORKS", "::/0", "loopback"),
+        ("WEBHOOKS_ALLOW_NETWORKS", "::1/128", "loopback"),
+        ("WEBHOOKS_ALLOW_NETWORKS", "::ffff:7f00:1/128", "loopback"),
+        (
+            "WEBHOOKS_ALLOW_NETWORKS",
+            "169.254.169.254/32",
+            "link-local",
+        ),
+    ];
+    for (name, value, part) in table {
+        one(
+            &Desk::production("").env(&format!("BELLBUOY_{name}"), value),
+            &[part],
+        );
+    }
+    let private =
+        Desk::production("").env("BELLBUOY_WEBHOOKS_ALLOW_NETWORKS", "10.0.0.0/8,fd00::/8");
+    assert_eq!(private.config().webhooks.allow_networks.len(), 2);
+}
+
+#[test]
+fn all_are_told_at_once() {
+    let toml = "[http]\nlistn = 1\nmax_body = \"big\"\n[nonsense]\n[webhooks]\ntimeout = \"24s\"";
+    let desk = Desk::new(toml)
+        .env("BELLBUOY_PROFILE", "production")
+        .env("BELLBUOY_HTTP_PUBLIC_URL", "nowhere")
+        .env("BELLBUOY_QUEUE_URLL", "sql:")
+        .env("BELLBUOY_SEAL_KEY", "hunter2");
+    let message = desk.message();
+    let lines: Vec<&str> = message
+        .lines()
+        .map(|line| line.split(['(', '=']).next().unwrap().trim())
+        .collect();
+    let expected = [
+        "7 mistakes in the configuration:",
+        "- http.listn",
+        "- nonsense",
+        "- BELLBUOY_QUEUE_URLL",
+        "- http.public_url",
+        "- http.max_body",
+        "- seal.key",
+        "- webhooks.timeout",
+    ];
+    assert_eq!(lines, expected, "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}

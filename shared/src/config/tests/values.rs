@@ -1,0 +1,243 @@
+//! Each kind of value: what it reads, what it prints, what it refuses.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use crate::config::{
+    ByteSize, CoordinationUrl, HttpUrl, LogFormat, Profile, QueueUrl, SealKey, Secret, StoreUrl,
+    WorkerQueue, setting::Setting,
+};
+
+/// Each text is read, and printed as the other text, which reads as the same.
+fn reads<T: Setting + PartialEq>(table: &[(&str, &str)]) {
+    for (text, printed) in table {
+        let value = T::parse(text).unwrap_or_else(|right| panic!("{text:?}: {right}"));
+        assert_eq!(value.print(), *printed, "{text:?}");
+        assert!(
+            T::parse(printed).is_ok_and(|again| again == value),
+            "{printed:?}"
+        );
+    }
+}
+
+/// Each text is refused, in words with this in them.
+fn refuses<T: Setting>(table: &[(&str, &str)]) {
+    for (text, part) in table {
+        let right = T::parse(text)
+            .err()
+            .unwrap_or_else(|| panic!("{text:?} was read"));
+        assert!(right.contains(part), "{text:?}: {right}");
+    }
+}
+
+#[test]
+fn plain_values() {
+    reads::<bool>(&[("true", "true"), ("false", "false")]);
+    refuses::<bool>(&[
+        ("yes", "true or false"),
+        ("1", "true"),
+        ("", "true"),
+        ("True", "true"),
+    ]);
+    reads::<u32>(&[("0", "0"), ("16", "16"), ("4294967295", "4294967295")]);
+    refuses::<u32>(&[
+        ("-1", "0 to 4294967295"),
+        ("4294967296", "whole"),
+        ("1.5", "whole"),
+        ("", "whole"),
+    ]);
+    reads::<f64>(&[("1", "1.0"), ("0.25", "0.25"), ("1e-7", "1e-7")]);
+    refuses::<f64>(&[
+        ("NaN", "a number"),
+        ("inf", "a number"),
+        ("many", "a number"),
+    ]);
+    reads::<String>(&[("a b", "a b"), ("", "")]);
+    reads::<PathBuf>(&[("./data", "./data"), ("/var/lib/a b", "/var/lib/a b")]);
+    refuses::<PathBuf>(&[("", "path"), ("a\0b", "path")]);
+    reads::<SocketAddr>(&[("127.0.0.1:80", "127.0.0.1:80"), ("[::]:80", "[::]:80")]);
+    refuses::<SocketAddr>(&[
+        ("localhost:80", "no host name"),
+        ("127.0.0.1", "port"),
+        (":80", "IP"),
+    ]);
+    reads::<LogFormat>(&[("json", "json"), ("pretty", "pretty")]);
+    refuses::<LogFormat>(&[("JSON", "one of pretty, json"), ("", "one of")]);
+    refuses::<Profile>(&[("prod", "one of development, staging, production")]);
+}
+
+#[test]
+fn durations_and_sizes() {
+    reads::<Duration>(&[
+        ("25s", "25s"),
+        ("10m", "10m"),
+        ("250ms", "250ms"),
+        ("1h", "1h"),
+        ("7d", "7d"),
+        ("90s", "90s"),
+        ("120s", "2m"),
+        ("24h", "1d"),
+        ("1500us", "1500us"),
+        ("5 s", "5s"),
+        ("0ms", "0s"),
+        ("3650d", "3650d"),
+    ]);
+    let unit = "a whole number and a unit";
+    refuses::<Duration>(&[
+        ("", unit),
+        ("5", unit),
+        ("s", unit),
+        ("-5s", unit),
+        ("1.5s", unit),
+        ("1h30m", unit),
+        ("5S", unit),
+        ("3651d", "at most 3650d"),
+        ("99999999999999999999s", unit),
+        ("18446744073709551615d", unit),
+    ]);
+    reads::<ByteSize>(&[
+        ("256KiB", "256KiB"),
+        ("8 MiB", "8MiB"),
+        ("1024KiB", "1MiB"),
+        ("1000B", "1000B"),
+        ("1GiB", "1GiB"),
+        ("0B", "0B"),
+    ]);
+    refuses::<ByteSize>(&[
+        ("256", "a unit"),
+        ("256KB", "KiB"),
+        ("2000GiB", "at most 1024GiB"),
+    ]);
+}
+
+#[test]
+fn lists_and_options() {
+    type Steps = Vec<Duration>;
+    reads::<Steps>(&[
+        ("5s,30s, 2m", "5s,30s,2m"),
+        ("5s", "5s"),
+        ("", ""),
+        (" ", ""),
+    ]);
+    refuses::<Steps>(&[
+        ("5s,,1m", "item 2 is empty"),
+        ("5s,6", "item 2 is not"),
+        ("5s,", "item 2"),
+    ]);
+    reads::<Vec<IpNet>>(&[("10.0.0.0/8,::1/128", "10.0.0.0/8,::1/128")]);
+    refuses::<Vec<IpNet>>(&[
+        ("10.0.0.1", "/32"),
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("10.0.0.0/33", "network"),
+    ]);
+    reads::<Vec<WorkerQueue>>(&[("events,deliveries", "events,deliveries")]);
+    refuses::<Vec<WorkerQueue>>(&[("events,files", "one of events, deliveries, maintenance")]);
+    reads::<Option<bool>>(&[("", ""), ("true", "true")]);
+    refuses::<Option<bool>>(&[("no", "true or false; or empty for none")]);
+}
+
+#[test]
+fn engine_urls() {
+    reads::<StoreUrl>(&[
+        ("sqlite://./data/bellbuoy.db", "sqlite://./data/bellbuoy.db"),
+        ("sqlite:data/b.db", "sqlite://data/b.db"),
+        ("sqlite:///var/b.db", "sqlite:///var/b.db"),
+        ("postgres://user@host/db", "postgres://user@host/db"),
+        (
+            "postgresql://host:5433/db?sslmode=require",
+            "postgresql://host:5433/db?sslmode=require",
+        ),
+        ("mysql://user@host/db", "mysql://user@host/db"),
+    ]);
+    assert_eq!(
+        StoreUrl::parse("sqlite:///a.db"),
+        Ok(StoreUrl::sqlite("/a.db"))
+    );
+    refuses::<StoreUrl>(&[
+        ("", "sqlite://"),
+        ("data.db", "sqlite://"),
+        ("oracle://host/db", "postgres://"),
+        ("postgres://user:pa/ss@host/db", "%-escaped"),
+        ("postgres://host", "5432/database"),
+        ("postgres:///db", "host"),
+        ("postgres://user:***@host/db", "postgres://"),
+        ("sqlite://", "the path of a file"),
+        ("sqlite::memory:", "the path of a file"),
+        ("sqlite://a.db?mode=ro", "without parameters"),
+    ]);
+    reads::<QueueUrl>(&[
+        ("sql:", "sql:"),
+        ("redis://host", "redis://host"),
+        ("rediss://h:1/2", "rediss://h:1/2"),
+    ]);
+    refuses::<QueueUrl>(&[
+        ("sql", "sql:"),
+        ("memory:", "sql:"),
+        ("sqs://q", "redis://"),
+        ("redis:", "redis://"),
+    ]);
+    reads::<CoordinationUrl>(&[
+        ("memory:", "memory:"),
+        ("redis://host:6379", "redis://host:6379"),
+    ]);
+    refuses::<CoordinationUrl>(&[("sql:", "memory:"), ("redis://:***@h", "redis://")]);
+    reads::<HttpUrl>(&[
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://a.example.com/", "https://a.example.com"),
+        ("https://a.example.com/base/", "https://a.example.com/base/"),
+    ]);
+    refuses::<HttpUrl>(&[
+        ("a.example.com", "http"),
+        ("ftp://a", "http"),
+        ("https://", "http"),
+    ]);
+}
+
+#[test]
+fn passwords_are_kept_and_not_printed() {
+    let Ok(StoreUrl::Postgres(url)) =
+        StoreUrl::parse("postgres://user:hunter2@host/db?sslpassword=x&a=b")
+    else {
+        panic!("a postgres URL");
+    };
+    assert_eq!(url.expose().password(), Some("hunter2"));
+    assert_eq!(url.database(), "db");
+    assert_eq!(
+        url.masked(),
+        "postgres://user:***@host/db?sslpassword=***&a=b"
+    );
+    assert_eq!(format!("{url} {url:?}"), format!("{0} {0}", url.masked()));
+    assert!(StoreUrl::parse(&url.masked()).is_err());
+}
+
+#[test]
+fn seal_keys() {
+    let parse = |text: &str| SealKey::parse(text).map(|key| *key.bytes());
+    assert_eq!(parse(super::KEY), Ok([0; 32]));
+    let mut counted = [0; 32];
+    counted
+        .iter_mut()
+        .zip(0u8..)
+        .for_each(|(byte, number)| *byte = number);
+    assert_eq!(
+        parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        Ok(counted)
+    );
+    let digits = "+/".repeat(21) + "+w==";
+    assert!(parse(&digits).is_err(), "34 bytes");
+    refuses::<Secret<SealKey>>(&[
+        ("", "32 random bytes"),
+        ("AAAA", "openssl rand -base64 32"),
+        (
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "32 random bytes",
+        ),
+        (
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-=",
+            "32 random bytes",
+        ),
+        ("====", "32 random bytes"),
+        ("***", "the secret itself"),
+    ]);
+}

@@ -1,0 +1,20 @@
+//! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
+
+pub mod condition;
+pub mod delivery;
+pub mod evaluation;
+pub mod event;
+pub mod fault;
+pub mod group;
+pub mod intake;
+pub mod job;
+pub mod key;
+pub mod names;
+pub mod project;
+pub mod reason;
+pub mod retry;
+pub mod rule;
+pub mod ruleset;
+pub mod schedule;
+pub mod trace;
+pub mod webhook;

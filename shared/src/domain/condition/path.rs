@@ -1,0 +1,167 @@
+//! Names: the paths of `event.…`, in one canonical spelling.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::Subject;
+use super::value::Val;
+
+/// A name that was checked and resolved to a field of the event or a place in its payload.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Path {
+    canonical: String,
+    field: Field,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Field {
+    Type,
+    Source,
+    Id,
+    ReceivedAt,
+    Payload,
+}
+
+/// One step down from `event`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// What is at a path.
+pub(super) enum Found<'a> {
+    Missing,
+    Null,
+    Value(Val<'a>),
+}
+
+/// A name that points below a field that has nothing below it.
+#[derive(Debug)]
+pub(super) struct BelowOwnField(pub(super) String);
+
+impl Path {
+    /// The path of the steps after `event`, of which the first is a key.
+    pub(super) fn new(first: String, rest: Vec<Step>) -> Result<Self, BelowOwnField> {
+        let (field, steps) = match Field::named(&first) {
+            Some(field) => (field, rest),
+            None => {
+                let below = std::iter::once(Step::Key(first)).chain(rest);
+                (Field::Payload, below.collect())
+            }
+        };
+        if field != Field::Payload && !steps.is_empty() {
+            return Err(BelowOwnField(field.name().to_owned()));
+        }
+        Ok(Self {
+            canonical: canonical(field, &steps),
+            field,
+            steps,
+        })
+    }
+
+    pub(super) fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// True for the event's own fields that are always text.
+    pub(super) fn is_own_field(&self) -> bool {
+        self.field != Field::Payload
+    }
+
+    /// How many steps below the payload it goes.
+    pub(super) fn depth(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The spelling of this path with its last key replaced.
+    pub(super) fn with_last_key(&self, change: impl Fn(&str) -> String) -> Option<String> {
+        let (last, before) = self.steps.split_last()?;
+        let Step::Key(key) = last else { return None };
+        let mut steps = before.to_vec();
+        steps.push(Step::Key(change(key)));
+        Some(canonical(self.field, &steps))
+    }
+
+    /// The last key, as in `contains` of `event.payload.name.contains`.
+    pub(super) fn last_key(&self) -> Option<&str> {
+        match self.steps.last()? {
+            Step::Key(key) => Some(key),
+            Step::Index(_) => None,
+        }
+    }
+
+    pub(super) fn find<'a>(&self, event: &Subject<'a>) -> Found<'a> {
+        let text = |text: Cow<'a, str>| Found::Value(Val::Text(text));
+        match self.field {
+            Field::Type => text(event.kind.into()),
+            Field::Source => text(event.source.into()),
+            Field::Id => text(event.id.into()),
+            Field::ReceivedAt => text(event.received_at.rfc3339().into()),
+            Field::Payload => self.find_in(event.payload),
+        }
+    }
+
+    fn find_in<'a>(&self, payload: &'a Value) -> Found<'a> {
+        let found = self
+            .steps
+            .iter()
+            .try_fold(payload, |value, step| match step {
+                Step::Key(key) => value.as_object()?.get(key),
+                Step::Index(index) => value.as_array()?.get(*index),
+            });
+        match found {
+            None => Found::Missing,
+            Some(Value::Null) => Found::Null,
+            Some(value) => Found::Value(Val::from_json(value)),
+        }
+    }
+}
+
+impl Field {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "type" => Some(Field::Type),
+            "source" => Some(Field::Source),
+            "id" => Some(Field::Id),
+            "received_at" => Some(Field::ReceivedAt),
+            "payload" => Some(Field::Payload),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Field::Type => "type",
+            Field::Source => "source",
+            Field::Id => "id",
+            Field::ReceivedAt => "received_at",
+            Field::Payload => "payload",
+        }
+    }
+}
+
+/// True for a character that a key may have without being quoted.
+pub(super) fn is_word(c: char) -> bool {
+    c == '_' || c.is_alphanumeric()
+}
+
+fn canonical(field: Field, steps: &[Step]) -> String {
+    let mut text = format!("event.{}", field.name());
+    for step in steps {
+        match step {
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+            Step::Key(key) if !key.is_empty() && key.chars().all(is_word) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            Step::Key(key) => {
+                let quoted = key.replace('\\', r"\\").replace('"', "\\\"");
+                text.push_str(&format!("[\"{quoted}\"]"));
+            }
+        }
+    }
+    text
+}

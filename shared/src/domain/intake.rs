@@ -1,0 +1,195 @@
+//! What an event must be like. One function judges all that come in, by whichever way.
+
+mod scan;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::fault::{Fault, FaultCode};
+use crate::id::sha256;
+use crate::time::Time;
+
+/// The most characters of an event type.
+pub const MAX_TYPE: usize = 128;
+/// The most characters of a source.
+pub const MAX_SOURCE: usize = 200;
+/// The most characters of a correlation id.
+pub const MAX_CORRELATION: usize = 200;
+/// The most characters of an idempotency key.
+pub const MAX_KEY: usize = 255;
+/// How deeply a payload may be nested; the payload itself counts as one.
+pub const MAX_DEPTH: usize = 64;
+
+/// An event as it came: the types are right, and nothing else is sure yet.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawEvent {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its payload, byte for byte.
+    pub payload: Box<RawValue>,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// When it happened.
+    #[serde(default)]
+    pub occurred_at: Option<String>,
+    /// What makes a second sending the same event.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+    /// What ties it to other events and requests.
+    #[serde(default)]
+    pub correlation_id: Option<String>,
+}
+
+/// An event that may be accepted.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Its type.
+    pub kind: String,
+    /// Its payload: a JSON object, byte for byte as it came.
+    pub payload: Box<RawValue>,
+    /// Where it comes from; empty when it does not say.
+    pub source: String,
+    /// When it happened.
+    pub occurred_at: Option<Time>,
+    /// What makes a second sending the same event.
+    pub idempotency: Option<Idempotency>,
+    /// What ties it to other events and requests.
+    pub correlation_id: Option<String>,
+}
+
+/// What tells a repeated event from a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the event's own text, without the blanks around it.
+    pub body: [u8; 32],
+}
+
+/// How an event came.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// The key that stands beside the event: the `Idempotency-Key` header, or what a stream gives.
+    pub key: Option<&'a str>,
+    /// The event's own text, from which a second body under the same key is told.
+    pub text: &'a [u8],
+    /// The largest payload, in bytes.
+    pub max_payload: usize,
+}
+
+/// Judges an event; answers all that is wrong with it, not only the first thing.
+///
+/// # Errors
+/// When something is wrong with it.
+pub fn validate(raw: RawEvent, envelope: Envelope<'_>) -> Result<NewEvent, Vec<Fault>> {
+    let mut faults = Vec::new();
+    judge_type(&raw.kind, &mut faults);
+    scan::payload(raw.payload.get(), envelope.max_payload, MAX_DEPTH, &mut faults);
+    judge_text("source", raw.source.as_deref(), MAX_SOURCE, &mut faults);
+    judge_text("correlation_id", raw.correlation_id.as_deref(), MAX_CORRELATION, &mut faults);
+    let occurred_at = judge_time(raw.occurred_at.as_deref(), &mut faults);
+    let key = judge_key(raw.idempotency_key, envelope.key, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    // Most events have no key, and hashing would then be for nothing.
+    let idempotency = key.map(|key| Idempotency { key, body: sha256(envelope.text.trim_ascii()) });
+    Ok(NewEvent {
+        kind: raw.kind,
+        payload: raw.payload,
+        source: raw.source.unwrap_or_default(),
+        occurred_at,
+        idempotency,
+        correlation_id: raw.correlation_id,
+    })
+}
+
+/// Whether `text` can be the type of an event.
+pub fn is_event_type(text: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    text.len() <= MAX_TYPE && text.split('.').all(word)
+}
+
+fn judge_type(kind: &str, faults: &mut Vec<Fault>) {
+    if kind.is_empty() {
+        faults.push(Fault::new("type", FaultCode::Empty, "name the type, like order.paid"));
+    } else if kind.chars().count() > MAX_TYPE {
+        faults.push(Fault::new("type", FaultCode::TooLong, "at most 128 characters"));
+    } else if !is_event_type(kind) {
+        faults.push(Fault::new(
+            "type",
+            FaultCode::Invalid,
+            "words of the characters A-Z, a-z, 0-9, _ and -, with dots between them, \
+             like order.paid",
+        ));
+    }
+}
+
+fn judge_text(field: &'static str, text: Option<&str>, max: usize, faults: &mut Vec<Fault>) {
+    let Some(text) = text else { return };
+    // Only a text of more bytes can have more characters, so that most are never counted.
+    if text.len() > max && text.chars().count() > max {
+        faults.push(Fault::new(field, FaultCode::TooLong, format!("at most {max} characters")));
+    }
+    if text.contains('\0') {
+        faults.push(Fault::new(field, FaultCode::NulCharacter, NUL));
+    }
+}
+
+const NUL: &str = "the character U+0000 can't be stored; leave it out";
+
+fn judge_time(text: Option<&str>, faults: &mut Vec<Fault>) -> Option<Time> {
+    let text = text?;
+    let time = Time::parse(text);
+    if time.is_none() {
+        faults.push(Fault::new(
+            "occurred_at",
+            FaultCode::Invalid,
+            "a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z",
+        ));
+    }
+    time
+}
+
+fn judge_key(own: Option<String>, beside: Option<&str>, faults: &mut Vec<Fault>) -> Option<String> {
+    if let (Some(own), Some(beside)) = (&own, beside)
+        && own != beside
+    {
+        faults.push(Fault::new(
+            "idempotency_key",
+            FaultCode::Mismatch,
+            "the header Idempotency-Key says something else; send one of them, or twice the same",
+        ));
+    }
+    let key = own.or_else(|| beside.map(str::to_owned))?;
+    if let Some(fault) = key_fault(&key) {
+        faults.push(fault);
+    }
+    Some(key)
+}
+
+fn key_fault(key: &str) -> Option<Fault> {
+    let field = "idempotency_key";
+    if key.is_empty() {
+        Some(Fault::new(field, FaultCode::Empty, "1 to 255 visible characters, or leave it out"))
+    } else if key.len() > MAX_KEY {
+        Some(Fault::new(field, FaultCode::TooLong, "at most 255 characters"))
+    } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
+        Some(Fault::new(
+            field,
+            FaultCode::Invalid,
+            "visible ASCII characters alone: no blanks, no control characters",
+        ))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What changes elsewhere and matters at once: projects' epochs and states, and which queues are paused. Polled each
+//! second, and sooner when another process says that something has changed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::coordination::{Coordination, Message};
+use crate::domain::job::QueueName;
+use crate::domain::project::ProjectStatus;
+use crate::id::ProjectId;
+use crate::store::Store;
+
+/// The topic on which processes tell each other that an epoch moved.
+const TOPIC: &str = "epochs";
+
+/// How often the store is asked.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What this process knows of all projects and queues.
+#[derive(Default)]
+pub struct Epochs {
+    projects: RwLock<HashMap<ProjectId, (i64, ProjectStatus)>>,
+    paused: RwLock<Vec<QueueName>>,
+    known: AtomicBool,
+}
+
+impl Epochs {
+    /// The epoch of a project, as far as it is known here.
+    pub fn of(&self, project: ProjectId) -> Option<i64> {
+        self.read(project).map(|(epoch, _)| epoch)
+    }
+
+    /// The projects that work.
+    pub fn active(&self) -> Vec<ProjectId> {
+        let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
+        let active = projects.iter().filter(|(_, (_, status))| *status == ProjectStatus::Active);
+        let mut active: Vec<ProjectId> = active.map(|(id, _)| *id).collect();
+        active.sort_unstable();
+        active
+    }
+
+    /// Whether work must not be taken from a queue.
+    pub fn is_paused(&self, queue: QueueName) -> bool {
+        self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(&queue)
+    }
+
+    /// Whether the store was ever asked.
+    pub fn is_known(&self) -> bool {
+        self.known.load(Ordering::Acquire)
+    }
+
+    fn read(&self, project: ProjectId) -> Option<(i64, ProjectStatus)> {
+        self.projects.read().unwrap_or_else(PoisonError::into_inner).get(&project).copied()
+    }
+
+    /// Asks the store now.
+    ///
+    /// # Errors
+    /// When it is away.
+    pub async fn refresh(&self, store: &Store) -> crate::store::Result<()> {
+        let epochs = store.epochs().await?;
+        let paused = store.paused_queues().await?;
+        let projects = epochs.into_iter().map(|(id, epoch, status)| (id, (epoch, status))).collect();
+        *self.projects.write().unwrap_or_else(PoisonError::into_inner) = projects;
+        *self.paused.write().unwrap_or_else(PoisonError::into_inner) = paused;
+        self.known.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Keeps up until `stop`.
+    pub async fn run(self: Arc<Self>, store: Store, coordination: Arc<dyn Coordination>, stop: CancellationToken) {
+        let mut heard = coordination.subscribe();
+        while !stop.is_cancelled() {
+            if let Err(error) = self.refresh(&store).await {
+                tracing::debug!(%error, "epochs were not read");
+            }
+            let told = async {
+                // Other topics and a reader that fell behind only cost an early look.
+                while heard.recv().await.is_ok_and(|message| message.topic != TOPIC) {}
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = told => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+}
+
+/// Tells every process that a project's epoch moved.
+pub async fn announce(coordination: &dyn Coordination, project: ProjectId) {
+    let message = Message { topic: TOPIC.into(), body: project.bytes().to_vec() };
+    if let Err(error) = coordination.publish(message).await {
+        tracing::debug!(%error, "a change was not announced; it is seen within a second");
+    }
+}

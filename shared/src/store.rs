@@ -1,0 +1,178 @@
+//! The store door: all truth, time, windows and leases, in SQL.
+//!
+//! A method of `Store` is one verb and one transaction; no transaction leaves this module. Every verb takes the project
+//! first, and one that causes work takes the jobs too, so that a queue in the store commits with it.
+
+mod engine;
+mod migrate;
+mod sqlite;
+mod types;
+
+pub mod deliveries;
+pub mod due;
+pub mod evaluations;
+pub mod events;
+pub mod idempotency;
+pub mod jobs;
+pub mod keys;
+pub mod maintenance;
+pub mod processes;
+pub mod projects;
+pub mod queues;
+pub mod rules;
+pub mod schedules;
+pub mod trace;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+
+pub use engine::Tx;
+pub use migrate::{MigrationState, Step};
+
+use crate::config::StoreConfig;
+use engine::Engine;
+
+/// Why a verb did not do what it says.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine does not answer or is overloaded: the same call may work in a moment.
+    #[error("the store is away: {0}")]
+    Unavailable(String),
+    /// Another transaction stood in the way; the verb is run again.
+    #[error("the store asks to try again: {0}")]
+    Again(String),
+    /// Something of that name or key is there already.
+    #[error("conflict: {0}")]
+    Conflict(&'static str),
+    /// What is named is not there.
+    #[error("not found: {0}")]
+    NotFound(&'static str),
+    /// The engine refuses the data or the statement.
+    #[error("the store refuses: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// What the store holds can't be read.
+    #[error("the store holds something that can't be read: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether waiting may help.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Again(_))
+    }
+}
+
+/// What a verb answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Engine,
+    pub(crate) wakeups: Arc<jobs::Wake>,
+    slow: Duration,
+}
+
+const TRIES: u32 = 5;
+
+impl Store {
+    /// Opens the configured engine.
+    ///
+    /// # Errors
+    /// When it can't be reached or is of a kind that can't be used.
+    pub async fn open(config: &StoreConfig, slow: Duration) -> Result<Self> {
+        let engine = Engine::open(config).await?;
+        let wakeups = Arc::new(jobs::Wake::default());
+        let store = Self { engine, wakeups, slow };
+        store.listen();
+        Ok(store)
+    }
+
+    /// Which engine it is, for logs and status.
+    pub const fn kind(&self) -> &'static str {
+        self.engine.kind()
+    }
+
+    /// Runs `work` in a transaction and commits it; again, a few times, when another transaction stood in the way.
+    async fn write<T, F>(&self, verb: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        let started = Instant::now();
+        let work = Arc::new(work);
+        let mut tries = 0;
+        let result = loop {
+            tries += 1;
+            match self.engine.write(Arc::clone(&work)).await {
+                Err(StoreError::Again(why)) if tries < TRIES => {
+                    metrics::counter!("bellbuoy_store_retries_total", "verb" => verb).increment(1);
+                    tracing::debug!(verb, tries, why, "the store asked to try again");
+                    let jitter = rand::random_range(1..=10 * tries);
+                    tokio::time::sleep(Duration::from_millis(u64::from(jitter))).await;
+                }
+                Err(StoreError::Again(why)) => break Err(StoreError::Unavailable(why)),
+                other => break other,
+            }
+        };
+        self.observe(verb, started, result.as_ref().err());
+        result
+    }
+
+    /// Runs `work` outside the writer, on what is committed.
+    async fn read<T, F>(&self, verb: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        let started = Instant::now();
+        let result = match self.engine.read(&work).await {
+            Err(StoreError::Again(_)) => self.engine.read(&work).await,
+            other => other,
+        };
+        self.observe(verb, started, result.as_ref().err());
+        result
+    }
+
+    fn observe(&self, verb: &'static str, started: Instant, error: Option<&StoreError>) {
+        let took = started.elapsed();
+        metrics::histogram!("bellbuoy_store_seconds", "verb" => verb).record(took.as_secs_f64());
+        if error.is_some() {
+            metrics::counter!("bellbuoy_store_errors_total", "verb" => verb).increment(1);
+        }
+        if took > self.slow {
+            tracing::warn!(verb, took_ms = took.as_millis() as u64, "a slow store verb");
+        }
+    }
+
+    /// Whether the engine answers, and how fast.
+    ///
+    /// # Errors
+    /// When it doesn't.
+    pub async fn ping(&self) -> Result<()> {
+        self.read("ping", |tx| {
+            Box::pin(async move { engine::sql!(tx, execute, "SELECT 1").map(|_| ()) })
+        })
+        .await
+    }
+
+    /// What of the engine's settings would let a committed row be lost; empty when nothing would.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn durability(&self) -> Result<Vec<String>> {
+        self.engine.durability().await
+    }
+
+    /// Closes the pools after what runs has ended.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    /// How many connections are open and how many of them rest.
+    pub fn pool(&self) -> (u32, usize) {
+        self.engine.pool()
+    }
+}

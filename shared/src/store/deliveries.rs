@@ -1,0 +1,526 @@
+//! Deliveries: claimed, sent, and what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::due::{Due, DueKind, Open, delete_due, insert_due, take_due};
+use super::engine::{Tx, change, insert, rows_in};
+use super::evaluations::ClaimTerms;
+use super::{Result, Store, StoreError};
+use crate::domain::delivery::{Attempt, DeliveryState, Next, Outcome};
+use crate::domain::reason::Reason;
+use crate::domain::rule::Priority;
+use crate::id::{AlertId, DeliveryId, EndpointId, EventId, NotificationId, ProjectId, RuleId};
+use crate::time::Time;
+
+/// A delivery that its holder is to send.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Whose it is.
+    pub project: ProjectId,
+    /// Its id.
+    pub id: DeliveryId,
+    /// The claim under which it is held.
+    pub token: Uuid,
+    /// Until when the claim holds.
+    pub until: Time,
+    /// Which attempt this is, from 1.
+    pub number: i64,
+    /// Where it goes.
+    pub target: EndpointId,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a delivery says.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The notification.
+    pub notification: NotificationId,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub body: String,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// The alert.
+    pub alert: Option<AlertId>,
+    /// The alert's round.
+    pub round: i64,
+    /// The rule and its version.
+    pub rule: Option<(RuleId, i64)>,
+    /// When the notification was made.
+    pub created_at: Time,
+    /// The event that it came from, while it is kept.
+    pub event: Option<ContentEvent>,
+}
+
+/// The event in a delivery.
+#[derive(Clone, Debug)]
+pub struct ContentEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Its type.
+    pub kind: String,
+    /// Where it comes from.
+    pub source: String,
+    /// When it was accepted.
+    pub received_at: Time,
+    /// Its payload.
+    pub payload: Box<RawValue>,
+}
+
+/// An attempt that ended.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Whose it is.
+    pub project: ProjectId,
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The claim under which it was made.
+    pub token: Uuid,
+    /// Which attempt it was.
+    pub number: i64,
+    /// How it went.
+    pub attempt: Attempt,
+    /// What follows.
+    pub next: Next,
+}
+
+/// A delivery that was not tried after all.
+#[derive(Clone, Debug)]
+pub struct Snoozed {
+    /// Whose it is.
+    pub project: ProjectId,
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The claim under which it was held.
+    pub token: Uuid,
+    /// Until when it waits; this is no attempt.
+    pub until: Time,
+}
+
+/// What a worker did with what it had claimed.
+#[derive(Clone, Debug, Default)]
+pub struct Worked {
+    /// Attempts that ended.
+    pub settled: Vec<Settled>,
+    /// Deliveries that were not tried.
+    pub snoozed: Vec<Snoozed>,
+    /// Claims of which nothing is left.
+    pub closed: Vec<(ProjectId, Uuid)>,
+}
+
+/// What the due loop took of one project.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The deliveries to send.
+    pub deliveries: Vec<Claimed>,
+    /// The ticks to run.
+    pub ticks: Vec<crate::id::TickId>,
+    /// How many claims had expired: what they held is unknown.
+    pub expired: usize,
+    /// How many due rows were worked off; a full batch says that there may be more.
+    pub rows: usize,
+}
+
+impl Store {
+    /// Records what became of claims. An attempt whose claim was lost counts only if it succeeded and nobody knows better.
+    ///
+    /// # Errors
+    /// When nothing of it was recorded.
+    pub async fn record_attempts(&self, work: Arc<Worked>, now: Time) -> Result<()> {
+        self.write("record_attempts", move |tx| {
+            let work = Arc::clone(&work);
+            Box::pin(async move {
+                record(tx, &work.settled, now).await?;
+                snooze(tx, &work.snoozed, now).await?;
+                let closed: Vec<(ProjectId, DueKind, Uuid)> =
+                    work.closed.iter().map(|(project, token)| (*project, DueKind::Claim, *token)).collect();
+                delete_due(tx, &closed).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Claims those of these deliveries that wait to be taken.
+    ///
+    /// # Errors
+    /// When none was claimed.
+    pub async fn claim_deliveries(&self, project: ProjectId, ids: &[DeliveryId], terms: ClaimTerms, now: Time) -> Result<Vec<Claimed>> {
+        let ids = ids.to_vec();
+        self.write("claim_deliveries", move |tx| {
+            let ids = ids.clone();
+            Box::pin(async move {
+                let wanted: Vec<Wanted> = ids.iter().map(|id| Wanted::planned(*id)).collect();
+                let mine = claim(tx, project, &wanted, &terms, now).await?;
+                let planned: Vec<(ProjectId, DueKind, Uuid)> =
+                    mine.iter().map(|(id, _)| (project, DueKind::Planned, id.0)).collect();
+                delete_due(tx, &planned).await?;
+                load(tx, project, mine, &terms).await
+            })
+        })
+        .await
+    }
+
+    /// Takes what is due of a project: claims its deliveries, marking what an expired claim left as unknown. A delivery
+    /// has `allowed` attempts.
+    ///
+    /// # Errors
+    /// When nothing was taken.
+    pub async fn take_due(&self, project: ProjectId, open: Open, terms: ClaimTerms, allowed: i64, now: Time) -> Result<Taken> {
+        self.write("take_due", move |tx| {
+            Box::pin(async move {
+                let due = take_due(tx, project, open, now, terms.limit as i64).await?;
+                take(tx, project, &due, &terms, allowed, now).await
+            })
+        })
+        .await
+    }
+}
+
+/// A delivery that is to be claimed, if it still stands where it is thought to.
+struct Wanted {
+    id: DeliveryId,
+    state: DeliveryState,
+    token: Option<Uuid>,
+}
+
+impl Wanted {
+    const fn planned(id: DeliveryId) -> Self {
+        Self { id, state: DeliveryState::Planned, token: None }
+    }
+
+    fn of(due: &Due) -> Vec<Self> {
+        let wanted = |id| match due.kind {
+            DueKind::Claim => Self { id, state: DeliveryState::Claimed, token: Some(due.row) },
+            DueKind::Retry => Self { id, state: DeliveryState::Retrying, token: None },
+            DueKind::Planned | DueKind::Tick => Self::planned(id),
+        };
+        due.deliveries().into_iter().map(wanted).collect()
+    }
+}
+
+/// Claims what is where it is wanted; answers each with the number of attempts made so far.
+async fn claim(tx: &mut Tx, project: ProjectId, wanted: &[Wanted], terms: &ClaimTerms, now: Time) -> Result<Vec<(DeliveryId, i64)>> {
+    let mine = change!(
+        tx,
+        lite "UPDATE deliveries SET state = $1, claim_token = $2, updated_at = $3
+              WHERE project_id = $4 AND id = $5 AND state = $6 AND ($7 IS NULL OR claim_token = $7) RETURNING id, attempts",
+        pg "UPDATE deliveries d SET state = u.next, claim_token = u.token, updated_at = u.at
+            FROM unnest($1::smallint[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::smallint[], $7::uuid[])
+              AS u(next, token, at, project_id, id, state, held)
+            WHERE d.project_id = u.project_id AND d.id = u.id AND d.state = u.state
+              AND (u.held IS NULL OR d.claim_token = u.held) RETURNING d.id, d.attempts",
+        wanted,
+        as (DeliveryId, i64),
+        {
+            i16 = |_one| DeliveryState::Claimed.number(),
+            Uuid = |_one| terms.token,
+            Time = |_one| now,
+            ProjectId = |_one| project,
+            DeliveryId = |one| one.id,
+            i16 = |one| one.state.number(),
+            Option<Uuid> = |one| one.token,
+        }
+    );
+    let ids: Vec<DeliveryId> = mine.iter().map(|(id, _)| *id).collect();
+    let due: Vec<Due> = Due::claim(project, terms, &ids).into_iter().collect();
+    insert_due(tx, &due).await?;
+    Ok(mine)
+}
+
+async fn take(tx: &mut Tx, project: ProjectId, due: &[Due], terms: &ClaimTerms, allowed: i64, now: Time) -> Result<Taken> {
+    let is_tick = |one: &&Due| one.kind == DueKind::Tick;
+    let ticks = due.iter().filter(is_tick).map(|one| crate::id::TickId(one.row)).collect();
+    let (lost, ready): (Vec<&Due>, Vec<&Due>) =
+        due.iter().filter(|one| !is_tick(one)).partition(|one| one.kind == DueKind::Claim);
+    let wanted: Vec<Wanted> = ready.iter().flat_map(|one| Wanted::of(one)).collect();
+    let lost: Vec<Wanted> = lost.iter().flat_map(|one| Wanted::of(one)).collect();
+    let all: Vec<Wanted> = wanted.into_iter().chain(lost.iter().map(|one| Wanted { ..*one })).collect();
+    let lost: std::collections::HashSet<DeliveryId> = lost.iter().map(|one| one.id).collect();
+    let mine = claim(tx, project, &all, terms, now).await?;
+    // What an expired claim held was perhaps sent: that is an attempt whose outcome nobody knows.
+    let unknown: Vec<(DeliveryId, i64)> = mine.iter().filter(|(id, _)| lost.contains(id)).copied().collect();
+    let expired = unknown.len();
+    record_unknown(tx, project, &unknown, terms.token, allowed, now).await?;
+    let count = |(id, made): (DeliveryId, i64)| (id, if lost.contains(&id) { made + 1 } else { made });
+    let mine: Vec<(DeliveryId, i64)> = mine.into_iter().map(count).filter(|(_, made)| *made < allowed).collect();
+    Ok(Taken { deliveries: load(tx, project, mine, terms).await?, ticks, expired, rows: due.len() })
+}
+
+/// Keeps the attempts whose worker vanished; a delivery that has no attempt left stays unknown for good.
+async fn record_unknown(
+    tx: &mut Tx,
+    project: ProjectId,
+    lost: &[(DeliveryId, i64)],
+    token: Uuid,
+    allowed: i64,
+    now: Time,
+) -> Result<()> {
+    let attempt = |number: i64| Attempt {
+        outcome: Outcome::Unknown,
+        status_code: None,
+        detail: Some("the worker was gone before it could say".into()),
+        reason: None,
+        retry_after: None,
+        started_at: now,
+        took: Duration::ZERO,
+    }
+    .numbered(number);
+    let rows: Vec<(DeliveryId, Numbered)> = lost.iter().map(|(id, made)| (*id, attempt(made + 1))).collect();
+    let states: Vec<Row> = rows
+        .iter()
+        .map(|(id, one)| {
+            let over = one.number >= allowed;
+            let state = if over { DeliveryState::Unknown } else { DeliveryState::Claimed };
+            Row { project, id: *id, token, number: one.number, attempt: one.attempt.clone(), state, reason: None, keep: !over }
+        })
+        .collect();
+    write(tx, &states, now).await.map(|_| ())
+}
+
+struct Numbered {
+    number: i64,
+    attempt: Attempt,
+}
+
+impl Attempt {
+    const fn numbered(self, number: i64) -> Numbered {
+        Numbered { number, attempt: self }
+    }
+}
+
+/// A delivery's new state after an attempt.
+struct Row {
+    project: ProjectId,
+    id: DeliveryId,
+    token: Uuid,
+    number: i64,
+    attempt: Attempt,
+    state: DeliveryState,
+    reason: Option<Reason>,
+    /// Whether it stays under the same claim.
+    keep: bool,
+}
+
+async fn record(tx: &mut Tx, settled: &[Settled], now: Time) -> Result<()> {
+    let rows: Vec<Row> = settled
+        .iter()
+        .map(|one| Row {
+            project: one.project,
+            id: one.id,
+            token: one.token,
+            number: one.number,
+            attempt: one.attempt.clone(),
+            state: one.next.state(),
+            reason: match one.next {
+                Next::Dead(reason) => Some(reason),
+                Next::Delivered | Next::Retry(_) => None,
+            },
+            keep: false,
+        })
+        .collect();
+    let written = write(tx, &rows, now).await?;
+    let retries: Vec<Due> = settled
+        .iter()
+        .filter(|one| written.contains(&one.id))
+        .filter_map(|one| match one.next {
+            Next::Retry(at) => Some(Due { project: one.project, kind: DueKind::Retry, row: one.id.0, at, data: None }),
+            Next::Delivered | Next::Dead(_) => None,
+        })
+        .collect();
+    insert_due(tx, &retries).await?;
+    let late: Vec<&Settled> =
+        settled.iter().filter(|one| one.next == Next::Delivered && !written.contains(&one.id)).collect();
+    arrive_late(tx, &late, now).await
+}
+
+async fn snooze(tx: &mut Tx, snoozed: &[Snoozed], now: Time) -> Result<()> {
+    let mine = change!(
+        tx,
+        lite "UPDATE deliveries SET state = $1, claim_token = NULL, updated_at = $2
+              WHERE project_id = $3 AND id = $4 AND claim_token = $5 AND state = 2 RETURNING id",
+        pg "UPDATE deliveries d SET state = u.next, claim_token = NULL, updated_at = u.at
+            FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[])
+              AS u(next, at, project_id, id, token)
+            WHERE d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2 RETURNING d.id",
+        snoozed,
+        as (DeliveryId,),
+        {
+            i16 = |_one| DeliveryState::Retrying.number(),
+            Time = |_one| now,
+            ProjectId = |one| one.project,
+            DeliveryId = |one| one.id,
+            Uuid = |one| one.token,
+        }
+    );
+    let due = |one: &Snoozed| Due { project: one.project, kind: DueKind::Retry, row: one.id.0, at: one.until, data: None };
+    let rows: Vec<Due> = snoozed.iter().filter(|one| mine.contains(&(one.id,))).map(due).collect();
+    insert_due(tx, &rows).await
+}
+
+/// Writes states and attempts; answers whose claim still held.
+async fn write(tx: &mut Tx, rows: &[Row], now: Time) -> Result<std::collections::HashSet<DeliveryId>> {
+    let (first, later): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|one| one.number == 1);
+    let mut written: std::collections::HashSet<DeliveryId> = std::collections::HashSet::new();
+    let firsts = change!(
+        tx,
+        lite "UPDATE deliveries SET state = $1, attempts = $2, claim_token = $3, reason = $4, outcome = $5, status_code = $6,
+                detail = $7, started_at = $8, took_ms = $9, updated_at = $10
+              WHERE project_id = $11 AND id = $12 AND claim_token = $13 AND state = 2 RETURNING id",
+        pg "UPDATE deliveries d SET state = u.state, attempts = u.number, claim_token = u.keep, reason = u.reason,
+                outcome = u.outcome, status_code = u.status_code, detail = u.detail, started_at = u.started_at,
+                took_ms = u.took_ms, updated_at = u.at
+            FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                $8::timestamptz[], $9::bigint[], $10::timestamptz[], $11::uuid[], $12::uuid[], $13::uuid[])
+              AS u(state, number, keep, reason, outcome, status_code, detail, started_at, took_ms, at, project_id, id, token)
+            WHERE d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2 RETURNING d.id",
+        first,
+        as (DeliveryId,),
+        {
+            i16 = |one| one.state.number(),
+            i64 = |one| one.number,
+            Option<Uuid> = |one| one.keep.then_some(one.token),
+            Option<String> = |one| one.reason.map(|reason| reason.as_str().to_owned()),
+            String = |one| one.attempt.outcome.as_str().to_owned(),
+            Option<i64> = |one| one.attempt.status_code.map(i64::from),
+            Option<String> = |one| one.attempt.detail.clone(),
+            Time = |one| one.attempt.started_at,
+            i64 = |one| millis(one.attempt.took),
+            Time = |_one| now,
+            ProjectId = |one| one.project,
+            DeliveryId = |one| one.id,
+            Uuid = |one| one.token,
+        }
+    );
+    written.extend(firsts.into_iter().map(|(id,)| id));
+    let laters = change!(
+        tx,
+        lite "UPDATE deliveries SET state = $1, attempts = $2, claim_token = $3, reason = $4, updated_at = $5
+              WHERE project_id = $6 AND id = $7 AND claim_token = $8 AND state = 2 RETURNING id",
+        pg "UPDATE deliveries d SET state = u.state, attempts = u.number, claim_token = u.keep, reason = u.reason, updated_at = u.at
+            FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::uuid[])
+              AS u(state, number, keep, reason, at, project_id, id, token)
+            WHERE d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2 RETURNING d.id",
+        later,
+        as (DeliveryId,),
+        {
+            i16 = |one| one.state.number(),
+            i64 = |one| one.number,
+            Option<Uuid> = |one| one.keep.then_some(one.token),
+            Option<String> = |one| one.reason.map(|reason| reason.as_str().to_owned()),
+            Time = |_one| now,
+            ProjectId = |one| one.project,
+            DeliveryId = |one| one.id,
+            Uuid = |one| one.token,
+        }
+    );
+    let laters: std::collections::HashSet<DeliveryId> = laters.into_iter().map(|(id,)| id).collect();
+    let kept: Vec<&&Row> = later.iter().filter(|one| laters.contains(&one.id)).collect();
+    insert!(
+        tx,
+        "INSERT INTO attempts (project_id, delivery_id, number, outcome, status_code, detail, started_at, took_ms)",
+        kept,
+        "ON CONFLICT DO NOTHING",
+        {
+            ProjectId = |one| one.project,
+            DeliveryId = |one| one.id,
+            i64 = |one| one.number,
+            String = |one| one.attempt.outcome.as_str().to_owned(),
+            Option<i64> = |one| one.attempt.status_code.map(i64::from),
+            Option<String> = |one| one.attempt.detail.clone(),
+            Time = |one| one.attempt.started_at,
+            i64 = |one| millis(one.attempt.took),
+        }
+    );
+    written.extend(laters);
+    Ok(written)
+}
+
+/// A success that comes after its claim was lost: it tells what nobody knew.
+async fn arrive_late(tx: &mut Tx, late: &[&Settled], now: Time) -> Result<()> {
+    change!(
+        tx,
+        lite "UPDATE deliveries SET state = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND state = $5 RETURNING id",
+        pg "UPDATE deliveries d SET state = u.next, updated_at = u.at
+            FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::smallint[])
+              AS u(next, at, project_id, id, state)
+            WHERE d.project_id = u.project_id AND d.id = u.id AND d.state = u.state RETURNING d.id",
+        late,
+        as (DeliveryId,),
+        {
+            i16 = |_one| DeliveryState::Delivered.number(),
+            Time = |_one| now,
+            ProjectId = |one| one.project,
+            DeliveryId = |one| one.id,
+            i16 = |_one| DeliveryState::Unknown.number(),
+        }
+    );
+    Ok(())
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+type Loaded = (
+    DeliveryId,
+    EndpointId,
+    NotificationId,
+    String,
+    String,
+    i16,
+    Option<AlertId>,
+    i64,
+    Option<RuleId>,
+    Option<i64>,
+    Time,
+    Uuid,
+);
+
+/// Reads what the claimed deliveries say.
+async fn load(tx: &mut Tx, project: ProjectId, mine: Vec<(DeliveryId, i64)>, terms: &ClaimTerms) -> Result<Vec<Claimed>> {
+    let made: std::collections::HashMap<DeliveryId, i64> = mine.iter().copied().collect();
+    let ids: Vec<DeliveryId> = mine.iter().map(|(id, _)| *id).collect();
+    let rows = rows_in!(
+        tx,
+        as Loaded,
+        "SELECT d.id, d.target, n.id, n.title, n.body, n.priority, n.alert_id, n.round, n.rule_id, n.rule_version,
+                n.created_at, n.origin_id
+         FROM deliveries d JOIN notifications n ON n.project_id = d.project_id AND n.id = d.notification_id
+         WHERE d.project_id = $1 AND d.id",
+        [project],
+        ids,
+        lite "",
+        pg ""
+    );
+    let mut origins: Vec<EventId> = rows.iter().map(|row| EventId(row.11)).collect();
+    origins.sort_unstable();
+    origins.dedup();
+    let mut events = std::collections::HashMap::new();
+    for row in super::events::by_id(tx, project, &origins).await? {
+        let event = super::events::event(row)?;
+        events.insert(event.id, event);
+    }
+    let claimed = |row: Loaded| {
+        let (id, target, notification, title, body, priority, alert, round, rule, version, created_at, origin) = row;
+        let priority = Priority::from_number(priority)
+            .ok_or_else(|| StoreError::Corrupt(format!("priority of notification {notification}")))?;
+        let event = events.get(&EventId(origin)).map(|event| ContentEvent {
+            id: event.id,
+            kind: event.kind.clone(),
+            source: event.source.clone(),
+            received_at: event.received_at,
+            payload: event.payload.clone(),
+        });
+        let rule = rule.zip(version);
+        let content = Content { notification, title, body, priority, alert, round, rule, created_at, event };
+        let number = made.get(&id).copied().unwrap_or(0) + 1;
+        Ok(Claimed { project, id, token: terms.token, until: terms.until, number, target, content })
+    };
+    rows.into_iter().map(claimed).collect()
+}

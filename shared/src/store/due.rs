@@ -1,0 +1,163 @@
+//! What waits for a time. Rows here are inserted and deleted, never updated, so that the rows they stand for need no
+//! index on anything that changes.
+
+use uuid::Uuid;
+
+use super::engine::{Tx, change, insert, sql};
+use super::evaluations::ClaimTerms;
+use super::{Result, Store};
+use crate::domain::names::words;
+use crate::id::{DeliveryId, ProjectId};
+use crate::time::Time;
+
+words! {
+    /// What a due row waits for.
+    DueKind {
+        /// A claim that is not settled by then has expired; its data are the deliveries' ids.
+        Claim = 1 "claim",
+        /// A delivery's next attempt.
+        Retry = 2 "retry",
+        /// A delivery that nobody took.
+        Planned = 3 "planned",
+        /// A tick that nobody ran.
+        Tick = 4 "tick",
+    }
+}
+
+/// A row that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Whose it is.
+    pub project: ProjectId,
+    /// What it waits for.
+    pub kind: DueKind,
+    /// The row, or the token of the claim.
+    pub row: Uuid,
+    /// Until when.
+    pub at: Time,
+    /// What else is needed then.
+    pub data: Option<Vec<u8>>,
+}
+
+impl Due {
+    /// The row that ends a claim of `deliveries`; none when nothing is claimed.
+    pub fn claim(project: ProjectId, terms: &ClaimTerms, deliveries: &[DeliveryId]) -> Option<Self> {
+        let data: Vec<u8> = deliveries.iter().flat_map(|id| *id.0.as_bytes()).collect();
+        let kind = DueKind::Claim;
+        (!data.is_empty()).then_some(Self { project, kind, row: terms.token, at: terms.until, data: Some(data) })
+    }
+
+    /// The deliveries that it is about.
+    pub fn deliveries(&self) -> Vec<DeliveryId> {
+        match (&self.data, self.kind) {
+            (Some(data), DueKind::Claim) => {
+                data.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()).map(DeliveryId).collect()
+            }
+            _ => vec![DeliveryId(self.row)],
+        }
+    }
+}
+
+pub(super) async fn insert_due(tx: &mut Tx, rows: &[Due]) -> Result<()> {
+    insert!(tx, "INSERT INTO due (project_id, kind, row_id, at, data)", rows, "ON CONFLICT DO NOTHING", {
+        ProjectId = |one| one.project,
+        i16 = |one| one.kind.number(),
+        Uuid = |one| one.row,
+        Time = |one| one.at,
+        Option<Vec<u8>> = |one| one.data.clone(),
+    });
+    Ok(())
+}
+
+/// Deletes rows; answers which were there.
+pub(super) async fn delete_due(tx: &mut Tx, rows: &[(ProjectId, DueKind, Uuid)]) -> Result<Vec<Uuid>> {
+    let gone = change!(
+        tx,
+        lite "DELETE FROM due WHERE project_id = $1 AND kind = $2 AND row_id = $3 RETURNING row_id",
+        pg "DELETE FROM due d USING unnest($1::uuid[], $2::smallint[], $3::uuid[]) AS u(project_id, kind, row_id)
+            WHERE d.project_id = u.project_id AND d.kind = u.kind AND d.row_id = u.row_id RETURNING d.row_id",
+        rows,
+        as (Uuid,),
+        {
+            ProjectId = |one| one.0,
+            i16 = |one| one.1.number(),
+            Uuid = |one| one.2,
+        }
+    );
+    Ok(gone.into_iter().map(|(row,)| row).collect())
+}
+
+type Row = (ProjectId, i16, Uuid, Time, Option<Vec<u8>>);
+
+/// Which of what is due may be taken: not what belongs to a queue that is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Deliveries and claims of them.
+    pub deliveries: bool,
+    /// Ticks.
+    pub ticks: bool,
+}
+
+/// The oldest rows of a project that are due, locked; what another worker is about to take is left to it.
+pub(super) async fn take_due(tx: &mut Tx, project: ProjectId, open: Open, now: Time, limit: i64) -> Result<Vec<Due>> {
+    let rows = sql!(
+        tx, fetch_all as Row,
+        lite "SELECT project_id, kind, row_id, at, data FROM due
+              WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
+        pg "SELECT project_id, kind, row_id, at, data FROM due
+            WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
+            FOR UPDATE SKIP LOCKED",
+        project, now, open.ticks, open.deliveries, limit
+    )?;
+    let due = |(project, kind, row, at, data): Row| {
+        DueKind::from_number(kind).map(|kind| Due { project, kind, row, at, data })
+    };
+    // A kind that only a newer build knows is left to it.
+    let due: Vec<Due> = rows.into_iter().filter_map(due).collect();
+    let keys: Vec<(ProjectId, DueKind, Uuid)> = due.iter().map(|one| (one.project, one.kind, one.row)).collect();
+    delete_due(tx, &keys).await?;
+    Ok(due)
+}
+
+impl Store {
+    /// The projects that have something due at `now`.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn projects_with_due(&self, now: Time) -> Result<Vec<ProjectId>> {
+        let rows = self
+            .read("projects_with_due", move |tx| {
+                Box::pin(async move {
+                    // Jumps from project to project along the index, however many rows each has.
+                    sql!(
+                        tx, fetch_all as (ProjectId,),
+                        "WITH RECURSIVE p (id) AS (
+                           SELECT (SELECT project_id FROM due ORDER BY project_id LIMIT 1)
+                           UNION ALL
+                           SELECT (SELECT project_id FROM due WHERE project_id > p.id ORDER BY project_id LIMIT 1)
+                           FROM p WHERE p.id IS NOT NULL
+                         )
+                         SELECT id FROM p WHERE id IS NOT NULL
+                           AND EXISTS (SELECT 1 FROM due WHERE project_id = p.id AND at <= $1)",
+                        now
+                    )
+                })
+            })
+            .await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// When the next row of any project falls due.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn next_due(&self) -> Result<Option<Time>> {
+        self.read("next_due", |tx| {
+            Box::pin(async move {
+                let (at,) = sql!(tx, fetch_one as (Option<Time>,), "SELECT MIN(at) FROM due")?;
+                Ok(at)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,401 @@
+//! Evaluations: the one transaction in which a batch of events decides what rings.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::due::{Due, DueKind, insert_due};
+use super::engine::{Tx, insert, rows_in, sql};
+use super::jobs::push_jobs;
+use super::{Result, Store, StoreError};
+use crate::domain::delivery::{DeliveryState, NewDelivery};
+use crate::domain::evaluation::{Decision, EvaluationStatus, GroupId, Looked, NewNotification, decide};
+use crate::domain::group::GroupState;
+use crate::domain::job::{Envelope, Job, NewJob};
+use crate::domain::project::ProjectStatus;
+use crate::domain::ruleset::RuleSet;
+use crate::id::{AlertId, DeliveryId, EventId, JobId, NotificationId, ProjectId, RuleId, UserId};
+use crate::time::Time;
+
+/// Under which terms an evaluating worker takes the first deliveries for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimTerms {
+    /// The token of the claim.
+    pub token: Uuid,
+    /// Until when it holds.
+    pub until: Time,
+    /// How many deliveries the worker takes; what is over waits for whoever is free.
+    pub limit: usize,
+    /// From when the due loop may take what waits.
+    pub planned_at: Time,
+}
+
+/// How a batch is to be evaluated.
+#[derive(Clone, Debug)]
+pub struct Evaluating {
+    /// The rules.
+    pub set: Arc<RuleSet>,
+    /// What looking at the events found.
+    pub looked: Arc<Vec<Looked>>,
+    /// The terms for the first deliveries.
+    pub claim: ClaimTerms,
+    /// Whether the jobs that it makes go into this store's own queue.
+    pub jobs_here: bool,
+    /// Whether some of the events failed before, so that their counts are to be forgotten.
+    pub failed_before: bool,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Recorded {
+    /// The rules have changed: read them again.
+    Stale,
+    /// The project does not work: its events are held.
+    Held(ProjectStatus),
+    /// It is decided.
+    Done(Box<Done>),
+}
+
+/// What was decided.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The events that this call evaluated; the others were evaluated before.
+    pub fresh: Vec<EventId>,
+    /// What they decided.
+    pub decision: Decision,
+    /// The deliveries that the caller has claimed.
+    pub claimed: Vec<DeliveryId>,
+    /// The jobs for those that it has not.
+    pub jobs: Vec<NewJob>,
+}
+
+impl Store {
+    /// Decides on a batch of events of one project: each event once, whoever calls and how often.
+    ///
+    /// # Errors
+    /// When nothing of it was decided.
+    pub async fn record_evaluation(&self, project: ProjectId, batch: Evaluating, now: Time) -> Result<Recorded> {
+        self.write("record_evaluation", move |tx| {
+            let batch = batch.clone();
+            Box::pin(async move { record(tx, project, &batch, now).await })
+        })
+        .await
+    }
+
+    /// Counts an attempt at an event before it is made, so that one that takes the process with it is counted too;
+    /// answers how many there were, this one included.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn begin_event_attempt(&self, project: ProjectId, event: EventId, error: &str, now: Time) -> Result<i64> {
+        let error = error.to_owned();
+        self.write("begin_event_attempt", move |tx| {
+            let error = error.clone();
+            Box::pin(async move {
+                let row = sql!(
+                    tx, fetch_one as (i64,),
+                    "INSERT INTO evaluation_attempts (project_id, event_id, attempts, error, updated_at) VALUES ($1, $2, 1, $3, $4)
+                     ON CONFLICT (project_id, event_id) DO UPDATE
+                     SET attempts = evaluation_attempts.attempts + 1, error = excluded.error, updated_at = excluded.updated_at
+                     RETURNING attempts",
+                    project, event, error, now
+                )?;
+                Ok(row.0)
+            })
+        })
+        .await
+    }
+
+    /// Gives an event up: it failed too often. Answers whether it was not evaluated meanwhile.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn fail_event(&self, project: ProjectId, event: EventId, error: &str, now: Time) -> Result<bool> {
+        let error: String = error.chars().take(500).collect();
+        self.write("fail_event", move |tx| {
+            let error = error.clone();
+            Box::pin(async move {
+                let failed = sql!(
+                    tx, execute,
+                    "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
+                     VALUES ($1, $2, $3, $4, 0, 0, 0, $5, $6) ON CONFLICT DO NOTHING",
+                    project, event, Uuid::nil(), EvaluationStatus::Failed.number(), now, error
+                )?;
+                forget_attempts(tx, project, &[event]).await?;
+                Ok(failed == 1)
+            })
+        })
+        .await
+    }
+}
+
+async fn record(tx: &mut Tx, project: ProjectId, batch: &Evaluating, now: Time) -> Result<Recorded> {
+    // The shared lock is held to the commit: whoever changes a rule waits for us, and we see what came before.
+    let head = sql!(
+        tx, fetch_optional as (i64, i16),
+        lite "SELECT epoch, status FROM projects WHERE id = $1",
+        pg "SELECT epoch, status FROM projects WHERE id = $1 FOR SHARE",
+        project
+    )?;
+    let (epoch, status) = head.ok_or(StoreError::NotFound("project"))?;
+    let status = ProjectStatus::from_number(status).unwrap_or(ProjectStatus::Suspended);
+    if status != ProjectStatus::Active {
+        return Ok(Recorded::Held(status));
+    }
+    if epoch != batch.set.epoch {
+        return Ok(Recorded::Stale);
+    }
+    let fresh = insert_evaluations(tx, project, batch, epoch, now).await?;
+    let mine: HashSet<EventId> = fresh.iter().copied().collect();
+    let looked: Vec<&Looked> = batch.looked.iter().filter(|one| mine.contains(&one.event)).collect();
+    if batch.failed_before {
+        forget_attempts(tx, project, &fresh).await?;
+    }
+    if looked.iter().all(|one| one.matches.is_empty()) {
+        return Ok(Recorded::Done(Box::new(Done { fresh, ..Done::default() })));
+    }
+    let mut groups = lock_groups(tx, project, batch, &looked, now).await?;
+    let decision = decide(&batch.set, &looked, &mut groups, now);
+    write_groups(tx, project, &groups, now).await?;
+    insert_matches(tx, project, &decision).await?;
+    let (claimed, jobs) = insert_notifications(tx, project, batch, &decision, now).await?;
+    Ok(Recorded::Done(Box::new(Done { fresh, decision, claimed, jobs })))
+}
+
+async fn insert_evaluations(tx: &mut Tx, project: ProjectId, batch: &Evaluating, epoch: i64, now: Time) -> Result<Vec<EventId>> {
+    let mut rows: Vec<&Looked> = batch.looked.iter().collect();
+    rows.sort_by_key(|one| one.event);
+    rows.dedup_by_key(|one| one.event);
+    let fresh = insert!(
+        tx,
+        "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at)",
+        rows,
+        "ON CONFLICT DO NOTHING RETURNING id",
+        as (EventId,),
+        {
+            ProjectId = |_one| project,
+            EventId = |one| one.event,
+            Uuid = |_one| batch.claim.token,
+            i16 = |_one| EvaluationStatus::Processed.number(),
+            i64 = |_one| epoch,
+            i64 = |one| one.looked,
+            i64 = |one| one.matches.len() as i64,
+            Time = |_one| now,
+        }
+    );
+    Ok(fresh.into_iter().map(|(id,)| id).collect())
+}
+
+/// Locks the groups of the matches in key order, making those that are missing.
+async fn lock_groups(
+    tx: &mut Tx,
+    project: ProjectId,
+    batch: &Evaluating,
+    looked: &[&Looked],
+    now: Time,
+) -> Result<BTreeMap<GroupId, GroupState>> {
+    let mut wanted: BTreeMap<GroupId, (RuleId, &str)> = BTreeMap::new();
+    for found in looked.iter().flat_map(|one| &one.matches) {
+        if let Some((group, key)) = &found.group {
+            wanted.insert(*group, (batch.set.rule(found.place).rule.id, key));
+        }
+    }
+    let mut groups = read_groups(tx, project, wanted.keys().copied().collect()).await?;
+    let missing: Vec<(&GroupId, &(RuleId, &str))> =
+        wanted.iter().filter(|(group, _)| !groups.contains_key(*group)).collect();
+    if missing.is_empty() {
+        return Ok(groups);
+    }
+    insert!(
+        tx,
+        "INSERT INTO rule_groups (project_id, rule_id, group_hash, group_key, state, updated_at)",
+        missing,
+        "ON CONFLICT DO NOTHING",
+        {
+            ProjectId = |_one| project,
+            RuleId = |one| one.1.0,
+            Vec<u8> = |one| one.0.0.to_vec(),
+            String = |one| one.1.1.to_owned(),
+            Json<GroupState> = |_one| Json(GroupState::default()),
+            Time = |_one| now,
+        }
+    );
+    groups.extend(read_groups(tx, project, missing.iter().map(|(group, _)| **group).collect()).await?);
+    Ok(groups)
+}
+
+async fn read_groups(tx: &mut Tx, project: ProjectId, ids: Vec<GroupId>) -> Result<BTreeMap<GroupId, GroupState>> {
+    let hashes: Vec<Vec<u8>> = ids.iter().map(|id| id.0.to_vec()).collect();
+    let rows = rows_in!(
+        tx,
+        as (Vec<u8>, Json<GroupState>),
+        "SELECT group_hash, state FROM rule_groups WHERE project_id = $1 AND group_hash",
+        [project],
+        hashes,
+        lite "",
+        pg "ORDER BY group_hash FOR UPDATE"
+    );
+    let group = |(hash, Json(state)): (Vec<u8>, Json<GroupState>)| {
+        let hash = hash.try_into().map_err(|_| StoreError::Corrupt("hash of a group".into()))?;
+        Ok((GroupId(hash), state))
+    };
+    rows.into_iter().map(group).collect()
+}
+
+async fn write_groups(tx: &mut Tx, project: ProjectId, groups: &BTreeMap<GroupId, GroupState>, now: Time) -> Result<()> {
+    let rows: Vec<(&GroupId, &GroupState)> = groups.iter().collect();
+    super::engine::change!(
+        tx,
+        lite "UPDATE rule_groups SET state = $1, updated_at = $2 WHERE project_id = $3 AND group_hash = $4 RETURNING group_hash",
+        pg "UPDATE rule_groups g SET state = u.state, updated_at = u.at
+            FROM unnest($1::jsonb[], $2::timestamptz[], $3::uuid[], $4::bytea[]) AS u(state, at, project_id, hash)
+            WHERE g.project_id = u.project_id AND g.group_hash = u.hash RETURNING g.group_hash",
+        rows,
+        as (Vec<u8>,),
+        {
+            Json<GroupState> = |one| Json(one.1.clone()),
+            Time = |_one| now,
+            ProjectId = |_one| project,
+            Vec<u8> = |one| one.0.0.to_vec(),
+        }
+    );
+    Ok(())
+}
+
+async fn insert_matches(tx: &mut Tx, project: ProjectId, decision: &Decision) -> Result<()> {
+    insert!(
+        tx,
+        "INSERT INTO matches (project_id, event_id, rule_id, rule_version, outcome, reason, until, alert_id, notification_id)",
+        decision.matches,
+        "",
+        {
+            ProjectId = |_one| project,
+            EventId = |one| one.event,
+            RuleId = |one| one.rule,
+            i64 = |one| one.rule_version,
+            i16 = |one| one.outcome.number(),
+            Option<String> = |one| one.reason.map(|reason| reason.as_str().to_owned()),
+            Option<Time> = |one| one.until,
+            Option<AlertId> = |one| one.alert,
+            Option<NotificationId> = |one| one.notification,
+        }
+    );
+    Ok(())
+}
+
+async fn insert_notifications(
+    tx: &mut Tx,
+    project: ProjectId,
+    batch: &Evaluating,
+    decision: &Decision,
+    now: Time,
+) -> Result<(Vec<DeliveryId>, Vec<NewJob>)> {
+    notifications(tx, project, &decision.notifications, now).await?;
+    insert!(
+        tx,
+        "INSERT INTO recipients (project_id, notification_id, user_id, created_at)",
+        decision.recipients,
+        "ON CONFLICT DO NOTHING",
+        {
+            ProjectId = |_one| project,
+            NotificationId = |one| one.0,
+            UserId = |one| one.1,
+            Time = |_one| now,
+        }
+    );
+    let (mine, waiting) = decision.deliveries.split_at(batch.claim.limit.min(decision.deliveries.len()));
+    deliveries(tx, project, mine, DeliveryState::Claimed, Some(batch.claim.token), now).await?;
+    deliveries(tx, project, waiting, DeliveryState::Planned, None, now).await?;
+    let claimed: Vec<DeliveryId> = mine.iter().map(|one| one.id).collect();
+    let mut due: Vec<Due> = waiting
+        .iter()
+        .map(|one| Due { project, kind: DueKind::Planned, row: one.id.0, at: batch.claim.planned_at, data: None })
+        .collect();
+    due.extend(Due::claim(project, &batch.claim, &claimed));
+    insert_due(tx, &due).await?;
+    let jobs = deliver_jobs(project, waiting, now)?;
+    if batch.jobs_here {
+        push_jobs(tx, &jobs).await?;
+    }
+    Ok((claimed, jobs))
+}
+
+/// How many deliveries one job names.
+const PER_JOB: usize = 64;
+
+fn deliver_jobs(project: ProjectId, waiting: &[NewDelivery], now: Time) -> Result<Vec<NewJob>> {
+    let job = |chunk: &[NewDelivery]| {
+        let job = Job::Deliver(chunk.iter().map(|one| one.id).collect());
+        let body = Envelope::new(project, job.clone()).encode();
+        let body = body.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(NewJob { id: JobId::fresh(now), project, queue: job.queue(), body })
+    };
+    waiting.chunks(PER_JOB).map(job).collect()
+}
+
+async fn notifications(tx: &mut Tx, project: ProjectId, rows: &[NewNotification], now: Time) -> Result<()> {
+    insert!(
+        tx,
+        "INSERT INTO notifications (project_id, id, kind, origin_id, rule_id, rule_version, alert_id, round, title, body, priority, created_at)",
+        rows,
+        "ON CONFLICT DO NOTHING",
+        {
+            ProjectId = |_one| project,
+            NotificationId = |one| one.id,
+            i16 = |one| one.origin.number(),
+            Uuid = |one| one.origin_id,
+            RuleId = |one| one.rule,
+            i64 = |one| one.rule_version,
+            AlertId = |one| one.alert,
+            i64 = |one| one.round,
+            String = |one| one.title.clone(),
+            String = |one| one.body.clone(),
+            i16 = |one| one.priority.number(),
+            Time = |_one| now,
+        }
+    );
+    Ok(())
+}
+
+async fn deliveries(
+    tx: &mut Tx,
+    project: ProjectId,
+    rows: &[NewDelivery],
+    state: DeliveryState,
+    token: Option<Uuid>,
+    now: Time,
+) -> Result<()> {
+    insert!(
+        tx,
+        "INSERT INTO deliveries (project_id, id, notification_id, channel, target, rung, round, state, attempts, claim_token, created_at, updated_at)",
+        rows,
+        "ON CONFLICT DO NOTHING",
+        {
+            ProjectId = |_one| project,
+            DeliveryId = |one| one.id,
+            NotificationId = |one| one.notification,
+            i16 = |one| one.channel.number(),
+            crate::id::EndpointId = |one| one.target,
+            i64 = |one| one.rung,
+            i64 = |one| one.round,
+            i16 = |_one| state.number(),
+            i64 = |_one| 0,
+            Option<Uuid> = |_one| token,
+            Time = |_one| now,
+            Time = |_one| now,
+        }
+    );
+    Ok(())
+}
+
+pub(super) async fn forget_attempts(tx: &mut Tx, project: ProjectId, events: &[EventId]) -> Result<()> {
+    for event in events {
+        sql!(
+            tx, execute,
+            "DELETE FROM evaluation_attempts WHERE project_id = $1 AND event_id = $2", project, *event
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,465 @@
+//! The queue engine that lives in the store. Jobs go in with the transaction that makes them.
+//!
+//! A reservation moves jobs out of `jobs` into one row of `job_leases`; settling deletes that row. Nothing is updated
+//! but the deadline of a lease, and a drained queue leaves nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::engine::{Tx, change, insert, rows_in, sql};
+use super::queues::number;
+use super::{Result, Store, StoreError};
+use crate::clock::Clock;
+use crate::domain::job::{NewJob, QueueName};
+use crate::id::{JobId, ProjectId, fresh};
+use crate::queue::{Answer, Batch, Depth, Held, LeaseId, Queue, QueueError, Wakeups};
+use crate::time::Time;
+
+/// Tells the workers of this process, and of others where the engine can, that jobs have come.
+pub struct Wake {
+    queues: HashMap<QueueName, watch::Sender<u64>>,
+    pub(super) outward: tokio::sync::Notify,
+    pub(super) stirred: Mutex<Vec<QueueName>>,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        let queues = QueueName::ALL.into_iter().map(|queue| (queue, watch::Sender::new(0))).collect();
+        Self { queues, outward: tokio::sync::Notify::new(), stirred: Mutex::default() }
+    }
+}
+
+impl Wake {
+    pub(super) fn stir(&self, queue: QueueName) {
+        if let Some(sender) = self.queues.get(&queue) {
+            sender.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn subscribe(&self, queue: QueueName) -> Wakeups {
+        self.queues.get(&queue).map_or_else(|| watch::channel(0).1, watch::Sender::subscribe)
+    }
+}
+
+/// The channel that PostgreSQL carries wake-ups on.
+const CHANNEL: &str = "bellbuoy_jobs";
+
+impl Store {
+    /// Says that jobs of `queue` have come.
+    pub(super) fn wake(&self, queue: QueueName) {
+        self.wakeups.stir(queue);
+        if self.engine.postgres().is_some() {
+            if let Ok(mut stirred) = self.wakeups.stirred.lock() {
+                if !stirred.contains(&queue) {
+                    stirred.push(queue);
+                }
+            }
+            self.wakeups.outward.notify_one();
+        }
+    }
+
+    /// On PostgreSQL: carries wake-ups between processes, outside the verbs' own transactions, because a NOTIFY inside
+    /// one makes all commits wait in a row. One that is lost costs a poll's wait.
+    pub(super) fn listen(&self) {
+        let Some(pool) = self.engine.postgres().cloned() else { return };
+        let (wake, sending) = (Arc::downgrade(&self.wakeups), pool.clone());
+        let telling = Arc::downgrade(&self.wakeups);
+        tokio::spawn(async move {
+            while let Some(wake) = telling.upgrade() {
+                let told = tokio::time::timeout(Duration::from_secs(1), wake.outward.notified()).await;
+                let queues = wake.stirred.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
+                drop(wake);
+                if told.is_err() && queues.is_empty() {
+                    continue;
+                }
+                for queue in queues {
+                    let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue.as_str());
+                    if let Err(error) = sent.execute(&sending).await {
+                        tracing::debug!(%error, "a wake-up was not sent; the poll will find the job");
+                    }
+                }
+            }
+        });
+        tokio::spawn(async move {
+            while wake.strong_count() > 0 && !pool.is_closed() {
+                if let Err(error) = hear(&pool, &wake).await {
+                    tracing::debug!(%error, "wake-ups are not heard; workers poll meanwhile");
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+}
+
+async fn hear(pool: &sqlx::PgPool, wake: &std::sync::Weak<Wake>) -> sqlx::Result<()> {
+    let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        let told = tokio::time::timeout(Duration::from_secs(5), listener.recv()).await;
+        let Some(wake) = wake.upgrade() else { return Ok(()) };
+        match told {
+            Ok(told) => {
+                if let Some(queue) = QueueName::parse(told?.payload()) {
+                    wake.stir(queue);
+                }
+            }
+            Err(_) if pool.is_closed() => return Ok(()),
+            Err(_) => {}
+        }
+    }
+}
+
+pub(super) async fn push_jobs(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
+    insert!(tx, "INSERT INTO jobs (queue, project_id, id, attempts, body)", jobs, "ON CONFLICT DO NOTHING", {
+        i16 = |one| number(one.queue),
+        ProjectId = |one| one.project,
+        JobId = |one| one.id,
+        i64 = |_one| 0,
+        Vec<u8> = |one| one.body.clone(),
+    });
+    Ok(())
+}
+
+/// The queue in the store.
+#[derive(Clone)]
+pub struct SqlQueue {
+    store: Store,
+    lease: Duration,
+    // Leases run on real time, whatever clock the domain has.
+    clock: Clock,
+    turn: Arc<AtomicU64>,
+}
+
+impl SqlQueue {
+    /// The queue of `store`.
+    pub fn new(store: Store, lease: Duration) -> Self {
+        Self { store, lease, clock: Clock::System, turn: Arc::default() }
+    }
+}
+
+impl From<StoreError> for QueueError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Queue for SqlQueue {
+    fn push(&self, jobs: Vec<NewJob>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut queues: Vec<QueueName> = jobs.iter().map(|job| job.queue).collect();
+            queues.sort_unstable();
+            queues.dedup();
+            let jobs = Arc::new(jobs);
+            self.store
+                .write("push_jobs", move |tx| {
+                    let jobs = Arc::clone(&jobs);
+                    Box::pin(async move { push_jobs(tx, &jobs).await })
+                })
+                .await?;
+            queues.into_iter().for_each(|queue| self.store.wake(queue));
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, queue: QueueName, max: usize) -> Answer<'_, Option<Batch>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let (until, turn) = (now.plus(self.lease), self.turn.fetch_add(1, Ordering::Relaxed));
+            // Looking costs no write, so that an idle worker does not keep the writer busy.
+            if !self.has_work(queue, now).await? {
+                return Ok(None);
+            }
+            let batch = self
+                .store
+                .write("reserve_jobs", move |tx| Box::pin(async move { reserve(tx, queue, max, turn, now, until).await }))
+                .await?;
+            Ok(batch)
+        })
+    }
+
+    fn extend(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, Vec<LeaseId>> {
+        Box::pin(async move {
+            let until = self.clock.now().plus(self.lease);
+            let wanted = leases.clone();
+            let kept = self
+                .store
+                .write("extend_leases", move |tx| {
+                    let rows: Vec<Uuid> = wanted.iter().map(|lease| lease.0).collect();
+                    Box::pin(async move {
+                        Ok(change!(
+                            tx,
+                            lite "UPDATE job_leases SET until = $1 WHERE queue = $2 AND id = $3 RETURNING id",
+                            pg "UPDATE job_leases l SET until = u.until
+                                FROM unnest($1::timestamptz[], $2::smallint[], $3::uuid[]) AS u(until, queue, id)
+                                WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
+                            rows,
+                            as (Uuid,),
+                            { Time = |_one| until, i16 = |_one| number(queue), Uuid = |one| *one }
+                        ))
+                    })
+                })
+                .await?;
+            Ok(leases.into_iter().filter(|lease| !kept.contains(&(lease.0,))).collect())
+        })
+    }
+
+    fn settle(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.store
+                .write("settle_jobs", move |tx| {
+                    let rows: Vec<Uuid> = leases.iter().map(|lease| lease.0).collect();
+                    Box::pin(async move { drop_leases(tx, queue, &rows).await })
+                })
+                .await?;
+            Ok(())
+        })
+    }
+
+    fn release(&self, queue: QueueName, lease: LeaseId, jobs: Vec<JobId>, after: Duration, spent: bool) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let back = Back { queue, lease: lease.0, at: (!after.is_zero()).then(|| now.plus(after)), spent };
+            let jobs = Arc::new(jobs);
+            self.store
+                .write("release_jobs", move |tx| {
+                    let jobs = Arc::clone(&jobs);
+                    Box::pin(async move { release(tx, back, &jobs, now).await })
+                })
+                .await?;
+            self.store.wake(queue);
+            Ok(())
+        })
+    }
+
+    fn depth(&self, queue: QueueName) -> Answer<'_, Depth> {
+        Box::pin(async move {
+            let depth = self.store.read("queue_depth", move |tx| Box::pin(async move { depth(tx, queue).await })).await?;
+            Ok(depth)
+        })
+    }
+
+    fn wakeups(&self, queue: QueueName) -> Wakeups {
+        self.store.wakeups.subscribe(queue)
+    }
+
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async move { Ok(self.store.ping().await?) })
+    }
+}
+
+impl SqlQueue {
+    async fn has_work(&self, queue: QueueName, now: Time) -> Result<bool> {
+        self.store
+            .read("look_for_jobs", move |tx| {
+                Box::pin(async move {
+                    let found = sql!(
+                        tx, fetch_optional as (i64,),
+                        "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                            OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                        number(queue), number(queue), now
+                    )?;
+                    Ok(found.is_some())
+                })
+            })
+            .await
+    }
+}
+
+/// A job inside a lease's row.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Leased {
+    id: JobId,
+    project: ProjectId,
+    attempt: u32,
+    body: String,
+}
+
+fn pack(jobs: &[Leased]) -> Result<Vec<u8>> {
+    serde_json::to_vec(jobs).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<Leased>> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt(format!("jobs of a lease: {error}")))
+}
+
+async fn reserve(tx: &mut Tx, queue: QueueName, max: usize, turn: u64, now: Time, until: Time) -> Result<Option<Batch>> {
+    return_expired(tx, queue, now).await?;
+    let projects = projects(tx, queue).await?;
+    let mut held = Vec::new();
+    // Each project gets its share; who comes first changes with every turn.
+    let mut order: Vec<ProjectId> = projects;
+    if !order.is_empty() {
+        let by = usize::try_from(turn % order.len() as u64).unwrap_or(0);
+        order.rotate_left(by);
+    }
+    let share = max.div_ceil(order.len().max(1)).max(1);
+    for project in order {
+        let room = max - held.len();
+        if room == 0 {
+            break;
+        }
+        held.extend(take(tx, queue, project, share.min(room) as i64).await?);
+    }
+    if held.is_empty() {
+        return Ok(None);
+    }
+    let lease = fresh(now);
+    let leased: Vec<Leased> = held
+        .iter()
+        .map(|job| Leased {
+            id: job.id,
+            project: job.project,
+            attempt: job.attempt,
+            body: String::from_utf8_lossy(&job.body).into_owned(),
+        })
+        .collect();
+    sql!(
+        tx, execute,
+        "INSERT INTO job_leases (queue, id, until, jobs) VALUES ($1, $2, $3, $4)",
+        number(queue), lease, until, pack(&leased)?
+    )?;
+    Ok(Some(Batch { lease: LeaseId(lease), jobs: held }))
+}
+
+/// The projects that have jobs waiting, found by jumping along the index.
+async fn projects(tx: &mut Tx, queue: QueueName) -> Result<Vec<ProjectId>> {
+    let rows = sql!(
+        tx, fetch_all as (ProjectId,),
+        "WITH RECURSIVE p (id) AS (
+           SELECT (SELECT project_id FROM jobs WHERE queue = $1 ORDER BY project_id LIMIT 1)
+           UNION ALL
+           SELECT (SELECT project_id FROM jobs WHERE queue = $2 AND project_id > p.id ORDER BY project_id LIMIT 1)
+           FROM p WHERE p.id IS NOT NULL
+         )
+         SELECT id FROM p WHERE id IS NOT NULL",
+        number(queue), number(queue)
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+async fn take(tx: &mut Tx, queue: QueueName, project: ProjectId, max: i64) -> Result<Vec<Held>> {
+    let ids = sql!(
+        tx, fetch_all as (JobId,),
+        lite "SELECT id FROM jobs WHERE queue = $1 AND project_id = $2 ORDER BY id LIMIT $3",
+        pg "SELECT id FROM jobs WHERE queue = $1 AND project_id = $2 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
+        number(queue), project, max
+    )?;
+    let ids: Vec<JobId> = ids.into_iter().map(|(id,)| id).collect();
+    let mut rows = rows_in!(
+        tx,
+        as (JobId, i64, Vec<u8>),
+        "DELETE FROM jobs WHERE queue = $1 AND project_id = $2 AND id",
+        [number(queue), project],
+        ids,
+        lite "RETURNING id, attempts, body",
+        pg "RETURNING id, attempts, body"
+    );
+    rows.sort_by_key(|(id, _, _)| *id);
+    let held = |(id, attempts, body): (JobId, i64, Vec<u8>)| Held {
+        id,
+        project,
+        attempt: u32::try_from(attempts + 1).unwrap_or(u32::MAX),
+        body,
+    };
+    Ok(rows.into_iter().map(held).collect())
+}
+
+/// Brings back the jobs of leases that nobody renewed.
+async fn return_expired(tx: &mut Tx, queue: QueueName, now: Time) -> Result<()> {
+    let expired = sql!(
+        tx, fetch_all as (Uuid, Vec<u8>),
+        lite "SELECT id, jobs FROM job_leases WHERE queue = $1 AND until <= $2 ORDER BY until LIMIT 16",
+        pg "SELECT id, jobs FROM job_leases WHERE queue = $1 AND until <= $2 ORDER BY until LIMIT 16 FOR UPDATE SKIP LOCKED",
+        number(queue), now
+    )?;
+    for (_, jobs) in &expired {
+        put_back(tx, queue, &unpack(jobs)?).await?;
+    }
+    let ids: Vec<Uuid> = expired.into_iter().map(|(id, _)| id).collect();
+    drop_leases(tx, queue, &ids).await
+}
+
+async fn put_back(tx: &mut Tx, queue: QueueName, jobs: &[Leased]) -> Result<()> {
+    insert!(tx, "INSERT INTO jobs (queue, project_id, id, attempts, body)", jobs, "ON CONFLICT DO NOTHING", {
+        i16 = |_one| number(queue),
+        ProjectId = |one| one.project,
+        JobId = |one| one.id,
+        i64 = |one| i64::from(one.attempt),
+        Vec<u8> = |one| one.body.clone().into_bytes(),
+    });
+    Ok(())
+}
+
+async fn drop_leases(tx: &mut Tx, queue: QueueName, ids: &[Uuid]) -> Result<()> {
+    change!(
+        tx,
+        lite "DELETE FROM job_leases WHERE queue = $1 AND id = $2 RETURNING id",
+        pg "DELETE FROM job_leases l USING unnest($1::smallint[], $2::uuid[]) AS u(queue, id)
+            WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
+        ids,
+        as (Uuid,),
+        { i16 = |_one| number(queue), Uuid = |one| *one }
+    );
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Back {
+    queue: QueueName,
+    lease: Uuid,
+    at: Option<Time>,
+    spent: bool,
+}
+
+async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<()> {
+    let row = sql!(
+        tx, fetch_optional as (Vec<u8>,),
+        lite "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2",
+        pg "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2 FOR UPDATE",
+        number(back.queue), back.lease
+    )?;
+    // A lease that is gone has given its jobs back already.
+    let Some((packed,)) = row else { return Ok(()) };
+    let (mut going, staying): (Vec<Leased>, Vec<Leased>) =
+        unpack(&packed)?.into_iter().partition(|job| jobs.contains(&job.id));
+    if !back.spent {
+        going.iter_mut().for_each(|job| job.attempt = job.attempt.saturating_sub(1));
+    }
+    if staying.is_empty() {
+        drop_leases(tx, back.queue, &[back.lease]).await?;
+    } else {
+        sql!(
+            tx, execute,
+            "UPDATE job_leases SET jobs = $1 WHERE queue = $2 AND id = $3", pack(&staying)?, number(back.queue), back.lease
+        )?;
+    }
+    match back.at {
+        None => put_back(tx, back.queue, &going).await,
+        // Until then they rest like jobs of a lease that nobody renews.
+        Some(at) => sql!(
+            tx, execute,
+            "INSERT INTO job_leases (queue, id, until, jobs) VALUES ($1, $2, $3, $4)",
+            number(back.queue), fresh(now), at, pack(&going)?
+        )
+        .map(|_| ()),
+    }
+}
+
+async fn depth(tx: &mut Tx, queue: QueueName) -> Result<Depth> {
+    let (waiting,) = sql!(tx, fetch_one as (i64,), "SELECT COUNT(*) FROM jobs WHERE queue = $1", number(queue))?;
+    let leases = sql!(tx, fetch_all as (Vec<u8>,), "SELECT jobs FROM job_leases WHERE queue = $1", number(queue))?;
+    let mut held = 0;
+    for (jobs,) in leases {
+        held += unpack(&jobs)?.len() as u64;
+    }
+    Ok(Depth { waiting: waiting.unsigned_abs(), held })
+}

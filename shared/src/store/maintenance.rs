@@ -1,0 +1,187 @@
+//! What keeps the store in order: the walk over events that nobody moved, the auditor's questions, partitions.
+
+use sqlx::AssertSqlSafe;
+
+use super::due::DueKind;
+use super::engine::sql;
+use super::{Result, Store};
+use crate::domain::delivery::DeliveryState;
+use crate::id::{EventId, ProjectId, floor};
+use crate::time::Time;
+
+/// What the auditor counts: promises that look broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Claims whose deadline passed a while ago and that nobody took back.
+    pub stale_claims: i64,
+    /// Other rows that fell due a while ago and that nobody took.
+    pub stale_due: i64,
+}
+
+impl Findings {
+    /// How much is broken.
+    pub const fn total(&self) -> i64 {
+        self.stale_claims + self.stale_due
+    }
+}
+
+impl Store {
+    /// The oldest events of a project from `from` on and received before `before` that nobody evaluated.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn unevaluated(&self, project: ProjectId, from: Time, before: Time, limit: i64) -> Result<Vec<EventId>> {
+        let rows = self
+            .read("unevaluated", move |tx| {
+                Box::pin(async move {
+                    sql!(
+                        tx, fetch_all as (EventId,),
+                        "SELECT e.id FROM events e WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3
+                           AND NOT EXISTS (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id)
+                         ORDER BY e.id LIMIT $4",
+                        project, floor(from), floor(before), limit
+                    )
+                })
+            })
+            .await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// How far every event of each project is known to be evaluated.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn watermarks(&self) -> Result<Vec<(ProjectId, Time)>> {
+        self.read("watermarks", |tx| {
+            Box::pin(async move {
+                sql!(tx, fetch_all as (ProjectId, Time), "SELECT project_id, at FROM watermarks WHERE kind = 1")
+            })
+        })
+        .await
+    }
+
+    /// Moves a project's watermark on; it never goes back.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn set_watermark(&self, project: ProjectId, at: Time) -> Result<()> {
+        self.write("set_watermark", move |tx| {
+            Box::pin(async move {
+                sql!(
+                    tx, execute,
+                    "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
+                     ON CONFLICT (project_id, kind) DO UPDATE SET at = excluded.at WHERE watermarks.at < excluded.at",
+                    project, at
+                )
+                .map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Counts what should have moved before `late` and did not.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn audit(&self, late: Time) -> Result<Findings> {
+        self.read("audit", move |tx| {
+            Box::pin(async move {
+                let rows = sql!(
+                    tx, fetch_all as (i16, i64), "SELECT kind, COUNT(*) FROM due WHERE at < $1 GROUP BY kind", late
+                )?;
+                let claim = DueKind::Claim.number();
+                let count = |stale: bool| rows.iter().filter(|row| (row.0 == claim) == stale).map(|row| row.1).sum();
+                Ok(Findings { stale_claims: count(true), stale_due: count(false) })
+            })
+        })
+        .await
+    }
+
+    /// Whether nothing of any project is due at `now` or claimed: what a test waits for. Looks at everything.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn is_idle(&self, now: Time) -> Result<bool> {
+        self.read("is_idle", move |tx| {
+            Box::pin(async move {
+                let (busy,) = sql!(
+                    tx, fetch_one as (i64,),
+                    "SELECT (SELECT COUNT(*) FROM deliveries WHERE state IN ($1, $2))
+                          + (SELECT COUNT(*) FROM due WHERE at <= $3)
+                          + (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
+                             WHERE NOT EXISTS (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id))",
+                    DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
+                )?;
+                Ok(busy == 0)
+            })
+        })
+        .await
+    }
+
+    /// On PostgreSQL: makes the monthly partitions of `now` and the two months after it.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn make_partitions(&self, now: Time) -> Result<u64> {
+        if self.engine.postgres().is_none() {
+            return Ok(0);
+        }
+        let mut made = 0;
+        for month in 0..3 {
+            for table in PARTITIONED {
+                made += u64::from(self.make_partition(table, now, month).await?);
+            }
+        }
+        Ok(made)
+    }
+
+    async fn make_partition(&self, table: &'static str, now: Time, month: u32) -> Result<bool> {
+        use chrono::{Datelike, Months, NaiveDate};
+        let today = now.utc().date_naive();
+        let first = NaiveDate::from_ymd_opt(today.year(), today.month(), 1).unwrap_or(today) + Months::new(month);
+        let at = |day: NaiveDate| floor(Time::from(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+        let name = format!("{table}_{}", first.format("%Y%m"));
+        let (from, to) = (at(first), at(first + Months::new(1)));
+        let options = if table == "deliveries" { " WITH (fillfactor = 70)" } else { "" };
+        let text = format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{to}'){options}");
+        self.write("make_partition", move |tx| {
+            let (name, text) = (name.clone(), text.clone());
+            Box::pin(async move {
+                let there = sql!(
+                    tx, fetch_optional as (i32,), "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)", name
+                )?;
+                if there.is_some() {
+                    return Ok(false);
+                }
+                sql!(tx, execute, lite "", pg AssertSqlSafe(text))?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+/// The tables that are partitioned by time on PostgreSQL.
+const PARTITIONED: [&str; 7] =
+    ["events", "evaluations", "matches", "notifications", "recipients", "deliveries", "attempts"];
+
+impl Store {
+    /// Brings back everything that was held by a process that is certainly gone, because only one can serve this store:
+    /// leases of jobs end, claims of deliveries are due. Answers how much it was.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn release_former_self(&self, now: Time) -> Result<u64> {
+        self.write("release_former_self", move |tx| {
+            Box::pin(async move {
+                let start = Time::default();
+                let leases = sql!(tx, execute, "UPDATE job_leases SET until = $1 WHERE until > $2", start, start)?;
+                let claims =
+                    sql!(tx, execute, "UPDATE due SET at = $1 WHERE kind = $2 AND at > $3", now, DueKind::Claim.number(), now)?;
+                sql!(tx, execute, "DELETE FROM processes")?;
+                Ok(leases + claims)
+            })
+        })
+        .await
+    }
+}
