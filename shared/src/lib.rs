@@ -11,6 +11,7 @@ pub mod epochs;
 pub mod events;
 pub mod id;
 pub mod limits;
+pub mod onboarding;
 pub mod queue;
 pub mod registry;
 pub mod rulesets;

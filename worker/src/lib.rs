@@ -1,1 +1,108 @@
-//! placeholder
+//! The worker: takes jobs off the queues, decides what rings, delivers it, and makes good what got lost.
+//!
+//! `jobs.rs` runs a reserved batch, `jobs/evaluate.rs` decides, `outbox.rs` sends through `channels.rs`, `recorder.rs`
+//! writes down what came of it, and `due.rs` is the loop that needs no queue.
+
+mod channels;
+mod due;
+mod jobs;
+mod lane;
+mod outbound;
+mod outbox;
+mod recorder;
+mod tasks;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerBuilderExt};
+use futures_util::FutureExt;
+use shared::app::App;
+use shared::domain::job::QueueName;
+use shared::queue::backend::{JobBackend, Reservation, Taking};
+use tokio_util::sync::CancellationToken;
+
+pub use outbound::StartError;
+
+use outbox::Outbox;
+
+/// What every job works with.
+pub(crate) struct Worker {
+    pub(crate) app: Arc<App>,
+    pub(crate) outbox: Outbox,
+}
+
+/// Works on `queues` until `stop`, then finishes what runs within the configured grace.
+///
+/// # Errors
+/// When the HTTP client can't be made.
+pub async fn run(app: Arc<App>, queues: Vec<QueueName>, stop: CancellationToken) -> Result<(), StartError> {
+    let outbox = Outbox::start(&app)?;
+    let worker = Arc::new(Worker { app: Arc::clone(&app), outbox });
+    let tasks = tokio_util::task::TaskTracker::new();
+    for queue in queues {
+        tasks.spawn(serve(Arc::clone(&worker), queue, stop.clone()));
+    }
+    tasks.spawn(due::run(Arc::clone(&worker), stop.clone()));
+    tasks.close();
+    stop.cancelled().await;
+    let grace = app.config.worker.shutdown_grace;
+    let drained = tokio::time::timeout(grace, async {
+        tasks.wait().await;
+        worker.outbox.drain().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!("work was left undone at the end of the grace; others take it when its claims expire");
+    }
+    Ok(())
+}
+
+/// Runs an apalis worker on one queue until `stop`.
+async fn serve(worker: Arc<Worker>, queue: QueueName, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let name = format!("{}-{}", queue.as_str(), uuid::Uuid::now_v7().simple());
+        let running = WorkerBuilder::new(name)
+            .backend(backend(&worker, queue, &stop))
+            .concurrency(concurrency(&worker, queue))
+            .data(Arc::clone(&worker))
+            .build(handle)
+            .run();
+        if let Err(error) = running.await {
+            tracing::error!(queue = queue.as_str(), %error, "a queue's worker ended; it starts again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn backend(worker: &Arc<Worker>, queue: QueueName, stop: &CancellationToken) -> JobBackend {
+    let app = &worker.app;
+    let epochs = Arc::clone(&app.epochs);
+    let taking = Taking {
+        queue,
+        batch: app.config.queue.batch,
+        poll: app.config.queue.poll,
+        paused: Arc::new(move || epochs.is_paused(queue)),
+        stop: stop.clone(),
+    };
+    JobBackend::new(Arc::clone(&app.queue), taking)
+}
+
+/// How many batches of a queue run at once.
+fn concurrency(worker: &Worker, queue: QueueName) -> usize {
+    match queue {
+        QueueName::Events => worker.app.config.evaluate.concurrency,
+        QueueName::Deliveries => 2,
+        QueueName::Maintenance => 1,
+    }
+}
+
+async fn handle(reservation: Reservation, worker: Data<Arc<Worker>>) -> Result<(), BoxDynError> {
+    // A panic costs this batch its lease, not the worker its life: the jobs come again and are counted.
+    let outcome = AssertUnwindSafe(jobs::run(&worker, reservation)).catch_unwind().await;
+    if outcome.is_err() {
+        tracing::error!("a batch of jobs panicked; its jobs come again");
+        metrics::counter!("bellbuoy_job_panics_total").increment(1);
+    }
+    Ok(())
+}

@@ -18,6 +18,8 @@ words! {
         ForgetHistory = 3 "forget_history",
         /// Make the partitions that the next weeks need.
         MakePartitions = 4 "make_partitions",
+        /// Tell the outside that all is well.
+        Heartbeat = 5 "heartbeat",
     }
 }
 

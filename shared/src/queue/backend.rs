@@ -209,6 +209,11 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// The queue that the jobs came from.
+    pub fn queue(&self) -> QueueName {
+        self.holder.queue
+    }
+
     /// Gives some of the jobs back, to be taken again after `after`.
     ///
     /// # Errors

@@ -61,6 +61,8 @@ pub enum Recorded {
 /// What was decided.
 #[derive(Debug, Default)]
 pub struct Done {
+    /// When.
+    pub at: Time,
     /// The events that this call evaluated; the others were evaluated before.
     pub fresh: Vec<EventId>,
     /// What they decided.
@@ -154,14 +156,14 @@ async fn record(tx: &mut Tx, project: ProjectId, batch: &Evaluating, now: Time) 
         forget_attempts(tx, project, &fresh).await?;
     }
     if looked.iter().all(|one| one.matches.is_empty()) {
-        return Ok(Recorded::Done(Box::new(Done { fresh, ..Done::default() })));
+        return Ok(Recorded::Done(Box::new(Done { at: now, fresh, ..Done::default() })));
     }
     let mut groups = lock_groups(tx, project, batch, &looked, now).await?;
     let decision = decide(&batch.set, &looked, &mut groups, now);
     write_groups(tx, project, &groups, now).await?;
     insert_matches(tx, project, &decision).await?;
     let (claimed, jobs) = insert_notifications(tx, project, batch, &decision, now).await?;
-    Ok(Recorded::Done(Box::new(Done { fresh, decision, claimed, jobs })))
+    Ok(Recorded::Done(Box::new(Done { at: now, fresh, decision, claimed, jobs })))
 }
 
 async fn insert_evaluations(tx: &mut Tx, project: ProjectId, batch: &Evaluating, epoch: i64, now: Time) -> Result<Vec<EventId>> {

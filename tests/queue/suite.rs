@@ -1,0 +1,247 @@
+//! What is true of every engine: order, fairness, completeness, wake-ups.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bellbuoy_shared::clock::Clock;
+use bellbuoy_shared::domain::job::{NewJob, QueueName};
+use bellbuoy_shared::id::{JobId, ProjectId};
+use bellbuoy_shared::queue::{Batch, Depth, LeaseId, Queue};
+
+pub type Shared = Arc<dyn Queue>;
+pub const EVENTS: QueueName = QueueName::Events;
+/// Longer than any test.
+pub const LONG: Duration = Duration::from_secs(60);
+
+pub fn project() -> ProjectId {
+    ProjectId::fresh(Clock::System.now())
+}
+
+pub fn job(project: ProjectId, number: usize) -> NewJob {
+    let id = JobId::fresh(Clock::System.now());
+    NewJob { id, project, queue: EVENTS, body: number.to_string().into_bytes() }
+}
+
+pub fn jobs(project: ProjectId, count: usize) -> Vec<NewJob> {
+    (0..count).map(|number| job(project, number)).collect()
+}
+
+pub async fn reserve(queue: &Shared, max: usize) -> Option<Batch> {
+    queue.reserve(EVENTS, max).await.expect("reserves")
+}
+
+pub async fn settle(queue: &Shared, leases: &[LeaseId]) {
+    queue.settle(EVENTS, leases.to_vec()).await.expect("settles");
+}
+
+pub async fn depth(queue: &Shared) -> (u64, u64) {
+    let Depth { waiting, held } = queue.depth(EVENTS).await.expect("counts");
+    (waiting, held)
+}
+
+pub fn numbers(batch: &Batch) -> Vec<usize> {
+    let number = |body: &[u8]| std::str::from_utf8(body).expect("text").parse().expect("a number");
+    batch.jobs.iter().map(|job| number(&job.body)).collect()
+}
+
+/// Reserves again and again until something comes or `within` has passed.
+pub async fn wait(queue: &Shared, max: usize, within: Duration) -> Option<Batch> {
+    let deadline = Instant::now() + within;
+    loop {
+        let batch = reserve(queue, max).await;
+        if batch.is_some() || Instant::now() >= deadline {
+            return batch;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub async fn settled_jobs_leave_nothing<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let (one, other) = (project(), project());
+    assert!(reserve(&queue, 10).await.is_none());
+    assert_eq!(depth(&queue).await, (0, 0));
+    let mut pushed = jobs(one, 3);
+    pushed.extend(jobs(other, 2));
+    queue.push(pushed.clone()).await.expect("pushes");
+    queue.push(Vec::new()).await.expect("pushes nothing");
+    assert_eq!(depth(&queue).await, (5, 0));
+    let batch = reserve(&queue, 10).await.expect("jobs");
+    assert_eq!(depth(&queue).await, (0, 5));
+    assert!(batch.jobs.iter().all(|job| job.attempt == 1));
+    for job in &pushed {
+        let same = batch.jobs.iter().find(|held| held.id == job.id).expect("each of them");
+        assert_eq!((same.project, &same.body), (job.project, &job.body));
+    }
+    assert!(reserve(&queue, 10).await.is_none());
+    settle(&queue, &[batch.lease]).await;
+    assert_eq!(depth(&queue).await, (0, 0));
+    assert!(reserve(&queue, 10).await.is_none());
+    queue.ping().await.expect("answers");
+}
+
+pub async fn projects_keep_their_order<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let mine = project();
+    for chunk in jobs(mine, 100).chunks(7) {
+        queue.push(chunk.to_vec()).await.expect("pushes");
+    }
+    let mut seen = Vec::new();
+    while let Some(batch) = reserve(&queue, 9).await {
+        assert!(batch.jobs.len() <= 9);
+        seen.extend(numbers(&batch));
+        settle(&queue, &[batch.lease]).await;
+    }
+    assert_eq!(seen, (0..100).collect::<Vec<_>>());
+}
+
+pub async fn a_flood_gets_its_share_and_no_more<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let (flood, other) = (project(), project());
+    queue.push(jobs(flood, 10_000)).await.expect("pushes");
+    let first = reserve(&queue, 10).await.expect("jobs");
+    assert_eq!(first.jobs.len(), 10);
+    queue.push(jobs(other, 10)).await.expect("pushes");
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let batch = reserve(&queue, 10).await.expect("jobs");
+        assert_eq!(batch.jobs.len(), 10, "the flood takes what the other leaves");
+        seen.extend(batch.jobs.into_iter().filter(|job| job.project == other));
+    }
+    assert_eq!(seen.len(), 10, "the other project waits behind the flood");
+}
+
+pub async fn many_projects_take_turns<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let projects: Vec<ProjectId> = (0..20).map(|_| project()).collect();
+    let pushed = projects.iter().flat_map(|project| jobs(*project, 50)).collect();
+    queue.push(pushed).await.expect("pushes");
+    for _ in 0..25 {
+        let mut share: HashMap<ProjectId, usize> = HashMap::new();
+        let batch = reserve(&queue, 40).await.expect("jobs");
+        for job in &batch.jobs {
+            *share.entry(job.project).or_default() += 1;
+        }
+        assert_eq!(share.len(), 20, "{share:?}");
+        assert!(share.values().all(|count| *count == 2), "{share:?}");
+        settle(&queue, &[batch.lease]).await;
+    }
+    assert_eq!(depth(&queue).await, (0, 0));
+    // Fewer places than projects: nobody comes twice before all had one.
+    queue
+        .push(projects.iter().flat_map(|project| jobs(*project, 2)).collect())
+        .await
+        .expect("pushes");
+    let mut seen = HashSet::new();
+    for _ in 0..4 {
+        let batch = reserve(&queue, 5).await.expect("jobs");
+        assert!(batch.jobs.iter().all(|job| seen.insert(job.project)));
+    }
+}
+
+pub async fn who_keeps_pushing_keeps_its_turn<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let (quiet, busy) = (project(), project());
+    queue.push(jobs(quiet, 100)).await.expect("pushes");
+    let mut served = 0;
+    for number in 0..20 {
+        queue.push(vec![job(busy, number)]).await.expect("pushes");
+        let batch = reserve(&queue, 1).await.expect("a job");
+        served += usize::from(batch.jobs[0].project == busy);
+        settle(&queue, &[batch.lease]).await;
+    }
+    assert!((9..=11).contains(&served), "{served} of 20");
+}
+
+pub async fn queues_do_not_touch_each_other<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let mine = project();
+    let all = QueueName::ALL.into_iter().map(|queue| NewJob { queue, ..job(mine, 1) });
+    queue.push(all.collect()).await.expect("pushes");
+    let batch = reserve(&queue, 10).await.expect("jobs");
+    assert_eq!(batch.jobs.len(), 1);
+    for other in [QueueName::Deliveries, QueueName::Maintenance] {
+        queue.settle(other, vec![batch.lease]).await.expect("settles");
+        let jobs = vec![batch.jobs[0].id];
+        let after = Duration::ZERO;
+        queue.release(other, batch.lease, jobs, after, true).await.expect("releases");
+        let lost = queue.extend(other, vec![batch.lease]).await.expect("extends");
+        assert_eq!(lost, [batch.lease]);
+        let depth = queue.depth(other).await.expect("counts");
+        assert_eq!(depth, Depth { waiting: 1, held: 0 });
+    }
+    assert_eq!(depth(&queue).await, (0, 1));
+}
+
+pub async fn a_hundred_thousand_jobs_drain<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let projects: Vec<ProjectId> = (0..7).map(|_| project()).collect();
+    let pushed: Vec<NewJob> = (0..100_000).map(|n| job(projects[n % 7], n)).collect();
+    let start = Instant::now();
+    for chunk in pushed.chunks(10_000) {
+        queue.push(chunk.to_vec()).await.expect("pushes");
+    }
+    let mut seen = HashSet::new();
+    while let Some(batch) = reserve(&queue, 500).await {
+        seen.extend(batch.jobs.iter().map(|job| job.id));
+        settle(&queue, &[batch.lease]).await;
+    }
+    assert_eq!(seen.len(), 100_000);
+    assert!(start.elapsed() < Duration::from_secs(30), "took {:?}", start.elapsed());
+    assert_eq!(depth(&queue).await, (0, 0));
+}
+
+pub async fn concurrent_workers_never_share_a_job<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let projects: Vec<ProjectId> = (0..3).map(|_| project()).collect();
+    let pushed = (0..20_000).map(|n| job(projects[n % 3], n)).collect();
+    queue.push(pushed).await.expect("pushes");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let work = |_| {
+        let (queue, seen) = (queue.clone(), seen.clone());
+        tokio::spawn(async move {
+            while let Some(batch) = reserve(&queue, 50).await {
+                seen.lock().expect("whole").extend(numbers(&batch));
+                settle(&queue, &[batch.lease]).await;
+            }
+        })
+    };
+    for worker in (0..8).map(work).collect::<Vec<_>>() {
+        worker.await.expect("works");
+    }
+    let mut seen = std::mem::take(&mut *seen.lock().expect("whole"));
+    seen.sort_unstable();
+    assert_eq!(seen, (0..20_000).collect::<Vec<_>>());
+    assert_eq!(depth(&queue).await, (0, 0));
+}
+
+pub async fn pushes_wake<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let mut wakeups = queue.wakeups(EVENTS);
+    let mine = project();
+    let mut took = Vec::new();
+    for number in 0..50 {
+        wakeups.mark_unchanged();
+        let start = Instant::now();
+        queue.push(vec![job(mine, number)]).await.expect("pushes");
+        let moved = tokio::time::timeout(Duration::from_secs(1), wakeups.changed()).await;
+        moved.expect("within a second").expect("the queue is there");
+        took.push(start.elapsed());
+        let batch = reserve(&queue, 10).await.expect("the job");
+        settle(&queue, &[batch.lease]).await;
+    }
+    took.sort();
+    println!("push to wake-up in the same process: p50 {:?}, p99 {:?}", took[25], took[49]);
+}
+
+pub async fn bodies_are_bytes<F: AsyncFn(Duration) -> Shared>(open: &F) {
+    let queue = open(LONG).await;
+    let mine = project();
+    let bodies =
+        [Vec::new(), vec![0], (0..=255).collect(), b"\r\n$-1\r\n".to_vec(), vec![7; 1 << 20]];
+    let pushed = bodies.iter().map(|body| NewJob { body: body.clone(), ..job(mine, 0) });
+    queue.push(pushed.collect()).await.expect("pushes");
+    let batch = reserve(&queue, 10).await.expect("jobs");
+    assert!(batch.jobs.iter().map(|job| &job.body).eq(bodies.iter()));
+}

@@ -1,0 +1,171 @@
+//! A reserved batch of jobs: which can be run, which are given back, which are dead.
+
+mod deliver;
+pub(crate) mod evaluate;
+pub(crate) mod tick;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::domain::event::Event;
+use shared::domain::job::{Envelope, Job, QueueName, Undecodable};
+use shared::id::{DeliveryId, EventId, JobId, ProjectId, TickId, time_of};
+use shared::queue::Held;
+use shared::queue::backend::Reservation;
+use shared::store::queues::DeadJob;
+
+use crate::Worker;
+
+/// How long a job waits before it is offered again to workers that may know its kind, or to a store that is back.
+const LATER: Duration = Duration::from_secs(2);
+
+/// What a batch comes down to.
+#[derive(Default)]
+struct Sorted {
+    events: BTreeMap<ProjectId, Events>,
+    others: Vec<(JobId, ProjectId, Other)>,
+    unknown: Vec<JobId>,
+    dead: Vec<DeadJob>,
+}
+
+/// A job that is run by itself.
+enum Other {
+    Deliver(Vec<DeliveryId>),
+    Tick(TickId),
+}
+
+/// The events of one project in a batch.
+#[derive(Default)]
+struct Events {
+    jobs: Vec<JobId>,
+    carried: Vec<Event>,
+    stored: Vec<EventId>,
+    /// Whether a job came back so often that each event is to be tried alone.
+    singly: bool,
+}
+
+pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
+    let started = Instant::now();
+    let queue = reservation.queue();
+    let count = reservation.jobs.len() as u64;
+    let sorted = sort(worker, queue, &reservation.jobs);
+    let mut back = bury(worker, sorted.dead).await;
+    let evaluations = sorted.events.into_iter().map(|(project, events)| evaluate_all(worker, project, events));
+    back.extend(futures_util::future::join_all(evaluations).await.into_iter().flatten());
+    for (id, project, job) in sorted.others {
+        if !run_one(worker, project, job).await {
+            back.push(id);
+        }
+    }
+    give_back(&reservation, back).await;
+    give_back(&reservation, sorted.unknown).await;
+    reservation.settle();
+    metrics::counter!("bellbuoy_jobs_total", "queue" => queue.as_str()).increment(count);
+    metrics::histogram!("bellbuoy_job_batch_seconds", "queue" => queue.as_str()).record(started.elapsed().as_secs_f64());
+}
+
+fn sort(worker: &Worker, queue: QueueName, jobs: &[Held]) -> Sorted {
+    let config = &worker.app.config.queue;
+    let mut sorted = Sorted::default();
+    for held in jobs {
+        if held.attempt > config.max_attempts {
+            sorted.dead.push(dead(queue, held, "it was taken again and again and never ended".to_owned()));
+            continue;
+        }
+        match Envelope::decode(&held.body) {
+            Ok(envelope) => sort_known(&mut sorted, held, envelope),
+            Err(Undecodable::Broken(why)) => sorted.dead.push(dead(queue, held, why)),
+            Err(unknown @ Undecodable::Unknown { .. }) => {
+                let waited = worker.app.clock.now().since(time_of(held.id.0));
+                if waited > config.unknown_kind_patience {
+                    sorted.dead.push(dead(queue, held, unknown.to_string()));
+                } else {
+                    tracing::warn!(job = %held.id, project = %held.project, %unknown, "given back to newer workers");
+                    metrics::counter!("bellbuoy_jobs_unknown_total").increment(1);
+                    sorted.unknown.push(held.id);
+                }
+            }
+        }
+    }
+    sorted
+}
+
+fn sort_known(sorted: &mut Sorted, held: &Held, envelope: Envelope) {
+    let project = envelope.project;
+    match envelope.job {
+        Job::Evaluate(events) => {
+            let all = sorted.events.entry(project).or_default();
+            all.jobs.push(held.id);
+            all.carried.extend(events);
+            all.singly |= held.attempt > 2;
+        }
+        Job::EvaluateStored(ids) => {
+            let all = sorted.events.entry(project).or_default();
+            all.jobs.push(held.id);
+            all.stored.extend(ids);
+            all.singly |= held.attempt > 2;
+        }
+        Job::Deliver(ids) => sorted.others.push((held.id, project, Other::Deliver(ids))),
+        Job::Tick(id) => sorted.others.push((held.id, project, Other::Tick(id))),
+    }
+}
+
+fn dead(queue: QueueName, held: &Held, error: String) -> DeadJob {
+    DeadJob { project: held.project, id: held.id, queue, body: held.body.clone(), error }
+}
+
+/// Evaluates a project's events; answers the jobs that must come again.
+async fn evaluate_all(worker: &Arc<Worker>, project: ProjectId, events: Events) -> Vec<JobId> {
+    let mut all = events.carried;
+    let mut fine = true;
+    if !events.stored.is_empty() {
+        match worker.app.store.events(project, &events.stored).await {
+            Ok(stored) => all.extend(stored),
+            Err(error) => {
+                tracing::warn!(%project, %error, "events were not read");
+                fine = false;
+            }
+        }
+    }
+    fine &= evaluate::evaluate(worker, project, all, events.singly).await;
+    if fine { Vec::new() } else { events.jobs }
+}
+
+/// Runs one job; `false` when it must come again.
+async fn run_one(worker: &Arc<Worker>, project: ProjectId, job: Other) -> bool {
+    match job {
+        Other::Deliver(ids) => deliver::deliver(worker, project, &ids).await,
+        Other::Tick(id) => tick::tick(worker, project, id).await,
+    }
+}
+
+/// Keeps dead jobs in the store; answers those that could not be kept and must come again.
+async fn bury(worker: &Worker, dead: Vec<DeadJob>) -> Vec<JobId> {
+    if dead.is_empty() {
+        return Vec::new();
+    }
+    let ids: Vec<JobId> = dead.iter().map(|job| job.id).collect();
+    for job in &dead {
+        tracing::error!(job = %job.id, project = %job.project, error = job.error, "a job is dead");
+    }
+    match worker.app.store.bury_jobs(dead, worker.app.clock.now()).await {
+        Ok(()) => {
+            metrics::counter!("bellbuoy_jobs_dead_total").increment(ids.len() as u64);
+            Vec::new()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "dead jobs were not kept; they come again");
+            ids
+        }
+    }
+}
+
+async fn give_back(reservation: &Reservation, jobs: Vec<JobId>) {
+    if jobs.is_empty() {
+        return;
+    }
+    if let Err(error) = reservation.release(jobs, LATER, false).await {
+        tracing::debug!(%error, "jobs were not given back");
+    }
+}

@@ -1,0 +1,145 @@
+//! A lane for each target: how many may be under way at once, and a breaker that stops calling what does not answer.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use shared::config::DeliveryConfig;
+use shared::domain::delivery::Outcome;
+use shared::id::{EndpointId, ProjectId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The lanes of this process.
+pub(crate) struct Lanes {
+    width: usize,
+    failures: u32,
+    rest: Duration,
+    lanes: Mutex<HashMap<(ProjectId, EndpointId), Arc<Lane>>>,
+}
+
+/// How many targets are remembered before those that nobody uses are forgotten.
+const REMEMBERED: usize = 10_000;
+
+impl Lanes {
+    pub(crate) fn new(config: &DeliveryConfig) -> Self {
+        Self {
+            width: config.per_provider_concurrency,
+            failures: config.breaker_failures,
+            rest: config.breaker_open,
+            lanes: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn of(&self, project: ProjectId, target: EndpointId) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() > REMEMBERED {
+            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        }
+        let lane = lanes.entry((project, target)).or_insert_with(|| {
+            Arc::new(Lane {
+                slots: Arc::new(Semaphore::new(self.width)),
+                failed: AtomicU32::new(0),
+                open_until: Mutex::new(None),
+                limit: self.failures,
+                rest: self.rest,
+            })
+        });
+        Arc::clone(lane)
+    }
+}
+
+/// The way to one target.
+pub(crate) struct Lane {
+    slots: Arc<Semaphore>,
+    failed: AtomicU32,
+    open_until: Mutex<Option<Instant>>,
+    limit: u32,
+    rest: Duration,
+}
+
+/// Whether a delivery may go.
+pub(crate) enum Pass {
+    /// It may, as long as it holds this.
+    Go(OwnedSemaphorePermit),
+    /// Not now: the target does not answer, or is busy with others.
+    Wait(Duration),
+}
+
+impl Lane {
+    pub(crate) async fn enter(&self, deadline: tokio::time::Instant) -> Pass {
+        if let Some(rest) = self.resting(Instant::now()) {
+            return Pass::Wait(rest);
+        }
+        match tokio::time::timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await {
+            // The target may have been found dead while this one waited.
+            Ok(Ok(slot)) => self.resting(Instant::now()).map_or(Pass::Go(slot), Pass::Wait),
+            Ok(Err(_)) | Err(_) => Pass::Wait(Duration::ZERO),
+        }
+    }
+
+    /// Takes note of how an attempt ended.
+    pub(crate) fn learn(&self, outcome: Outcome) {
+        self.learn_at(outcome, Instant::now());
+    }
+
+    fn learn_at(&self, outcome: Outcome, now: Instant) {
+        match outcome {
+            Outcome::Delivered | Outcome::Permanent | Outcome::Throttled => self.failed.store(0, Ordering::Relaxed),
+            Outcome::Transient | Outcome::Unknown => {
+                let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                if failed >= self.limit {
+                    // The first one after the rest decides: one more failure closes the lane again.
+                    self.failed.store(self.limit.saturating_sub(1), Ordering::Relaxed);
+                    *self.open_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + self.rest);
+                    metrics::counter!("bellbuoy_breaker_opened_total").increment(1);
+                }
+            }
+        }
+    }
+
+    fn resting(&self, now: Instant) -> Option<Duration> {
+        let mut open_until = self.open_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = open_until.map(|until| until.saturating_duration_since(now))?;
+        if rest.is_zero() {
+            *open_until = None;
+            return None;
+        }
+        Some(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_rests_after_many_failures_and_after_one_more() {
+        let lane = Lane {
+            slots: Arc::new(Semaphore::new(1)),
+            failed: AtomicU32::new(0),
+            open_until: Mutex::new(None),
+            limit: 3,
+            rest: Duration::from_secs(30),
+        };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for _ in 0..2 {
+            lane.learn_at(Outcome::Transient, at(0));
+        }
+        lane.learn_at(Outcome::Delivered, at(0));
+        for _ in 0..2 {
+            lane.learn_at(Outcome::Transient, at(0));
+        }
+        assert_eq!(lane.resting(at(0)), None);
+        lane.learn_at(Outcome::Transient, at(1));
+        assert_eq!(lane.resting(at(1)), Some(Duration::from_secs(30)));
+        assert_eq!(lane.resting(at(31)), None);
+        lane.learn_at(Outcome::Transient, at(32));
+        assert!(lane.resting(at(32)).is_some());
+        assert_eq!(lane.resting(at(62)), None);
+        lane.learn_at(Outcome::Delivered, at(63));
+        lane.learn_at(Outcome::Transient, at(63));
+        assert_eq!(lane.resting(at(63)), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Sends claimed deliveries, within the room that this worker has and before their claims end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use shared::app::App;
+use shared::domain::delivery::{Attempt, Outcome};
+use shared::domain::reason::Reason;
+use shared::domain::retry;
+use shared::id::ProjectId;
+use shared::store::deliveries::{Claimed, Settled, Snoozed};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::channels;
+use crate::lane::{Lanes, Pass};
+use crate::outbound::{Outbound, StartError};
+use crate::recorder::{Recorder, Report};
+
+/// How many deliveries may wait here for each one that is being sent.
+const AHEAD: usize = 4;
+
+/// Where deliveries leave. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    app: Arc<App>,
+    room: Arc<Semaphore>,
+    sending: Arc<Semaphore>,
+    lanes: Arc<Lanes>,
+    outbound: Arc<Outbound>,
+    recorder: Recorder,
+    tasks: TaskTracker,
+}
+
+/// Room for some deliveries; what is not used of it is free again when it is dropped.
+pub(crate) struct Room(Option<OwnedSemaphorePermit>);
+
+impl Room {
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+}
+
+/// A claim of which some deliveries are not settled yet.
+struct Open {
+    project: ProjectId,
+    token: Uuid,
+    left: AtomicUsize,
+}
+
+impl Outbox {
+    pub(crate) fn start(app: &Arc<App>) -> Result<Self, StartError> {
+        let config = &app.config.delivery;
+        Ok(Self {
+            room: Arc::new(Semaphore::new(config.concurrency * AHEAD)),
+            sending: Arc::new(Semaphore::new(config.concurrency)),
+            lanes: Arc::new(Lanes::new(config)),
+            outbound: Arc::new(Outbound::new(&app.config.webhooks)?),
+            recorder: Recorder::start(app),
+            tasks: TaskTracker::new(),
+            app: Arc::clone(app),
+        })
+    }
+
+    /// As much room as there is, at most for `wanted`; none while deliveries are paused.
+    pub(crate) fn room(&self, wanted: usize) -> Room {
+        if self.app.epochs.is_paused(shared::domain::job::QueueName::Deliveries) {
+            return Room(None);
+        }
+        let count = wanted.min(self.room.available_permits());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        // Others may take room at the same time: then there is none, and what waits is taken by whoever is free.
+        let permit = (count > 0).then(|| Arc::clone(&self.room).try_acquire_many_owned(count).ok());
+        Room(permit.flatten())
+    }
+
+    /// Waits until there is room for `count` deliveries, or for as many as fit at all.
+    pub(crate) async fn room_for(&self, count: usize) -> Room {
+        let most = self.app.config.delivery.concurrency * AHEAD;
+        let count = u32::try_from(count.min(most)).unwrap_or(u32::MAX);
+        Room(Arc::clone(&self.room).acquire_many_owned(count).await.ok())
+    }
+
+    /// How many deliveries there is room for.
+    pub(crate) fn free(&self) -> usize {
+        self.room.available_permits()
+    }
+
+    /// Sends deliveries of one claim; what becomes of them is recorded.
+    pub(crate) fn send(&self, claimed: Vec<Claimed>, room: Room) {
+        let Some(first) = claimed.first() else { return };
+        let left = AtomicUsize::new(claimed.len());
+        let open = Arc::new(Open { project: first.project, token: first.token, left });
+        let mut room = room.0;
+        for delivery in claimed {
+            let permit = room.as_mut().and_then(|room| room.split(1));
+            let (outbox, open) = (self.clone(), Arc::clone(&open));
+            self.tasks.spawn(async move {
+                let report = outbox.deliver(delivery).await;
+                let last = open.left.fetch_sub(1, Ordering::AcqRel) == 1;
+                outbox.recorder.report(report, last.then_some((open.project, open.token)));
+                drop(permit);
+            });
+        }
+    }
+
+    /// Waits until everything that was claimed is sent and recorded.
+    pub(crate) async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.recorder.drain().await;
+    }
+
+    /// Calls a URL of the operator's own.
+    pub(crate) async fn get(&self, url: &str) -> Result<(), String> {
+        self.outbound.get(url).await
+    }
+
+    async fn deliver(&self, delivery: Claimed) -> Report {
+        // The last fifth of a claim belongs to writing down what came of it.
+        let whole = delivery.until.since(self.app.clock.now());
+        let deadline = tokio::time::Instant::now() + whole * 4 / 5;
+        let set = match self.app.rulesets.get(delivery.project).await {
+            Ok(set) => set,
+            Err(error) => {
+                tracing::warn!(project = %delivery.project, %error, "the endpoint was not found; its delivery waits");
+                return self.snooze(&delivery, Duration::from_secs(1));
+            }
+        };
+        let Some(endpoint) = set.endpoints.iter().find(|endpoint| endpoint.id == delivery.target) else {
+            return self.settle(&delivery, gone(self.app.clock.now()));
+        };
+        let lane = self.lanes.of(delivery.project, delivery.target);
+        let pass = match lane.enter(deadline).await {
+            Pass::Go(pass) => pass,
+            Pass::Wait(pause) => return self.snooze(&delivery, pause),
+        };
+        let Ok(Ok(_slot)) = tokio::time::timeout_at(deadline, self.sending.acquire()).await else {
+            return self.snooze(&delivery, Duration::ZERO);
+        };
+        let (started_at, started) = (self.app.clock.now(), std::time::Instant::now());
+        let result = channels::send(&self.outbound, endpoint, &delivery, started_at, deadline).await;
+        let attempt = Attempt { started_at, took: started.elapsed(), ..result };
+        lane.learn(attempt.outcome);
+        drop(pass);
+        self.settle(&delivery, attempt)
+    }
+
+    fn settle(&self, delivery: &Claimed, attempt: Attempt) -> Report {
+        let now = self.app.clock.now();
+        let backoff = &self.app.config.delivery.backoff;
+        let next = retry::after(&attempt, delivery.number, backoff, now, rand::random());
+        let outcome = attempt.outcome.as_str();
+        metrics::counter!("bellbuoy_deliveries_total", "channel" => "webhook", "outcome" => outcome).increment(1);
+        metrics::histogram!("bellbuoy_delivery_seconds", "channel" => "webhook").record(attempt.took.as_secs_f64());
+        if attempt.outcome == Outcome::Delivered
+            && let Some(event) = &delivery.content.event
+        {
+            let took = now.since(event.received_at);
+            metrics::histogram!("bellbuoy_accept_to_delivered_seconds").record(took.as_secs_f64());
+        }
+        Report::Settled(Box::new(Settled {
+            project: delivery.project,
+            id: delivery.id,
+            token: delivery.token,
+            number: delivery.number,
+            attempt,
+            next,
+        }))
+    }
+
+    fn snooze(&self, delivery: &Claimed, pause: Duration) -> Report {
+        Report::Snoozed(Snoozed {
+            project: delivery.project,
+            id: delivery.id,
+            token: delivery.token,
+            until: self.app.clock.now().plus(pause),
+        })
+    }
+}
+
+const fn gone(now: shared::time::Time) -> Attempt {
+    Attempt {
+        outcome: Outcome::Permanent,
+        status_code: None,
+        detail: None,
+        reason: Some(Reason::TargetGone),
+        retry_after: None,
+        started_at: now,
+        took: Duration::ZERO,
+    }
+}

@@ -1,0 +1,70 @@
+//! What the scheduler's ticks are for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::domain::schedule::Task;
+use shared::store::StoreError;
+
+use crate::Worker;
+
+/// Why a task failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the heartbeat was not sent: {0}")]
+    Heartbeat(String),
+}
+
+/// How many rows one statement forgets: a few milliseconds' worth.
+const STEP: i64 = 2000;
+
+/// How long finished ticks are kept.
+const HISTORY: Duration = Duration::from_secs(7 * 86_400);
+
+/// What is late by this much should have been taken by somebody.
+const LATE: Duration = Duration::from_secs(60);
+
+/// Does it; answers what it did, for the history.
+pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, TaskError> {
+    let (store, now) = (&worker.app.store, worker.app.clock.now());
+    match task {
+        Task::ForgetIdempotencyKeys => {
+            let mut all = 0;
+            loop {
+                let gone = store.forget_idempotency_keys(now, STEP).await?;
+                all += gone;
+                if gone < STEP.unsigned_abs() {
+                    return Ok(format!("forgot {all} keys"));
+                }
+            }
+        }
+        Task::ForgetHistory => Ok(format!("forgot {} ticks", store.forget_ticks(now.minus(HISTORY)).await?)),
+        Task::MakePartitions => Ok(format!("made {} partitions", store.make_partitions(now).await?)),
+        Task::Audit => audit(worker).await.map(|broken| format!("{broken} broken promises")),
+        Task::Heartbeat => heartbeat(worker).await,
+    }
+}
+
+async fn audit(worker: &Worker) -> Result<i64, TaskError> {
+    let found = worker.app.store.audit(worker.app.clock.now().minus(LATE)).await?;
+    metrics::gauge!("bellbuoy_auditor_stale_claims").set(found.stale_claims as f64);
+    metrics::gauge!("bellbuoy_auditor_stale_due").set(found.stale_due as f64);
+    if found.total() > 0 {
+        tracing::error!(?found, "promises look broken: the due loop is woken to make them good");
+        worker.app.due.notify_one();
+    }
+    Ok(found.total())
+}
+
+/// Says outside that all is well; whoever listens rings when this stops.
+async fn heartbeat(worker: &Worker) -> Result<String, TaskError> {
+    let broken = audit(worker).await?;
+    let Some(url) = &worker.app.config.auditor.heartbeat_url else { return Ok("none is configured".to_owned()) };
+    if broken > 0 {
+        return Ok(format!("withheld: {broken} broken promises"));
+    }
+    let sent = worker.outbox.get(url.expose().expose().as_str()).await;
+    sent.map(|()| "sent".to_owned()).map_err(TaskError::Heartbeat)
+}
