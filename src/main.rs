@@ -1,1 +1,143 @@
-fn main(){}
+//! `bellbuoy`: every role and every operator's command in one binary.
+
+mod demo;
+mod doctor;
+mod migrate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bellbuoy::roles::{Roles, queues};
+use clap::{Parser, Subcommand};
+use shared::config::{Config, Sources};
+use shared::domain::job::QueueName;
+use shared::process::{self, Failure};
+
+/// Alerts and notifications for many projects: events in, the right alert out, to the right person, once.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    /// The configuration file [default: bellbuoy.toml, if it is there].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every role in this process (the default).
+    Up,
+    /// The HTTP API alone.
+    Api,
+    /// A worker alone.
+    Worker {
+        /// The queues that it works on, with commas between them [default: worker.queues].
+        #[arg(long, value_delimiter = ',', value_parser = queue)]
+        queues: Vec<QueueName>,
+        /// How many deliveries it sends at once [default: delivery.concurrency].
+        #[arg(long)]
+        concurrency: Option<usize>,
+    },
+    /// The scheduler alone.
+    Scheduler,
+    /// The store's tables.
+    Migrate {
+        #[command(subcommand)]
+        what: Option<migrate::What>,
+    },
+    /// The configuration.
+    Config {
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+    /// Asks every configured engine how it is and says what is wrong.
+    Doctor {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the OpenAPI document.
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Says everything that is wrong with it.
+    Check,
+    /// Prints every setting with its value and where it comes from; secrets are hidden.
+    Print {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints an example environment file with every setting.
+    EnvExample,
+    /// Prints the reference page of all settings, in Markdown.
+    Reference,
+}
+
+fn queue(name: &str) -> Result<QueueName, String> {
+    let known = || QueueName::ALL.map(QueueName::as_str).join(", ");
+    QueueName::parse(name).ok_or_else(|| format!("no queue of that name; there are {}", known()))
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bellbuoy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    // These need no configuration, so that a broken one does not stand in their way.
+    match &cli.command {
+        Some(Command::Openapi) => return print(&api::openapi()),
+        Some(Command::Config { what: ConfigCommand::EnvExample }) => return print(&Config::env_example()),
+        Some(Command::Config { what: ConfigCommand::Reference }) => return print(&Config::reference()),
+        _ => {}
+    }
+    let mut config = Config::load(Sources::from_process(cli.config))?;
+    match cli.command.unwrap_or(Command::Up) {
+        Command::Up => {
+            let (mut roles, _) = Roles::all().list(&config)?;
+            roles.push(demo::role());
+            serve(config, roles)
+        }
+        Command::Api => serve_some(config, Roles { api: true, ..Roles::none() }),
+        Command::Scheduler => serve_some(config, Roles { scheduler: true, ..Roles::none() }),
+        Command::Worker { queues: chosen, concurrency } => {
+            config.delivery.concurrency = concurrency.unwrap_or(config.delivery.concurrency);
+            let chosen = if chosen.is_empty() { queues(&config) } else { chosen };
+            serve_some(config, Roles { worker: Some(chosen), ..Roles::none() })
+        }
+        Command::Migrate { what } => process::block_on(migrate::run(config, what.unwrap_or_default())),
+        Command::Doctor { json } => process::block_on(doctor::run(config, json)),
+        Command::Config { what: ConfigCommand::Print { json: true } } => print(&config.print_json()),
+        Command::Config { what: ConfigCommand::Print { json: false } } => print(&config.print()),
+        // Whoever comes here has a configuration without mistakes.
+        Command::Config { .. } | Command::Openapi => print("The configuration is fine.\n"),
+    }
+}
+
+fn serve_some(config: Config, roles: Roles) -> Result<ExitCode, Failure> {
+    let (roles, _) = roles.list(&config)?;
+    serve(config, roles)
+}
+
+fn serve(config: Config, roles: Vec<process::Role>) -> Result<ExitCode, Failure> {
+    process::serve(config, roles).map(|()| ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads may have seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,1 +1,55 @@
-//! placeholder
+//! The HTTP API: its conventions, and the list of its routes.
+
+mod auth;
+mod body;
+mod catalog;
+mod context;
+pub mod door;
+mod limits;
+mod middleware;
+mod page;
+mod problem;
+mod routes;
+mod serve;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use door::Api;
+use poem::Endpoint;
+use shared::config::Config;
+use shared::process::{Failure, Role};
+
+pub use problem::Code;
+pub use serve::serve;
+
+/// The role of the API, and where it will listen.
+///
+/// # Errors
+/// When its port can't be had.
+pub fn role(config: &Config) -> Result<(Role, SocketAddr), Failure> {
+    let wanted = config.http.listen;
+    let listener = std::net::TcpListener::bind(wanted)
+        .map_err(|error| format!("http.listen = {wanted} can't be had: {error}"))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let role = Role::new("api", |app, stop| async move {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serve(Arc::new(Api::of(&app)), listener, stop).await
+    });
+    Ok((role, address))
+}
+
+/// The whole API, without a socket.
+pub fn endpoint(app: Arc<Api>) -> impl Endpoint<Output = poem::Response> {
+    middleware::Front::new(&app, routes::endpoint(&app))
+}
+
+/// The OpenAPI document, pretty and in a stable order.
+pub fn openapi() -> String {
+    routes::document()
+}
+
+#[cfg(test)]
+mod tests;

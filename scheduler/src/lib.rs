@@ -67,3 +67,8 @@ pub async fn round(app: &App) -> shared::store::Result<()> {
     }
     Ok(())
 }
+
+/// The role of the scheduler.
+pub fn role() -> shared::process::Role {
+    shared::process::Role::new("scheduler", run)
+}

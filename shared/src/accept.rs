@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::config::AcceptConfig;
 use crate::domain::event::Event;
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::intake::NewEvent;
 use crate::domain::job::{Envelope, Job, NewJob};
 use crate::id::{EventId, JobId, KeyId, ProjectId, sha256, time_of};
@@ -40,10 +41,15 @@ pub enum Refused {
         /// When to ask again.
         retry_after: Duration,
     },
-    /// The store will not have it, whatever the reason: this one alone, not its neighbours.
-    Rejected,
+    /// The store will not have it: this one alone, not its neighbours.
+    Invalid(Vec<Fault>),
     /// The store is away.
     Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// A limit of the project or the system is reached.
+    TooManyRequests {
         /// When to try again.
         retry_after: Duration,
     },
@@ -198,7 +204,8 @@ impl Committer {
     async fn halve(&self, batch: &[Incoming], error: StoreError, now: Time) -> Vec<Result<Taken, Refused>> {
         let [_, _, ..] = batch else {
             tracing::error!(%error, project = ?batch.first().map(|one| one.project), "the store refuses an event");
-            return vec![Err(Refused::Rejected); batch.len()];
+            let fault = Fault::new("", FaultCode::Invalid, "the store can't hold this event");
+            return vec![Err(Refused::Invalid(vec![fault])); batch.len()];
         };
         let (left, right) = batch.split_at(batch.len() / 2);
         let mut outcomes = Box::pin(self.keep(Arc::new(left.to_vec()), now)).await;

@@ -15,6 +15,7 @@ use crate::coordination::redis::RedisCoordination;
 use crate::epochs::Epochs;
 use crate::events::Events;
 use crate::limits::Limiter;
+use crate::ops::{Check, Health};
 use crate::queue::Queue;
 use crate::queue::redis::RedisQueue;
 use crate::registry::Registry;
@@ -51,6 +52,8 @@ pub struct App {
     pub events: Events,
     /// This process among the others.
     pub registry: Arc<Registry>,
+    /// How this process and what it depends on are.
+    pub health: Arc<Health>,
     /// Wakes the due loop before its time.
     pub due: tokio::sync::Notify,
     /// What runs beside the roles.
@@ -116,6 +119,7 @@ impl App {
         Ok(Self {
             events: Events::new(store.clone(), accept),
             limiter: Arc::new(limiter),
+            health: Arc::new(health(&store, &queue, &coordination, &epochs, &clock)),
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),
@@ -148,6 +152,50 @@ impl App {
         self.background.wait().await;
         self.store.close().await;
     }
+}
+
+/// How long a dependency may take to answer when we are asked how it is.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+fn health(
+    store: &Store,
+    queue: &Arc<dyn Queue>,
+    coordination: &Arc<dyn Coordination>,
+    epochs: &Arc<Epochs>,
+    clock: &Clock,
+) -> Health {
+    let (asked, migrated) = (store.clone(), store.clone());
+    let (queue, coordination, epochs) = (Arc::clone(queue), Arc::clone(coordination), Arc::clone(epochs));
+    let checks = vec![
+        Check::needed("store", PATIENCE, move || {
+            let store = asked.clone();
+            async move { store.ping().await.map_err(|error| error.to_string()) }
+        }),
+        Check::needed("migrations", PATIENCE, move || {
+            let store = migrated.clone();
+            async move {
+                match store.is_current().await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err("some migrations are not applied".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        }),
+        Check::needed("caches", PATIENCE, move || {
+            let known = epochs.is_known();
+            async move { if known { Ok(()) } else { Err("projects were not read yet".to_owned()) } }
+        }),
+        // Both may be away: events are taken and delivered all the same.
+        Check::useful("queue", PATIENCE, move || {
+            let queue = Arc::clone(&queue);
+            async move { queue.ping().await.map_err(|error| error.to_string()) }
+        }),
+        Check::useful("coordination", PATIENCE, move || {
+            let coordination = Arc::clone(&coordination);
+            async move { coordination.ping().await.map_err(|error| error.to_string()) }
+        }),
+    ];
+    Health::new(checks, clock.clone())
 }
 
 async fn check_durability(config: &Config, store: &Store) -> Result<(), StartError> {

@@ -12,11 +12,14 @@ pub mod events;
 pub mod id;
 pub mod limits;
 pub mod onboarding;
+pub mod ops;
+pub mod process;
 pub mod queue;
 pub mod registry;
 pub mod rulesets;
 pub mod seal;
 pub mod store;
+pub mod telemetry;
 pub mod time;
 
 mod link;

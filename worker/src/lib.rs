@@ -106,3 +106,8 @@ async fn handle(reservation: Reservation, worker: Data<Arc<Worker>>) -> Result<(
     }
     Ok(())
 }
+
+/// The role of a worker on these queues.
+pub fn role(queues: Vec<QueueName>) -> shared::process::Role {
+    shared::process::Role::new("worker", move |app, stop| run(app, queues, stop))
+}

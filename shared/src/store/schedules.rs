@@ -185,3 +185,19 @@ fn tick_job(project: ProjectId, id: TickId, now: Time) -> Result<NewJob> {
     let body = Envelope::new(project, job).encode().map_err(|error| StoreError::Corrupt(error.to_string()))?;
     Ok(NewJob { id: JobId::fresh(now), project, queue, body })
 }
+
+impl Store {
+    /// How many ticks are finished and still remembered.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn finished_ticks(&self) -> Result<i64> {
+        self.read("finished_ticks", |tx| {
+            Box::pin(async move {
+                let (count,) = sql!(tx, fetch_one as (i64,), "SELECT COUNT(*) FROM ticks WHERE finished_at IS NOT NULL")?;
+                Ok(count)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,92 @@
+//! What is known of a request: made at the door, completed on the way, read by the access log.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use poem::http::HeaderValue;
+use poem::{PathPattern, Request};
+use shared::access::Principal;
+
+use crate::door::Verdict;
+
+use crate::catalog::{Catalog, Route};
+
+/// What is known of a request.
+pub struct RequestContext {
+    /// Names it in answers and logs.
+    pub request_id: HeaderValue,
+    /// Where it is in a trace.
+    pub traceparent: HeaderValue,
+    /// Who sent it, behind the proxies that we trust.
+    pub address: IpAddr,
+    /// All routes.
+    pub catalog: Arc<Catalog>,
+    route: OnceLock<Arc<Route>>,
+    principal: OnceLock<Principal>,
+    verdict: OnceLock<Verdict>,
+}
+
+impl RequestContext {
+    /// What is known at the door.
+    pub const fn new(
+        request_id: HeaderValue,
+        traceparent: HeaderValue,
+        address: IpAddr,
+        catalog: Arc<Catalog>,
+    ) -> Self {
+        Self {
+            request_id,
+            traceparent,
+            address,
+            catalog,
+            route: OnceLock::new(),
+            principal: OnceLock::new(),
+            verdict: OnceLock::new(),
+        }
+    }
+
+    /// The context of `request`; there is one for everything behind the door.
+    pub fn of(request: &Request) -> Option<&Arc<Self>> {
+        request.data::<Arc<Self>>()
+    }
+
+    /// The name of the request.
+    pub fn id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Notes where the request goes, so that one that is cut off is still counted where it belongs.
+    pub fn note_route(&self, pattern: Option<&PathPattern>) -> Option<&Arc<Route>> {
+        if self.route.get().is_none()
+            && let Some(route) = pattern.and_then(|pattern| self.catalog.route(&pattern.0))
+        {
+            let _ = self.route.set(Arc::clone(route));
+        }
+        self.route.get()
+    }
+
+    /// Where the request goes.
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.route.get()
+    }
+
+    /// Notes whom it comes from.
+    pub fn note_principal(&self, principal: Principal) {
+        let _ = self.principal.set(principal);
+    }
+
+    /// Whom it comes from.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.get()
+    }
+
+    /// Notes what the limits said.
+    pub fn note_verdict(&self, verdict: Verdict) {
+        let _ = self.verdict.set(verdict);
+    }
+
+    /// What the limits said.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.get()
+    }
+}

@@ -1,0 +1,257 @@
+//! What the API asks of the rest of the product: little enough that its conventions can be tested without any engine.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use ipnet::IpNet;
+use shared::accept::{Accepted, Refused};
+use shared::access::{AuthError, Principal};
+use shared::app::App;
+use shared::clock::Clock;
+use shared::config::{Config, LimitsConfig};
+use shared::domain::intake::NewEvent;
+use shared::domain::trace::Trace;
+use shared::events::{EventFilter, EventState, ReadError};
+use shared::id::{EventId, KeyId, ProjectId};
+use shared::limits::{self, Limit};
+use shared::ops::Health;
+
+/// Everything that the API works with.
+pub struct Api {
+    /// How the API is served.
+    pub http: HttpSettings,
+    /// What is accepted.
+    pub accept: AcceptSettings,
+    /// What time it is.
+    pub clock: Clock,
+    /// Recognises keys.
+    pub keys: Arc<dyn Authenticate>,
+    /// Counts requests.
+    pub limiter: Arc<dyn Limiter>,
+    /// The event pipeline.
+    pub events: Arc<dyn Events>,
+    /// How this process and what it depends on are.
+    pub health: Arc<Health>,
+}
+
+/// How the API is served.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// How long a client may take to send its headers.
+    pub header_timeout: Duration,
+    /// Connections served at once.
+    pub max_connections: usize,
+    /// Origins whose pages may call the API; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Networks of the proxies in front of us.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether `/docs` and the OpenAPI document are served.
+    pub docs_enabled: bool,
+    /// Whether answers carry Strict-Transport-Security.
+    pub hsts: bool,
+    /// How long running requests may go on once we stop.
+    pub shutdown_grace: Duration,
+}
+
+impl HttpSettings {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        let http = &config.http;
+        Self {
+            max_body: http.max_body.as_usize(),
+            request_timeout: http.request_timeout,
+            header_timeout: http.header_timeout,
+            max_connections: http.max_connections,
+            cors_origins: http.cors_origins.clone(),
+            trusted_proxies: http.trusted_proxies.clone(),
+            docs_enabled: http.docs_enabled,
+            hsts: http.sends_hsts(),
+            shutdown_grace: http.shutdown_grace,
+        }
+    }
+}
+
+/// What is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptSettings {
+    /// The most events of one batch.
+    pub max_batch: usize,
+    /// The largest payload of an event, in bytes.
+    pub max_payload: usize,
+}
+
+impl AcceptSettings {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        Self { max_batch: config.accept.max_batch, max_payload: config.accept.max_payload.as_usize() }
+    }
+}
+
+/// Recognises people and programs.
+pub trait Authenticate: Send + Sync + 'static {
+    /// Whose key this is.
+    fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>>;
+}
+
+/// What a limit says about one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it may go on.
+    pub allowed: bool,
+    /// How many requests the tightest of the limits allows at once.
+    pub limit: u32,
+    /// How many of them are left.
+    pub remaining: u32,
+    /// When all of them are back.
+    pub reset: Duration,
+    /// When the next one may go on, if this one may not.
+    pub retry_after: Duration,
+}
+
+/// Counts requests. It never waits and never fails: what it knows is in this process.
+pub trait Limiter: Send + Sync + 'static {
+    /// Takes one request of `principal`, or of a stranger, from `address`; nothing when it falls under no limit.
+    fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Verdict>;
+}
+
+/// The event pipeline, as the API sees it. Every question is about one project.
+pub trait Events: Send + Sync + 'static {
+    /// Keeps events; one answer for each, in order. They are committed when it answers.
+    fn accept(
+        &self,
+        project: ProjectId,
+        key: KeyId,
+        events: Vec<NewEvent>,
+    ) -> BoxFuture<'_, Vec<Result<Accepted, Refused>>>;
+
+    /// One event.
+    fn get(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> BoxFuture<'_, Result<Option<EventState>, ReadError>>;
+
+    /// At most `limit` events older than `after`, newest first.
+    fn list(
+        &self,
+        project: ProjectId,
+        filter: EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<EventState>, ReadError>>;
+
+    /// What became of an event.
+    fn trace(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> BoxFuture<'_, Result<Option<Trace>, ReadError>>;
+}
+
+/// The product behind those traits.
+struct Product(Arc<App>);
+
+impl Api {
+    /// The API of the whole product.
+    pub fn of(app: &Arc<App>) -> Self {
+        let product = || Arc::new(Product(Arc::clone(app)));
+        Self {
+            http: HttpSettings::of(&app.config),
+            accept: AcceptSettings::of(&app.config),
+            clock: app.clock.clone(),
+            keys: product(),
+            limiter: product(),
+            events: product(),
+            health: Arc::clone(&app.health),
+        }
+    }
+}
+
+impl Authenticate for Product {
+    fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>> {
+        Box::pin(self.0.keys.authenticate(key))
+    }
+}
+
+impl Limiter for Product {
+    fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Verdict> {
+        let config = &self.0.config.limits;
+        let (key, rate) = match principal {
+            Some(Principal::Key { key_id, .. }) => (format!("key:{key_id}"), config.key_per_second),
+            None => (format!("address:{address}"), config.address_per_second),
+        };
+        verdict(self.0.limiter.take(&[limit(&key, rate, config)], 1.0))
+    }
+}
+
+fn limit<'a>(key: &'a str, per_second: u32, config: &LimitsConfig) -> Limit<'a> {
+    let rate = f64::from(per_second);
+    Limit { key, rate, burst: rate * f64::from(config.burst_seconds) }
+}
+
+fn verdict(taken: limits::Verdict) -> Option<Verdict> {
+    let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let (allowed, quota, retry_after) = match taken {
+        limits::Verdict::Granted(quota) => (true, quota?, Duration::ZERO),
+        limits::Verdict::Denied { quota, retry_after, .. } => (false, quota, retry_after),
+    };
+    let (limit, remaining) = (small(quota.limit), small(quota.remaining));
+    Some(Verdict { allowed, limit, remaining, reset: quota.reset, retry_after })
+}
+
+impl Events for Product {
+    fn accept(
+        &self,
+        project: ProjectId,
+        key: KeyId,
+        events: Vec<NewEvent>,
+    ) -> BoxFuture<'_, Vec<Result<Accepted, Refused>>> {
+        Box::pin(async move {
+            // Requests are counted before; here it is how many events they carry.
+            let config = &self.0.config.limits;
+            let mine = format!("project:{project}");
+            let limits = [
+                limit("system", config.system_per_second, config),
+                limit(&mine, config.project_per_second, config),
+            ];
+            match self.0.limiter.take(&limits, events.len() as f64) {
+                limits::Verdict::Granted(_) => self.0.events.accept(project, key, events).await,
+                limits::Verdict::Denied { retry_after, .. } => {
+                    vec![Err(Refused::TooManyRequests { retry_after }); events.len()]
+                }
+            }
+        })
+    }
+
+    fn get(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> BoxFuture<'_, Result<Option<EventState>, ReadError>> {
+        Box::pin(self.0.events.get(project, id))
+    }
+
+    fn list(
+        &self,
+        project: ProjectId,
+        filter: EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<EventState>, ReadError>> {
+        Box::pin(self.0.events.list(project, filter, after, limit))
+    }
+
+    fn trace(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> BoxFuture<'_, Result<Option<Trace>, ReadError>> {
+        Box::pin(self.0.events.trace(project, id))
+    }
+}

@@ -1,0 +1,226 @@
+//! Every error is an `application/problem+json` (RFC 9457), and becomes one here alone.
+
+mod code;
+mod documented;
+mod translate;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use poem::http::header::{self, HeaderValue};
+use poem::{Response, error::ResponseError, http::StatusCode};
+use poem_openapi::Object;
+use serde::Serialize;
+use shared::domain::fault::{Fault, FaultCode};
+use shared::accept::Refused;
+use shared::events::ReadError;
+
+pub use code::Code;
+pub use documented::{Bulk, Creates, Failure, Lists, Reads};
+pub use translate::{too_large, translate, unread};
+
+/// The media type of problems.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What went wrong with a request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Its kind.
+    pub code: Code,
+    /// What happened here, for people.
+    pub detail: Cow<'static, str>,
+    /// What is wrong with which field.
+    pub faults: Vec<Fault>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+    /// The methods that would have been right.
+    pub allow: Option<HeaderValue>,
+}
+
+impl Problem {
+    /// A problem of that kind.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), faults: Vec::new(), retry_after: None, allow: None }
+    }
+
+    /// A request whose fields are wrong.
+    pub fn invalid(faults: Vec<Fault>) -> Self {
+        let detail = match faults.as_slice() {
+            [one] => format!("{}: {}", name(&one.field), one.message),
+            many => format!("{} fields are wrong; see errors", many.len()),
+        };
+        Self { faults, ..Self::new(Code::InvalidRequest, detail) }
+    }
+
+    /// A parameter of the query, the path or a header that is wrong.
+    pub fn parameter(
+        field: impl Into<Cow<'static, str>>,
+        code: FaultCode,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let fault = Fault::new(field, code, message);
+        let detail = format!("{}: {}", fault.field, fault.message);
+        Self { faults: vec![fault], ..Self::new(Code::InvalidParameter, detail) }
+    }
+
+    /// What is asked for is not there, or not for the one who asks: nobody can tell which.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("There is no such {what} in this project."))
+    }
+
+    /// The store is away.
+    pub fn unavailable(retry_after: Duration) -> Self {
+        let detail = "The service can't reach its store. Nothing is lost; try again.";
+        Self::new(Code::Unavailable, detail).after(retry_after)
+    }
+
+    /// Something of ours is broken; the log knows more.
+    pub fn internal() -> Self {
+        Self::new(Code::Internal, "")
+    }
+
+    /// With a time after which to try again.
+    #[must_use]
+    pub fn after(self, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..self }
+    }
+
+    /// The answer that tells it.
+    pub fn response(self, request_id: &str) -> Response {
+        let status = self.code.status();
+        let body = serde_json::to_vec(&ProblemBody::of(&self, request_id)).unwrap_or_default();
+        let mut response = Response::builder().status(status).content_type(MEDIA_TYPE).body(body);
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, allow);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
+        response
+    }
+}
+
+const CHALLENGE: &str = "ApiKey realm=\"bellbuoy\", header=\"X-API-Key\"";
+
+/// Whole seconds, rounded up, and never so few that a client would come back at once.
+pub fn seconds(duration: Duration) -> u64 {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+}
+
+fn name(field: &str) -> &str {
+    if field.is_empty() { "body" } else { field }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable { retry_after } => Self::unavailable(retry_after),
+            ReadError::Failed(why) => {
+                tracing::error!(error = why, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Conflict => Self::new(
+                Code::IdempotencyConflict,
+                "This idempotency key was used for another body; a new event needs a new key.",
+            ),
+            Refused::InProgress { retry_after } => Self::new(
+                Code::IdempotencyInProgress,
+                "The first request with this idempotency key is still running.",
+            )
+            .after(retry_after),
+            Refused::Invalid(faults) => Self::invalid(faults),
+            Refused::Unavailable { retry_after } => Self::unavailable(retry_after),
+            Refused::TooManyRequests { retry_after } => {
+                Self::new(Code::RateLimited, "This project sends too many events; wait a little.")
+                    .after(retry_after)
+            }
+        }
+    }
+}
+
+/// What went wrong (RFC 9457).
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(rename = "Problem")]
+pub struct ProblemBody {
+    /// Names the kind of problem; `urn:bellbuoy:problem:` and the code.
+    #[oai(rename = "type")]
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind of problem, for people.
+    title: String,
+    /// The status of the answer.
+    status: u16,
+    /// The kind of problem, for programs: it never changes its meaning.
+    code: Code,
+    /// What happened here, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// Names this request in our logs.
+    request_id: String,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
+    errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, Object, Serialize)]
+pub struct FieldError {
+    /// The path of the field, like `events[3].type`; empty for the whole body.
+    pub field: String,
+    /// The kind of mistake, for programs.
+    pub code: String,
+    /// What is wrong and what would be right, for people.
+    pub message: String,
+}
+
+impl From<&Fault> for FieldError {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            field: fault.field.to_string(),
+            code: fault.code.as_str().to_owned(),
+            message: fault.message.to_string(),
+        }
+    }
+}
+
+impl ProblemBody {
+    fn of(problem: &Problem, request_id: &str) -> Self {
+        let code = problem.code;
+        Self {
+            kind: format!("urn:bellbuoy:problem:{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status().as_u16(),
+            code,
+            detail: (!problem.detail.is_empty()).then(|| problem.detail.to_string()),
+            request_id: request_id.to_owned(),
+            errors: problem.faults.iter().map(FieldError::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The closed list of problems. A code, once published, never changes its meaning.
+
+use poem::http::StatusCode;
+use poem_openapi::Enum;
+use serde::{Serialize, Serializer};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $word:literal $status:ident $title:literal),+ $(,)?) => {
+        /// The kind of a problem.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+        #[oai(rename = "ProblemCode")]
+        pub enum Code { $($(#[$doc])* #[oai(rename = $word)] $variant),+ }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its word on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The status that it is answered with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),+ }
+            }
+
+            /// Its name for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request can't be understood, in a way that no other code tells.
+    BadRequest "bad_request" BAD_REQUEST "Bad request",
+    /// The body is not JSON, or not UTF-8.
+    MalformedJson "malformed_json" BAD_REQUEST "Malformed JSON",
+    /// Fields of the body are missing, unknown or wrong.
+    InvalidRequest "invalid_request" BAD_REQUEST "Invalid request",
+    /// A parameter in the path, the query or a header is wrong.
+    InvalidParameter "invalid_parameter" BAD_REQUEST "Invalid parameter",
+    /// The request needs a key and has none.
+    Unauthenticated "unauthenticated" UNAUTHORIZED "Authentication is needed",
+    /// There is no such key, or it was revoked.
+    InvalidKey "invalid_key" UNAUTHORIZED "Invalid API key",
+    /// The key has ended.
+    ExpiredKey "expired_key" UNAUTHORIZED "Expired API key",
+    /// The key may not do this.
+    MissingScope "missing_scope" FORBIDDEN "Missing scope",
+    /// The project is suspended or archived.
+    ProjectSuspended "project_suspended" FORBIDDEN "The project is suspended",
+    /// Pages of this origin may not call the API.
+    OriginForbidden "origin_forbidden" FORBIDDEN "Origin not allowed",
+    /// What is asked for is not there, or belongs to somebody else.
+    NotFound "not_found" NOT_FOUND "Not found",
+    /// There is no such path.
+    RouteNotFound "route_not_found" NOT_FOUND "No such path",
+    /// The path has other methods.
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed",
+    /// The idempotency key was used for another body.
+    IdempotencyConflict "idempotency_conflict" CONFLICT "Idempotency key used for another body",
+    /// The first request with this idempotency key is still running.
+    IdempotencyInProgress "idempotency_in_progress" CONFLICT "Still in progress",
+    /// What is to be made is there already, or in use.
+    Conflict "conflict" CONFLICT "Conflict",
+    /// Somebody else changed it in between.
+    PreconditionFailed "precondition_failed" PRECONDITION_FAILED "Changed in between",
+    /// The body is too large.
+    PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Body too large",
+    /// The body is of a type that is not read here.
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type",
+    /// Too many requests.
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests",
+    /// Something of ours is broken.
+    Internal "internal" INTERNAL_SERVER_ERROR "Internal error",
+    /// The store is away.
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "Unavailable",
+    /// The request took too long; it may or may not have been done.
+    Timeout "timeout" SERVICE_UNAVAILABLE "Timeout",
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

@@ -1,0 +1,121 @@
+//! Turns poem's own errors into ours.
+
+use poem::error::{MethodNotAllowedError, NotFoundError, ParsePathError as BadPath, ReadBodyError};
+use poem::http::StatusCode;
+use poem_openapi::error::{
+    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
+};
+use shared::domain::fault::FaultCode;
+
+use super::{Code, Problem};
+use crate::auth::unauthenticated;
+use crate::catalog::Route;
+use crate::middleware::TooLarge;
+
+/// What `error` is; `route` is where it happened, if it got that far.
+pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.clone();
+    }
+    if error.is::<NotFoundError>() {
+        return Problem::new(Code::RouteNotFound, "There is nothing at this path; see /docs.");
+    }
+    if error.is::<MethodNotAllowedError>() {
+        let problem = Problem::new(Code::MethodNotAllowed, "This path has other methods.");
+        return Problem { allow: route.map(|route| route.allow.clone()), ..problem };
+    }
+    if error.is::<BadPath>() {
+        return Problem::new(Code::BadRequest, "The path is not properly encoded.");
+    }
+    if let Some(problem) = parameter(&error, route) {
+        return problem;
+    }
+    if let Some(content) = error.downcast_ref::<ContentTypeError>() {
+        return media_type(content);
+    }
+    if let Some(body) = error.downcast_ref::<ReadBodyError>() {
+        return unread(body);
+    }
+    if let Some(body) = error.downcast_ref::<ParseRequestPayloadError>() {
+        return Problem::new(Code::BadRequest, body.reason.clone());
+    }
+    if error.is::<AuthorizationError>() {
+        return unauthenticated();
+    }
+    other(&error)
+}
+
+fn parameter(error: &poem::Error, route: Option<&Route>) -> Option<Problem> {
+    if let Some(bad) = error.downcast_ref::<ParseParamError>() {
+        return Some(Problem::parameter(bad.name, FaultCode::Invalid, plain(&bad.reason)));
+    }
+    let bad = error.downcast_ref::<ParsePathError>()?;
+    // poem calls them param0, param1, …; people know them by their names in the documentation.
+    let number = bad.name.strip_prefix("param").and_then(|n| n.parse::<usize>().ok());
+    let name = number.and_then(|n| route?.params.get(n)).map_or(bad.name, String::as_str);
+    Some(Problem::parameter(name.to_owned(), FaultCode::Invalid, plain(&bad.reason)))
+}
+
+/// poem's reasons begin with the Rust type that could not be read; what follows the colon is for people.
+fn plain(reason: &str) -> String {
+    if reason.ends_with("expects an input value.") {
+        return "a value must be there, as UTF-8".to_owned();
+    }
+    let rest = reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": "));
+    let rest = rest.map_or(reason, |(_, rest)| rest);
+    rest.split_once(" (occurred while").map_or(rest, |(rest, _)| rest).to_owned()
+}
+
+fn media_type(error: &ContentTypeError) -> Problem {
+    let detail = match error {
+        ContentTypeError::NotSupported { content_type } => {
+            let shown: String = content_type.chars().take(100).collect();
+            format!("{shown} is not read here; see /docs for what is.")
+        }
+        ContentTypeError::ExpectContentType => {
+            "Say what the body is with Content-Type, like application/json.".to_owned()
+        }
+    };
+    Problem::new(Code::UnsupportedMediaType, detail)
+}
+
+/// Why a body could not be read.
+pub fn unread(error: &ReadBodyError) -> Problem {
+    match error {
+        ReadBodyError::PayloadTooLarge => too_large(None),
+        ReadBodyError::Io(error) => match TooLarge::within(error) {
+            Some(limit) => too_large(Some(limit.0)),
+            None => Problem::new(Code::BadRequest, "The body broke off."),
+        },
+        ReadBodyError::Utf8(_) => Problem::new(Code::MalformedJson, "The body is not UTF-8."),
+        ReadBodyError::BodyHasBeenTaken => {
+            tracing::error!("a body was read twice");
+            Problem::internal()
+        }
+    }
+}
+
+/// A body of more than `limit` bytes.
+pub fn too_large(limit: Option<usize>) -> Problem {
+    let detail = match limit {
+        Some(limit) => format!("The body has more than {limit} bytes."),
+        None => "The body is too large.".to_owned(),
+    };
+    Problem::new(Code::PayloadTooLarge, detail)
+}
+
+fn other(error: &poem::Error) -> Problem {
+    let status = error.status();
+    let code = match status {
+        StatusCode::NOT_FOUND => Code::RouteNotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        status if status.is_client_error() => Code::BadRequest,
+        _ => {
+            tracing::error!(%error, "a request failed");
+            return Problem::internal();
+        }
+    };
+    Problem::new(code, error.to_string())
+}

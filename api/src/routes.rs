@@ -1,0 +1,113 @@
+//! The list of all routes. A new one is a function in `routes/<noun>.rs`; a new noun is a line in `Apis`.
+
+mod document;
+pub mod events;
+pub mod status;
+
+use std::sync::Arc;
+
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response};
+use poem_openapi::types::Type;
+use poem_openapi::{ContactObject, ExtraHeader, LicenseObject, OpenApi, OpenApiService, Tags};
+use crate::door::Api;
+
+use crate::auth::Doorman;
+use crate::catalog::Catalog;
+
+/// All operations of the document.
+type Apis = events::Operations;
+
+fn apis(app: &Arc<Api>) -> Apis {
+    events::Operations::new(Arc::clone(app))
+}
+
+/// What the operations are sorted by.
+#[derive(Tags)]
+pub enum Tag {
+    /// What producers tell us, and what became of it.
+    Events,
+}
+
+/// All routes, by their pattern.
+pub fn catalog() -> Catalog {
+    Catalog::new(&Apis::meta(), &status::PAGES)
+}
+
+/// Whether the body at `path` is read piece by piece, however long it is.
+pub fn is_stream(path: &str) -> bool {
+    path == events::IMPORT
+}
+
+/// The OpenAPI document.
+pub fn document() -> String {
+    document::complete(&service(Described).spec())
+}
+
+/// The routes behind the front door.
+pub fn endpoint(app: &Arc<Api>) -> impl Endpoint<Output = Response> + use<> {
+    let api = service(apis(app)).into_endpoint();
+    Switch { api: Doorman::new(Arc::clone(app), api).boxed(), pages: status::pages(app).boxed() }
+}
+
+/// Operations here, pages there. Nesting one route in another would parse and build the address of each request anew.
+struct Switch {
+    api: BoxEndpoint<'static>,
+    pages: BoxEndpoint<'static>,
+}
+
+impl Endpoint for Switch {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let path = request.uri().path();
+        if path.starts_with("/api/") && path != status::DOCUMENT {
+            self.api.call(request).await
+        } else {
+            self.pages.call(request).await
+        }
+    }
+}
+
+fn service<A: OpenApi>(api: A) -> OpenApiService<A, ()> {
+    let header = |name: &str, words: &str| ExtraHeader::new(name).description(words);
+    OpenApiService::new(api, "Bellbuoy", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .license(LicenseObject::new("MIT OR Apache-2.0"))
+        .contact(ContactObject::new().name("The operator of this service"))
+        .server("/")
+        .extra_response_header::<Option<String>, _>(header("X-Request-Id", "Names the request."))
+        .extra_response_header::<Option<String>, _>(header("Traceparent", "W3C trace context."))
+        .extra_response_header::<Option<u32>, _>(header("RateLimit-Limit", "Requests at once."))
+        .extra_response_header::<Option<u32>, _>(header("RateLimit-Remaining", "What is left."))
+        .extra_response_header::<Option<u32>, _>(header("RateLimit-Reset", "Seconds until full."))
+}
+
+const DESCRIPTION: &str = "Alerts and notifications for many projects.\n\n\
+    Times are RFC 3339 in UTC, ids are UUIDs, names are snake_case; what is not known is left out. \
+    Unknown fields and parameters are refused. Every error is an application/problem+json with a \
+    stable `code`. Requests may carry `X-Request-Id` and `traceparent`; both come back.";
+
+/// The operations without anything behind them, for the document alone.
+struct Described;
+
+impl OpenApi for Described {
+    fn meta() -> Vec<poem_openapi::registry::MetaApi> {
+        Apis::meta()
+    }
+
+    fn register(registry: &mut poem_openapi::registry::Registry) {
+        <Apis as OpenApi>::register(registry);
+        // The codes are worth naming even where no operation mentions them.
+        crate::problem::Code::register(registry);
+    }
+
+    fn add_routes(
+        self,
+        _table: &mut std::collections::HashMap<
+            String,
+            std::collections::HashMap<poem::http::Method, BoxEndpoint<'static>>,
+        >,
+    ) {
+    }
+}

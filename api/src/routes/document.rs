@@ -1,0 +1,76 @@
+//! What poem-openapi leaves out of the document, or writes in its own way.
+
+use std::collections::BTreeSet;
+
+use poem::http::HeaderName;
+use serde_json::{Map, Value};
+
+/// Completes a document.
+pub fn complete(document: &str) -> String {
+    let Ok(mut document) = serde_json::from_str::<Value>(document) else {
+        return document.to_owned();
+    };
+    name_headers(&mut document);
+    close_requests(&mut document);
+    serde_json::to_string_pretty(&document).unwrap_or_default()
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut)
+}
+
+/// Headers are written in capitals; people know them as `Retry-After`.
+fn name_headers(document: &mut Value) {
+    let responses = operations(document).filter_map(|one| one["responses"].as_object_mut());
+    for response in responses.flat_map(Map::values_mut) {
+        if let Some(Value::Object(headers)) = response.get_mut("headers") {
+            let named = std::mem::take(headers).into_iter();
+            headers.extend(named.map(|(name, header)| (title_case(&name), header)));
+        }
+    }
+}
+
+fn title_case(name: &str) -> String {
+    let name = HeaderName::try_from(name).map_or_else(|_| name.to_owned(), |name| name.to_string());
+    match name.strip_prefix("ratelimit-") {
+        Some(rest) => format!("RateLimit-{}", capital(rest)),
+        None => name.split('-').map(capital).collect::<Vec<_>>().join("-"),
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+/// Unknown fields of requests are refused, and the document says so.
+fn close_requests(document: &mut Value) {
+    let mut open: Vec<String> = Vec::new();
+    operations(document).for_each(|one| references(&one["requestBody"], &mut open));
+    let mut closed = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let schema = &mut document["components"]["schemas"][&name];
+        references(schema, &mut open);
+        if schema["properties"].is_object() {
+            schema["additionalProperties"] = Value::Bool(false);
+        }
+        closed.insert(name);
+        open.retain(|name| !closed.contains(name));
+    }
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(path)) = fields.get("$ref") {
+                found.extend(path.rsplit('/').next().map(str::to_owned));
+            }
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}

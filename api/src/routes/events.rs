@@ -1,0 +1,183 @@
+//! Events: accepted one by one, in batches and as NDJSON; listed, read and traced.
+
+mod accept;
+mod import;
+mod trace;
+mod wire;
+
+use std::sync::Arc;
+
+use poem::Request;
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Header, Path, Query};
+use crate::door::Api;
+use shared::domain::fault::FaultCode;
+use shared::domain::intake::{MAX_SOURCE, is_event_type};
+use shared::events::EventFilter;
+use shared::id::EventId;
+use uuid::Uuid;
+
+use super::Tag;
+use crate::auth::{Caller, EventsWrite, Read};
+use crate::body::Body;
+use crate::page::{self, List};
+use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads};
+use crate::wire::{Answer, Stamp};
+use accept::{AcceptAnswer, BatchAnswer};
+use import::Lines;
+use trace::TraceAnswer;
+use wire::{Batch, Event, EventPage, ImportReport, NewEvent};
+
+/// Where NDJSON is imported.
+pub const IMPORT: &str = "/api/v1/events/import";
+
+/// The operations on events.
+pub struct Operations {
+    app: Arc<Api>,
+}
+
+impl Operations {
+    /// Operations that work on `app`.
+    pub const fn new(app: Arc<Api>) -> Self {
+        Self { app }
+    }
+}
+
+#[OpenApi(prefix_path = "/api/v1/events", tag = "Tag::Events")]
+impl Operations {
+    /// Accept an event
+    ///
+    /// Needs the scope `events:write`. The event is kept when the answer comes; what became of it is told at
+    /// `status_url`. The same body again under the same idempotency key gives the same answer.
+    #[oai(path = "/", method = "post", operation_id = "accept_event")]
+    async fn accept(
+        &self,
+        caller: Caller<EventsWrite>,
+        /// Makes a second sending the same event: 1 to 255 visible characters. It is the same thing as the field
+        /// `idempotency_key`; if both are there they must agree.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
+        body: Body<NewEvent>,
+    ) -> Result<AcceptAnswer, Failure<Creates>> {
+        let key = accept::key_of(request)?;
+        Ok(accept::one(&self.app, caller.project, caller.key, key, body).await?)
+    }
+
+    /// Accept a batch of events
+    ///
+    /// Needs the scope `events:write`. Each event has a result of its own, in order: one that is wrong does not keep its
+    /// neighbours out. Idempotency keys stand in the events.
+    #[oai(path = "/batch", method = "post", operation_id = "accept_events")]
+    async fn batch(
+        &self,
+        caller: Caller<EventsWrite>,
+        body: Body<Batch>,
+    ) -> Result<BatchAnswer, Failure<Bulk>> {
+        Ok(accept::many(&self.app, caller.project, caller.key, body.value).await?)
+    }
+
+    /// Import events
+    ///
+    /// Needs the scope `events:write`. One event per line, as many as there are. What was accepted stays accepted when
+    /// the import breaks off; with an idempotency key in each event it can simply be sent again.
+    #[oai(path = "/import", method = "post", operation_id = "import_events")]
+    async fn import(
+        &self,
+        caller: Caller<EventsWrite>,
+        lines: Lines,
+    ) -> Result<Answer<ImportReport>, Failure<Bulk>> {
+        Ok(Answer(import::run(&self.app, caller.project, caller.key, lines).await?))
+    }
+
+    /// List events
+    ///
+    /// Needs the scope `read`. Newest first.
+    #[oai(path = "/", method = "get", operation_id = "list_events")]
+    #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    async fn list(
+        &self,
+        caller: Caller<Read>,
+        /// Only events of this type.
+        #[oai(name = "type", validator(max_length = 128))]
+        kind: Query<Option<String>>,
+        /// Only events from this source.
+        #[oai(validator(max_length = 200))]
+        source: Query<Option<String>>,
+        /// Only events received at this time or later.
+        from: Query<Option<Stamp>>,
+        /// Only events received before this time.
+        to: Query<Option<Stamp>>,
+        /// How many on a page.
+        #[oai(
+            default = "page::default_limit",
+            validator(minimum(value = "1"), maximum(value = "200"))
+        )]
+        limit: Query<u32>,
+        /// The `next_cursor` of the page before.
+        #[oai(validator(max_length = 100))]
+        cursor: Query<Option<String>>,
+    ) -> Result<Answer<EventPage>, Failure<Lists>> {
+        let filter = EventFilter {
+            kind: kind.0,
+            source: source.0,
+            from: from.0.map(|time| time.0),
+            to: to.0.map(|time| time.0),
+        };
+        judge(&filter)?;
+        let list = List::new("events", caller.project, &filter);
+        let after = list.read(cursor.0.as_deref())?.map(EventId);
+        let limit = limit.0.clamp(1, page::MAX);
+        // One more than fits tells whether there is another page.
+        let rows = usize::try_from(limit).unwrap_or_default() + 1;
+        let found = self.app.events.list(caller.project, filter, after, rows).await?;
+        let (rows, next_cursor) = page::cut(found, limit, &list, |row| row.event.id.0);
+        let items = rows.into_iter().map(Event::from).collect();
+        Ok(Answer(EventPage { items, next_cursor }))
+    }
+
+    /// Read an event
+    ///
+    /// Needs the scope `read`.
+    #[oai(path = "/:id", method = "get", operation_id = "get_event")]
+    async fn get(
+        &self,
+        caller: Caller<Read>,
+        /// The event.
+        id: Path<Uuid>,
+    ) -> Result<Answer<Event>, Failure<Reads>> {
+        let found = self.app.events.get(caller.project, EventId(id.0)).await?;
+        Ok(Answer(found.ok_or_else(|| Problem::not_found("event"))?.into()))
+    }
+
+    /// Trace an event
+    ///
+    /// Needs the scope `read`. Why somebody did, or did not, get something: which rules were tried, what matched, what
+    /// was suppressed, who was chosen, and every attempt to reach them.
+    #[oai(path = "/:id/trace", method = "get", operation_id = "trace_event")]
+    async fn trace(
+        &self,
+        caller: Caller<Read>,
+        /// The event.
+        id: Path<Uuid>,
+    ) -> Result<Answer<TraceAnswer>, Failure<Reads>> {
+        let found = self.app.events.trace(caller.project, EventId(id.0)).await?;
+        Ok(Answer(found.ok_or_else(|| Problem::not_found("event"))?.into()))
+    }
+}
+
+fn judge(filter: &EventFilter) -> Result<(), Problem> {
+    if filter.kind.as_deref().is_some_and(|kind| !is_event_type(kind)) {
+        return Err(Problem::parameter("type", FaultCode::Invalid, "a type, like order.paid"));
+    }
+    let source = filter.source.as_deref().unwrap_or_default();
+    if source.contains('\0') || source.chars().count() > MAX_SOURCE {
+        return Err(Problem::parameter("source", FaultCode::Invalid, "at most 200 characters"));
+    }
+    if let (Some(from), Some(to)) = (filter.from, filter.to)
+        && from >= to
+    {
+        return Err(Problem::parameter("to", FaultCode::Invalid, "a time after from"));
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! The API over its whole door, against an event pipeline that is a list in memory.
+
+mod conventions;
+mod errors;
+mod events;
+mod measured;
+mod socket;
+mod stub;
+
+use poem::Endpoint;
+use poem::http::HeaderMap;
+use poem::test::{TestClient, TestRequestBuilder};
+use serde_json::Value;
+
+use stub::Stub;
+
+const KEY: &str = "good";
+
+/// An answer, read to its end.
+struct Got {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+    json: Value,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    fn code(&self) -> &str {
+        self.json["code"].as_str().unwrap_or_default()
+    }
+
+    fn field(&self) -> &str {
+        self.json["errors"][0]["field"].as_str().unwrap_or_default()
+    }
+}
+
+async fn send<E: Endpoint>(request: TestRequestBuilder<'_, E>) -> Got {
+    let response = request.send().await.0;
+    let (parts, body) = response.into_parts();
+    let text = body.into_string().await.expect("text");
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Got { status: parts.status.as_u16(), headers: parts.headers, text, json }
+}
+
+fn client() -> TestClient<impl Endpoint> {
+    client_of(Stub::default())
+}
+
+fn client_of(stub: Stub) -> TestClient<impl Endpoint> {
+    TestClient::new(crate::endpoint(stub.app()))
+}

@@ -1,0 +1,201 @@
+//! What holds for every answer.
+
+use futures_util::stream;
+use poem::Body;
+use poem::http::Method;
+use serde_json::{Value, json};
+use crate::door::HttpSettings;
+
+use super::stub::Stub;
+use super::{KEY, client, client_of, send};
+
+const EVENTS: &str = "/api/v1/events";
+
+#[tokio::test]
+async fn a_request_has_one_name() {
+    let client = client();
+    let long = "x".repeat(129);
+    for (given, taken) in [
+        (&["abc-1"][..], true),
+        (&["x"], true),
+        (&[&long[..128]], true),
+        (&[&long], false),
+        (&["a b"], false),
+        (&[""], false),
+        (&[], false),
+        (&["a", "b"], false),
+    ] {
+        let mut request = client.get("/live");
+        for one in given {
+            request = request.header("x-request-id", *one);
+        }
+        let got = send(request).await;
+        let id = got.header("x-request-id");
+        if taken {
+            assert_eq!(id, given[0]);
+        } else {
+            let id = uuid::Uuid::parse_str(id).expect("a UUID");
+            assert_eq!(id.get_version_num(), 7, "{given:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trace_goes_on() {
+    let client = client();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let got = send(client.get("/live").header("traceparent", trace)).await;
+    assert_eq!(got.header("traceparent")[..36], trace[..36]);
+    assert_ne!(got.header("traceparent"), trace);
+    let got = send(client.get("/live").header("traceparent", "nonsense")).await;
+    assert_eq!(got.header("traceparent").len(), 55);
+}
+
+#[tokio::test]
+async fn answers_are_guarded() {
+    let got = send(client().get("/nope")).await;
+    assert_eq!(got.header("x-content-type-options"), "nosniff");
+    assert_eq!(got.header("x-frame-options"), "DENY");
+    assert_eq!(got.header("cache-control"), "no-store");
+    assert_eq!(got.header("referrer-policy"), "no-referrer");
+    assert!(got.header("content-security-policy").contains("frame-ancestors 'none'"));
+    assert_eq!(got.header("strict-transport-security"), "");
+    let hsts = HttpSettings { hsts: true, ..Default::default() };
+    let got = send(client_of(Stub::http(hsts)).get("/live")).await;
+    assert!(got.header("strict-transport-security").starts_with("max-age="));
+}
+
+#[tokio::test]
+async fn limits_are_told() {
+    let client = client();
+    let got = send(client.get(EVENTS).header("x-api-key", KEY)).await;
+    assert_eq!(got.header("ratelimit-limit"), "100");
+    assert_eq!(got.header("ratelimit-remaining"), "99");
+    assert_eq!(got.header("ratelimit-reset"), "1");
+    let got = send(client.get(EVENTS).header("x-api-key", "flood")).await;
+    assert_eq!((got.status, got.header("retry-after")), (429, "2"));
+    assert_eq!(got.header("ratelimit-remaining"), "0");
+    let got = send(client.get("/live")).await;
+    assert_eq!(got.header("ratelimit-limit"), "");
+}
+
+#[tokio::test]
+async fn pages_of_named_origins_may_call() {
+    let own = "https://app.example.com";
+    let http = |origins: &[&str]| HttpSettings {
+        cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        ..Default::default()
+    };
+    for (origins, origin, allowed) in [
+        (&[own][..], own, own),
+        (&[own], "https://evil.example.com", ""),
+        (&[own], "https://app.example.com.evil", ""),
+        (&[own], "null", ""),
+        (&["*"], "https://any.example.com", "*"),
+        (&[], own, ""),
+    ] {
+        let client = client_of(Stub::http(http(origins)));
+        let asks = client
+            .request(Method::OPTIONS, EVENTS)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "x-api-key");
+        let got = send(asks).await;
+        let status = if allowed.is_empty() { 403 } else { 204 };
+        assert_eq!(got.status, status, "{origins:?} {origin}");
+        assert_eq!(got.header("access-control-allow-origin"), allowed);
+        assert_eq!(got.header("access-control-allow-methods").contains("POST"), status == 204);
+        let got = send(client.get("/live").header("origin", origin)).await;
+        assert_eq!(got.status, 200);
+        assert_eq!(got.header("access-control-allow-origin"), allowed);
+        assert_eq!(got.header("vary"), if origins == [own] { "Origin" } else { "" });
+        assert_eq!(got.header("access-control-allow-credentials"), "");
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_limited_however_they_come() {
+    let http = HttpSettings { max_body: 100, ..Default::default() };
+    let client = client_of(Stub::http(http));
+    let event = |len: usize| {
+        format!("{{\"type\":\"a\",\"payload\":{{\"a\":\"{}\"}}}}", "x".repeat(len - 31))
+    };
+    for (len, status) in [(100, 202), (101, 413), (10_000, 413)] {
+        let text = event(len);
+        assert_eq!(text.len(), len);
+        let post = || client.post(EVENTS).header("x-api-key", KEY).content_type("application/json");
+        let said = post().header("content-length", len.to_string()).body(text.clone());
+        let got = send(said).await;
+        assert_eq!(got.status, status, "{len}: {}", got.text);
+        let pieces: Vec<_> = text.as_bytes().chunks(7).map(<[u8]>::to_vec).collect();
+        let pieces = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+        let chunked = post().header("transfer-encoding", "chunked");
+        let got = send(chunked.body(Body::from_bytes_stream(pieces))).await;
+        assert_eq!(got.status, status, "{len} in chunks: {}", got.text);
+        if status == 413 {
+            assert_eq!(got.code(), "payload_too_large");
+        }
+    }
+    assert_eq!(send(client.get(EVENTS).header("x-api-key", KEY)).await.status, 200);
+    let odd = client.get(EVENTS).header("x-api-key", KEY).header("content-length", "many");
+    assert_eq!(send(odd).await.status, 400);
+}
+
+#[tokio::test]
+async fn health_is_told_without_words() {
+    let client = client();
+    assert_eq!(send(client.get("/live")).await.status, 200);
+    assert_eq!(send(client.get("/ready")).await.status, 200);
+    let got = send(client.get("/health")).await;
+    assert_eq!(got.json["checks"]["redis"]["ok"], Value::Bool(false));
+    assert!(!got.text.contains("secret words"), "{}", got.text);
+    assert_eq!(send(client.head("/live")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_document_can_be_closed() {
+    let open = client();
+    let page = send(open.get("/docs")).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains("http://") && !page.text.contains("https://"), "nothing foreign");
+    assert!(page.header("content-security-policy").contains("script-src 'sha256-"));
+    let document = send(open.get("/api/v1/openapi.json")).await;
+    assert_eq!(document.text, crate::openapi());
+    let closed = client_of(Stub::http(HttpSettings { docs_enabled: false, ..Default::default() }));
+    assert_eq!(send(closed.get("/docs")).await.code(), "route_not_found");
+    let got = send(closed.get("/api/v1/openapi.json")).await;
+    assert_eq!((got.status, got.code()), (404, "route_not_found"));
+}
+
+#[test]
+fn the_document_says_what_holds() {
+    let text = crate::openapi();
+    assert_eq!(text, crate::openapi(), "it is the same each time");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    assert_eq!(paths.len(), 5, "{:?}", paths.keys());
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().expect("operations") {
+            let what = format!("{method} {path}");
+            assert_eq!(operation["security"], json!([{"api_key": []}]), "{what}");
+            assert!(operation["operationId"].is_string() && operation["tags"].is_array(), "{what}");
+            for status in ["400", "401", "403", "429", "500", "503"] {
+                let content = &operation["responses"][status]["content"];
+                assert!(content["application/problem+json"].is_object(), "{what} {status}");
+            }
+        }
+    }
+    let post = &document["paths"][EVENTS]["post"];
+    let body = &post["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(body["$ref"], "#/components/schemas/NewEvent");
+    assert!(post["responses"]["202"]["headers"]["RateLimit-Limit"].is_object());
+    for (schema, is_closed) in [("NewEvent", true), ("NewEvents", true), ("Event", false)] {
+        let schema = &document["components"]["schemas"][schema];
+        assert_eq!(schema["additionalProperties"] == json!(false), is_closed, "{schema}");
+    }
+    assert!(document["components"]["schemas"]["NewEvent"]["example"].is_object());
+    assert_eq!(
+        document["components"]["schemas"]["NewEvent"]["required"],
+        json!(["type", "payload"])
+    );
+}

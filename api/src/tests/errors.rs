@@ -1,0 +1,164 @@
+//! Every kind of error: its status, its code and its field.
+
+use std::time::Duration;
+
+use poem::http::Method;
+use serde_json::json;
+use crate::door::HttpSettings;
+
+use super::stub::Stub;
+use super::{KEY, client, client_of, send};
+use crate::problem::Code;
+
+const EVENTS: &str = "/api/v1/events";
+const GOOD: &str = r#"{"type":"a","payload":{}}"#;
+
+fn id(number: u128) -> String {
+    format!("{EVENTS}/{}", uuid::Uuid::from_u128(number))
+}
+
+#[tokio::test]
+async fn reading() {
+    let client = client();
+    for (method, path, key, status, code, field) in [
+        ("GET", "/nope".to_owned(), KEY, 404, "route_not_found", ""),
+        ("GET", "/api/v1/nope".to_owned(), KEY, 404, "route_not_found", ""),
+        ("GET", "/api/v1/events/%ff".to_owned(), KEY, 400, "invalid_parameter", "id"),
+        ("DELETE", EVENTS.to_owned(), KEY, 405, "method_not_allowed", ""),
+        ("OPTIONS", EVENTS.to_owned(), KEY, 405, "method_not_allowed", ""),
+        ("POST", "/live".to_owned(), KEY, 405, "method_not_allowed", ""),
+        ("GET", EVENTS.to_owned(), "", 401, "unauthenticated", ""),
+        ("GET", EVENTS.to_owned(), "bad", 401, "invalid_key", ""),
+        ("GET", EVENTS.to_owned(), "expired", 401, "expired_key", ""),
+        ("GET", EVENTS.to_owned(), "suspended", 403, "project_suspended", ""),
+        ("GET", EVENTS.to_owned(), "away", 503, "unavailable", ""),
+        ("GET", EVENTS.to_owned(), "flood", 429, "rate_limited", ""),
+        ("POST", EVENTS.to_owned(), "reader", 403, "missing_scope", ""),
+        ("GET", id(1), KEY, 404, "not_found", ""),
+        ("GET", format!("{}/trace", id(1)), KEY, 404, "not_found", ""),
+        ("GET", id(503), KEY, 503, "unavailable", ""),
+        ("GET", id(500), KEY, 500, "internal", ""),
+        ("GET", format!("{EVENTS}/x"), KEY, 400, "invalid_parameter", "id"),
+        ("GET", format!("{EVENTS}/x/trace"), KEY, 400, "invalid_parameter", "id"),
+        ("GET", format!("{EVENTS}?limit=0"), KEY, 400, "invalid_parameter", "limit"),
+        ("GET", format!("{EVENTS}?limit=201"), KEY, 400, "invalid_parameter", "limit"),
+        ("GET", format!("{EVENTS}?limit=x"), KEY, 400, "invalid_parameter", "limit"),
+        ("GET", format!("{EVENTS}?limit=5&limit=6"), KEY, 400, "invalid_parameter", "limit"),
+        ("GET", format!("{EVENTS}?limt=5"), KEY, 400, "invalid_parameter", "limt"),
+        ("GET", format!("{EVENTS}?cursor=AAAA"), KEY, 400, "invalid_parameter", "cursor"),
+        ("GET", format!("{EVENTS}?from=today"), KEY, 400, "invalid_parameter", "from"),
+        (
+            "GET",
+            format!("{EVENTS}?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z"),
+            KEY,
+            400,
+            "invalid_parameter",
+            "to",
+        ),
+        ("GET", format!("{EVENTS}?type=a%20b"), KEY, 400, "invalid_parameter", "type"),
+    ] {
+        let method: Method = method.parse().expect("a method");
+        let mut request = client.request(method.clone(), path.as_str());
+        if !key.is_empty() {
+            request = request.header("x-api-key", key);
+        }
+        let got = send(request).await;
+        let what = format!("{method} {path} {key}: {}", got.text);
+        assert_eq!((got.status, got.code(), got.field()), (status, code, field), "{what}");
+        assert_eq!(got.header("content-type"), "application/problem+json", "{what}");
+        assert_eq!(got.json["type"], format!("urn:bellbuoy:problem:{code}"), "{what}");
+        assert_eq!(got.json["status"], status, "{what}");
+        assert_eq!(got.json["request_id"], got.header("x-request-id"), "{what}");
+        assert_eq!(got.header("www-authenticate").is_empty(), status != 401, "{what}");
+        assert!(!got.text.contains("secret words"), "{what}");
+        if matches!(status, 429 | 503) {
+            assert!(got.header("retry-after").parse::<u64>().is_ok(), "{what}");
+        }
+    }
+    let got = send(client.delete(EVENTS).header("x-api-key", KEY)).await;
+    assert_eq!(got.header("allow"), "GET, HEAD, POST");
+    let got = send(client.post(EVENTS).header("x-api-key", "reader")).await;
+    assert_eq!(got.json["detail"], "This key lacks the scope events:write.");
+}
+
+#[tokio::test]
+async fn bodies() {
+    let client = client();
+    let json = "application/json";
+    for (media_type, body, status, code, field) in [
+        (json, "", 400, "malformed_json", ""),
+        (json, "{", 400, "malformed_json", ""),
+        (json, "{\"type\":\"a\",\"payload\":{}} x", 400, "malformed_json", ""),
+        (json, "{\"type\":\"a\",\"payload\":{,}}", 400, "malformed_json", ""),
+        (json, "{}", 400, "invalid_request", "type"),
+        (json, "[]", 400, "invalid_request", ""),
+        (json, r#"["a",{},null,null,null,null]"#, 400, "invalid_request", ""),
+        (json, r#"{"type":"a"}"#, 400, "invalid_request", "payload"),
+        (json, r#"{"type":1,"payload":{}}"#, 400, "invalid_request", "type"),
+        (json, r#"{"type":"a","payload":{},"x":1}"#, 400, "invalid_request", "x"),
+        (json, r#"{"type":"a","type":"b","payload":{}}"#, 400, "invalid_request", "type"),
+        (json, r#"{"type":"a","payload":{"a":1e999}}"#, 400, "invalid_request", "payload"),
+        (json, r#"{"type":"a","payload":{"a":"\u0000"}}"#, 400, "invalid_request", "payload"),
+        (json, r#"{"type":"schema","payload":{}}"#, 400, "invalid_request", "payload.a"),
+        (json, r#"{"type":"boom","payload":{}}"#, 500, "internal", ""),
+        (json, r#"{"type":"away","payload":{}}"#, 503, "unavailable", ""),
+        (json, r#"{"type":"busy","payload":{}}"#, 409, "idempotency_in_progress", ""),
+        (json, r#"{"type":"limit","payload":{}}"#, 429, "rate_limited", ""),
+        ("", GOOD, 415, "unsupported_media_type", ""),
+        ("text/plain", GOOD, 415, "unsupported_media_type", ""),
+        ("application/json; charset=latin1", GOOD, 415, "unsupported_media_type", ""),
+        ("application/problem+json", GOOD, 415, "unsupported_media_type", ""),
+        ("APPLICATION/JSON;Charset=\"UTF-8\"", GOOD, 202, "", ""),
+        ("application/json; charset=utf-8; x=y", GOOD, 202, "", ""),
+    ] {
+        let mut request = client.post(EVENTS).header("x-api-key", KEY).body(body);
+        if !media_type.is_empty() {
+            request = request.content_type(media_type);
+        }
+        let got = send(request).await;
+        let what = format!("{media_type} {body}: {}", got.text);
+        assert_eq!((got.status, got.code(), got.field()), (status, code, field), "{what}");
+        assert!(!got.text.contains("boom"), "{what}");
+    }
+    let request = client.post(EVENTS).header("x-api-key", KEY).content_type(json);
+    let got = send(request.body(b"{\"type\":\"a\",\"payload\":{\"a\":\"\xff\"}}".to_vec())).await;
+    assert_eq!((got.status, got.code()), (400, "malformed_json"));
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_cut_off_and_counted_where_it_belongs() {
+    let http = HttpSettings { request_timeout: Duration::from_millis(30), ..Default::default() };
+    let client = client_of(Stub::http(http));
+    let request = client.post(EVENTS).header("x-api-key", KEY);
+    let got = send(request.body_json(&json!({"type": "slow", "payload": {}}))).await;
+    assert_eq!((got.status, got.code()), (503, "timeout"));
+    assert_eq!(got.header("retry-after"), "1");
+}
+
+#[tokio::test]
+async fn two_keys_are_none_and_two_idempotency_keys_are_a_mistake() {
+    let client = client();
+    let got = send(client.get(EVENTS).header("x-api-key", KEY).header("x-api-key", KEY)).await;
+    assert_eq!((got.status, got.code()), (401, "invalid_key"));
+    let post = || client.post(EVENTS).header("x-api-key", KEY).content_type("application/json");
+    let twice = post().header("idempotency-key", "a").header("idempotency-key", "b");
+    let got = send(twice.body(GOOD)).await;
+    assert_eq!(
+        (got.status, got.code(), got.field()),
+        (400, "invalid_parameter", "Idempotency-Key")
+    );
+    let odd = poem::http::HeaderValue::from_bytes(b"k\xe4y").expect("a header");
+    let got = send(post().header("idempotency-key", odd).body(GOOD)).await;
+    assert_eq!((got.status, got.field()), (400, "Idempotency-Key"), "{}", got.text);
+    let got = send(post().header("idempotency-key", "a b").body(GOOD)).await;
+    assert_eq!((got.status, got.field()), (400, "idempotency_key"), "{}", got.text);
+}
+
+#[test]
+fn codes_are_a_closed_list_without_twins() {
+    let mut words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let count = words.len();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), count);
+}

@@ -1,0 +1,232 @@
+//! What stands behind the API in tests.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use shared::access::{AuthError, Principal};
+use crate::door::{AcceptSettings, Api, Authenticate, Events, HttpSettings, Limiter, Verdict};
+use shared::accept::{Accepted, Refused};
+use shared::clock::Clock;
+use shared::domain::event::Event;
+use shared::domain::fault::{Fault, FaultCode};
+use shared::domain::intake::NewEvent;
+use shared::domain::key::Scope;
+use shared::domain::trace::{Trace, TraceRule};
+use shared::events::{EventFilter, EventState, EventStatus, ReadError};
+use shared::id::{EventId, KeyId, ProjectId, RuleId};
+use shared::ops::{Check, Health};
+use shared::time::Time;
+use uuid::Uuid;
+
+const SOON: Duration = Duration::from_millis(1500);
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self::of(&shared::config::Config::development())
+    }
+}
+
+impl Default for AcceptSettings {
+    fn default() -> Self {
+        Self::of(&shared::config::Config::development())
+    }
+}
+
+#[derive(Default)]
+pub struct Stub {
+    pub http: HttpSettings,
+    pub accept: AcceptSettings,
+}
+
+impl Stub {
+    pub fn http(http: HttpSettings) -> Self {
+        Self { http, ..Self::default() }
+    }
+
+    pub fn app(self) -> Arc<Api> {
+        let broken = || async { Err("secret words".to_owned()) };
+        let checks = vec![Check::useful("redis", Duration::from_secs(1), broken)];
+        Arc::new(Api {
+            http: self.http,
+            accept: self.accept,
+            clock: Clock::System,
+            keys: Arc::new(Keys),
+            limiter: Arc::new(Limits),
+            events: Arc::new(Memory::default()),
+            health: Arc::new(Health::new(checks, Clock::System)),
+        })
+    }
+}
+
+struct Keys;
+
+impl Authenticate for Keys {
+    fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>> {
+        let all: &[Scope] = &[Scope::EventsWrite, Scope::Read];
+        let (project, scopes) = match key {
+            "good" => (1, all),
+            "other" => (2, all),
+            "reader" => (1, &[Scope::Read] as &[Scope]),
+            "flood" => (9, all),
+            "expired" => return async { Err(AuthError::Expired) }.boxed(),
+            "suspended" => return async { Err(AuthError::Suspended) }.boxed(),
+            "away" => return async { Err(AuthError::Unavailable) }.boxed(),
+            _ => return async { Err(AuthError::Unknown) }.boxed(),
+        };
+        let (project, key_id) = (ProjectId(Uuid::from_u128(project)), KeyId(Uuid::from_u128(5)));
+        async move { Ok(Principal::Key { project, key_id, scopes: scopes.into() }) }.boxed()
+    }
+}
+
+struct Limits;
+
+impl Limiter for Limits {
+    fn check(&self, principal: Option<&Principal>, _address: IpAddr) -> Option<Verdict> {
+        let allowed = principal.is_none_or(|who| who.project().0 != Uuid::from_u128(9));
+        Some(Verdict {
+            allowed,
+            limit: 100,
+            remaining: if allowed { 99 } else { 0 },
+            reset: Duration::from_millis(200),
+            retry_after: SOON,
+        })
+    }
+}
+
+/// Event types that make something happen: `boom` panics, `slow` never ends, `away` finds no store, and so on.
+#[derive(Default)]
+struct Memory {
+    kept: Mutex<Vec<(ProjectId, EventState)>>,
+    keys: Mutex<HashMap<String, ([u8; 32], Accepted)>>,
+}
+
+impl Memory {
+    fn keep(&self, project: ProjectId, key: KeyId, event: NewEvent) -> Result<Accepted, Refused> {
+        match event.kind.as_str() {
+            "boom" => panic!("boom"),
+            "away" => return Err(Refused::Unavailable { retry_after: SOON }),
+            "busy" => return Err(Refused::InProgress { retry_after: SOON }),
+            "limit" => return Err(Refused::TooManyRequests { retry_after: SOON }),
+            "schema" => {
+                let fault = Fault::new("payload.a", FaultCode::Required, "a must be there");
+                return Err(Refused::Invalid(vec![fault]));
+            }
+            _ => {}
+        }
+        let mut keys = self.keys.lock().expect("lock");
+        let name = event.idempotency.as_ref().map(|one| format!("{project} {}", one.key));
+        let body = event.idempotency.as_ref().map(|one| one.body).unwrap_or_default();
+        if let Some((first, accepted)) = name.as_ref().and_then(|name| keys.get(name)) {
+            let again = Accepted { replayed: true, ..*accepted };
+            return if *first == body { Ok(again) } else { Err(Refused::Conflict) };
+        }
+        let received_at = Clock::System.now();
+        let id = EventId::fresh(received_at);
+        let accepted = Accepted { id, received_at, replayed: false };
+        let event = Event {
+            id,
+            kind: event.kind,
+            source: event.source,
+            payload: event.payload,
+            occurred_at: event.occurred_at,
+            received_at,
+            idempotency_key: event.idempotency.map(|one| one.key),
+            correlation_id: event.correlation_id,
+            replay_of: None,
+            key_id: Some(key),
+        };
+        let status = EventStatus::Processed;
+        let state = EventState { event, status, looked: 3, matched: 1, suppressed: 1 };
+        self.kept.lock().expect("lock").push((project, state));
+        if let Some(name) = name {
+            keys.insert(name, (body, accepted));
+        }
+        Ok(accepted)
+    }
+}
+
+impl Events for Memory {
+    fn accept(
+        &self,
+        project: ProjectId,
+        key: KeyId,
+        events: Vec<NewEvent>,
+    ) -> BoxFuture<'_, Vec<Result<Accepted, Refused>>> {
+        async move {
+            if events.iter().any(|event| event.kind == "slow") {
+                std::future::pending::<()>().await;
+            }
+            events.into_iter().map(|event| self.keep(project, key, event)).collect()
+        }
+        .boxed()
+    }
+
+    fn get(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> BoxFuture<'_, Result<Option<EventState>, ReadError>> {
+        async move {
+            match id.0.as_u128() {
+                503 => return Err(ReadError::Unavailable { retry_after: SOON }),
+                500 => return Err(ReadError::Failed("secret words".to_owned())),
+                _ => {}
+            }
+            let kept = self.kept.lock().expect("lock");
+            let found = kept.iter().find(|(of, one)| *of == project && one.event.id == id);
+            Ok(found.map(|(_, one)| one.clone()))
+        }
+        .boxed()
+    }
+
+    fn list(
+        &self,
+        project: ProjectId,
+        filter: EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<EventState>, ReadError>> {
+        async move {
+            let kept = self.kept.lock().expect("lock");
+            let fits = |one: &EventState| {
+                filter.kind.as_ref().is_none_or(|kind| *kind == one.event.kind)
+                    && filter.source.as_ref().is_none_or(|source| *source == one.event.source)
+                    && after.is_none_or(|after| one.event.id < after)
+            };
+            let own = kept.iter().rev().filter(|(of, one)| *of == project && fits(one));
+            Ok(own.take(limit).map(|(_, one)| one.clone()).collect())
+        }
+        .boxed()
+    }
+
+    fn trace(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> BoxFuture<'_, Result<Option<Trace>, ReadError>> {
+        async move {
+            let Some(event) = self.get(project, id).await? else { return Ok(None) };
+            let rule = TraceRule {
+                id: RuleId::fresh(Time::default()),
+                name: "big orders".to_owned(),
+                version: 2,
+                matched: true,
+                condition: "payload.total > 100".to_owned(),
+                values: vec![("payload.total".to_owned(), "129.90".to_owned())],
+                parts: Vec::new(),
+                outcome: Some("rang"),
+                reason: None,
+                until: None,
+                group: None,
+                alert: None,
+                notification: None,
+            };
+            Ok(Some(Trace { event, key: None, evaluation: None, rules: vec![rule] }))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,111 @@
+//! Logs, metrics and traces of this process.
+//!
+//! What is secret is of a type whose `Debug` and `Display` don't show it; that is the rule. What slips through is caught
+//! in the finished line: our API keys and webhook secrets are blotted out there.
+
+pub mod context;
+mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
+pub mod process;
+mod redact;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::{LogConfig, LogFormat, OtlpConfig};
+
+pub use context::{Traceparent, current_traceparent, set_parent};
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter can't be read.
+    #[error("log.filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// There is telemetry in this process already.
+    #[error("telemetry was set up before: {0}")]
+    Twice(String),
+    /// The exporter of traces can't be made.
+    #[error("otlp: {0}")]
+    Otlp(String),
+}
+
+/// The telemetry of this process. It must be shut down at the end, or the last traces are lost.
+#[must_use]
+pub struct Telemetry {
+    metrics: PrometheusHandle,
+    #[cfg(feature = "otlp")]
+    traces: Option<otlp::Traces>,
+}
+
+/// Installs the one TLS provider there is; a second call finds it there, which is as good.
+pub fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Sets up logs, metrics and, where a collector is named, traces. To be called once, first thing.
+///
+/// # Errors
+/// When the settings can't be followed, or it was called before.
+pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryError> {
+    install_tls();
+    let filter = EnvFilter::try_new(&log.filter)?;
+    let twice = |error: &dyn std::fmt::Display| TelemetryError::Twice(error.to_string());
+    let registry = tracing_subscriber::registry().with(filter).with(lines(log.format));
+    #[cfg(feature = "otlp")]
+    let traces = otlp::Traces::start(otlp)?;
+    #[cfg(feature = "otlp")]
+    let registry = registry.with(traces.as_ref().map(otlp::Traces::layer));
+    registry.try_init().map_err(|error| twice(&error))?;
+    #[cfg(not(feature = "otlp"))]
+    if otlp.endpoint.is_some() {
+        tracing::warn!("otlp.endpoint is set, but this build has no otlp: no traces are sent");
+    }
+    let metrics = metrics::install().map_err(|error| twice(&error))?;
+    Ok(Telemetry {
+        metrics,
+        #[cfg(feature = "otlp")]
+        traces,
+    })
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let to = || redact::Redacting(std::io::stdout());
+    match format {
+        LogFormat::Pretty => {
+            fmt::layer().with_ansi(std::io::stdout().is_terminal()).with_writer(to).boxed()
+        }
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(to).boxed()
+        }
+    }
+}
+
+impl Telemetry {
+    /// What renders the metrics.
+    pub fn metrics(&self) -> PrometheusHandle {
+        self.metrics.clone()
+    }
+
+    /// Sends what is still unsent. It blocks, for at most `within`; to be called at the very end.
+    pub fn shutdown(self, within: Duration) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.traces {
+            traces.shutdown(within);
+        }
+        #[cfg(not(feature = "otlp"))]
+        let _ = within;
+    }
+}
+
+/// Tests need the registry's type to look into spans.
+pub(crate) type Spans = Registry;

@@ -1,0 +1,158 @@
+//! The demonstration: on the first start of `bellbuoy up` in development, a project with a rule that rings, a key to ring
+//! it with, and a small receiver in this process where the alert can be seen.
+
+use std::sync::Arc;
+
+use shared::app::App;
+use shared::domain::rule::{Priority, RuleBody, Suppression};
+use shared::onboarding;
+use shared::process::{Failure, Role};
+use shared::store::StoreError;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+const SLUG: &str = "demo";
+const ENDPOINT: &str = "this terminal";
+
+/// The demonstration, as something that the process does until it ends.
+pub fn role() -> Role {
+    Role::new("demo", run)
+}
+
+/// Makes the demonstration if it is wanted and not there, and runs its receiver until `stop`.
+async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
+    if !app.config.demo.enabled {
+        stop.cancelled().await;
+        return Ok(());
+    }
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let url = format!("http://{}/ring", listener.local_addr()?);
+    match app.store.project_by_slug(SLUG).await? {
+        Some(project) => {
+            // The receiver has another port at each start.
+            let endpoints = app.store.rule_source(project.id).await?.endpoints;
+            for endpoint in endpoints.iter().filter(|endpoint| endpoint.name == ENDPOINT) {
+                app.store.move_endpoint(project.id, endpoint.id, &url, app.clock.now()).await?;
+            }
+            let base = app.config.http.public_url.base();
+            println!("The demo project is there from an earlier start, which printed its key. API: {base}");
+        }
+        None => make(&app, &url).await?,
+    }
+    stop.run_until_cancelled(receive(listener)).await;
+    Ok(())
+}
+
+async fn make(app: &App, url: &str) -> Result<(), Failure> {
+    let (store, now) = (&app.store, app.clock.now());
+    let (project, key) = match onboarding::project(store, SLUG, "Demo", now).await {
+        Ok(made) => made,
+        // Another process was faster; it prints the key.
+        Err(onboarding::OnboardingError::Store(StoreError::Conflict(_))) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    onboarding::responder(store, project, "on_call", "night.watch@example.com", "Night Watch", now).await?;
+    onboarding::endpoint(store, &app.sealer, project, ENDPOINT, url, now).await?;
+    let rule = RuleBody {
+        name: "A payment is large".to_owned(),
+        description: "Somebody should look at this payment.".to_owned(),
+        condition: r#"event.type == "payment.received" && event.payload.amount > 1000"#.to_owned(),
+        priority: Priority::High,
+        target_roles: vec!["on_call".to_owned()],
+        target_users: Vec::new(),
+        group_by: vec!["event.payload.customer".to_owned()],
+        suppression: Some(Suppression { count: 3, seconds: 60 }),
+    };
+    onboarding::rule(store, project, rule, now).await?;
+    app.epochs.refresh(store).await?;
+    let base = app.config.http.public_url.base();
+    println!(
+        r#"
+Bellbuoy is up. A demo project is ready, with one rule: ring when a payment is over 1000,
+at most three times a minute for one customer.
+
+  API       {base}/api/v1      reference: {base}/docs
+  health    http://{ops}/health   metrics: http://{ops}/metrics
+  API key   {key}   (shown this once)
+
+Ring it:
+
+  curl -s {base}/api/v1/events -H 'X-API-Key: {key}' -H 'Content-Type: application/json' \
+    -d '{{"type":"payment.received","payload":{{"amount":1500,"customer":"c-7"}}}}'
+
+The alert appears in this terminal. Why it rang (or did not): GET {base}/api/v1/events/<id>/trace
+"#,
+        ops = app.config.ops.listen,
+        key = key.text(),
+    );
+    Ok(())
+}
+
+/// Prints every webhook that comes.
+async fn receive(listener: TcpListener) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { continue };
+        tokio::spawn(async move {
+            if let Err(error) = answer(socket).await {
+                tracing::debug!(%error, "the demo's receiver lost a connection");
+            }
+        });
+    }
+}
+
+/// The most that the receiver reads of one request.
+const MOST: usize = 1 << 20;
+
+async fn answer(mut socket: TcpStream) -> std::io::Result<()> {
+    let mut read = Vec::new();
+    loop {
+        let Some((head, length)) = head(&read) else {
+            if read.len() > MOST || socket.read_buf(&mut read).await? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        while read.len() < head + length.min(MOST) {
+            if socket.read_buf(&mut read).await? == 0 {
+                return Ok(());
+            }
+        }
+        show(&read[head..head + length.min(MOST)]);
+        read.drain(..head + length.min(MOST));
+        socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
+    }
+}
+
+/// Where the body of a request begins and how long it is; nothing while its head is not there.
+fn head(read: &[u8]) -> Option<(usize, usize)> {
+    let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    Some((end, length.unwrap_or(0)))
+}
+
+fn show(body: &[u8]) {
+    let Ok(message) = serde_json::from_slice::<serde_json::Value>(body) else { return };
+    let data = &message["data"];
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    println!(
+        "\x07RING [{}] {} - {} (event {}: {})",
+        text(&data["priority"]),
+        text(&data["title"]),
+        text(&data["body"]),
+        text(&data["event"]["id"]),
+        data["event"]["payload"],
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::head;
+
+    #[test]
+    fn a_request_is_read_when_it_is_there() {
+        assert_eq!(head(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n"), None);
+        assert_eq!(head(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab"), Some((38, 2)));
+    }
+}

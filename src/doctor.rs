@@ -1,0 +1,118 @@
+//! `bellbuoy doctor`: asks every configured engine how it is, in plain words.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use shared::config::{Config, CoordinationUrl, QueueUrl};
+use shared::coordination::Coordination;
+use shared::coordination::redis::RedisCoordination;
+use shared::process::Failure;
+use shared::queue::Queue;
+use shared::queue::redis::RedisQueue;
+use shared::seal::Sealer;
+use shared::store::Store;
+
+struct Finding {
+    what: &'static str,
+    engine: String,
+    took: Duration,
+    wrong: Option<String>,
+}
+
+/// How long an engine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks and prints; fails when something is wrong.
+pub async fn run(config: Config, as_json: bool) -> Result<ExitCode, Failure> {
+    let mut findings = store(&config).await;
+    findings.push(queue(&config).await);
+    findings.push(coordination(&config).await);
+    let sealing = async { Sealer::open(&config).map(|_| ()).map_err(|error| error.to_string()) };
+    findings.push(ask("sealing key", "aes-256-gcm".to_owned(), sealing).await);
+    let ill = findings.iter().any(|one| one.wrong.is_some());
+    if as_json {
+        let list: Vec<_> = findings
+            .iter()
+            .map(|one| {
+                json!({ "what": one.what, "engine": one.engine, "ok": one.wrong.is_none(),
+                        "took_ms": one.took.as_millis() as u64, "wrong": one.wrong })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&json!({ "ok": !ill, "findings": list }))?);
+    } else {
+        for one in &findings {
+            let verdict = one.wrong.as_deref().unwrap_or("fine");
+            println!("{:<14} {:<12} {:>5} ms  {verdict}", one.what, one.engine, one.took.as_millis());
+        }
+    }
+    Ok(if ill { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn ask(what: &'static str, engine: String, question: impl Future<Output = Result<(), String>>) -> Finding {
+    let started = Instant::now();
+    let answer = tokio::time::timeout(PATIENCE, question).await;
+    let wrong = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))).err();
+    Finding { what, engine, took: started.elapsed(), wrong }
+}
+
+async fn store(config: &Config) -> Vec<Finding> {
+    let opened = Store::open(&config.store, config.log.slow_query).await;
+    let store = match opened {
+        Ok(store) => store,
+        Err(error) => {
+            let failed = async { Err(error.to_string()) };
+            return vec![ask("store", "unreachable".to_owned(), failed).await];
+        }
+    };
+    let kind = || store.kind().to_owned();
+    let words = |error: shared::store::StoreError| error.to_string();
+    let pinged = ask("store", kind(), async { store.ping().await.map_err(words) }).await;
+    let reachable = pinged.wrong.is_none();
+    let mut findings = vec![pinged];
+    if reachable {
+        findings.push(
+            ask("durability", kind(), async {
+                let weak = store.durability().await.map_err(words)?;
+                if weak.is_empty() { Ok(()) } else { Err(weak.join("; ")) }
+            })
+            .await,
+        );
+        findings.push(
+            ask("migrations", kind(), async {
+                match store.is_current().await.map_err(words)? {
+                    true => Ok(()),
+                    false => Err("some are missing: run `bellbuoy migrate`".to_owned()),
+                }
+            })
+            .await,
+        );
+    }
+    findings
+}
+
+async fn queue(config: &Config) -> Finding {
+    match &config.queue.url {
+        QueueUrl::Sql => ask("queue", "sql".to_owned(), async { Ok(()) }).await,
+        QueueUrl::Redis(url) => {
+            ask("queue", "redis".to_owned(), async {
+                let queue = RedisQueue::open(url.expose().as_str(), &config.queue.prefix, config.queue.lease);
+                queue.map_err(|error| error.to_string())?.ping().await.map_err(|error| error.to_string())
+            })
+            .await
+        }
+    }
+}
+
+async fn coordination(config: &Config) -> Finding {
+    match &config.coordination.url {
+        CoordinationUrl::Memory => ask("coordination", "memory".to_owned(), async { Ok(()) }).await,
+        CoordinationUrl::Redis(url) => {
+            ask("coordination", "redis".to_owned(), async {
+                let door = RedisCoordination::open(url.expose().as_str(), &config.queue.prefix, PATIENCE);
+                door.map_err(|error| error.to_string())?.ping().await.map_err(|error| error.to_string())
+            })
+            .await
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the commands of the `bellbuoy` binary and the tests share: running roles in a process.
+
+pub mod roles;
