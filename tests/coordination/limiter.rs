@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellbuoy_shared::limits::{Limit, Limiter, Verdict};
+use shared::limits::{Limit, Limiter, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::suite::Shared;

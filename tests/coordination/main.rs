@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-#[path = "../harness/redis.rs"]
-mod harness;
+use bellbuoy_harness::redis as harness;
 mod limiter;
 mod redis_engine;
 mod suite;
@@ -11,9 +10,9 @@ mod suite;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellbuoy_shared::coordination::Coordination;
-use bellbuoy_shared::coordination::memory::MemoryCoordination;
-use bellbuoy_shared::coordination::redis::RedisCoordination;
+use shared::coordination::Coordination;
+use shared::coordination::memory::MemoryCoordination;
+use shared::coordination::redis::RedisCoordination;
 
 /// One test per case and engine; an engine is a name and an async function that opens it empty.
 macro_rules! conformance {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellbuoy_shared::coordination::redis::RedisCoordination;
-use bellbuoy_shared::coordination::{Message, Spent};
-use bellbuoy_shared::limits::{Limit, Limiter, Verdict};
+use shared::coordination::redis::RedisCoordination;
+use shared::coordination::{Message, Spent};
+use shared::limits::{Limit, Limiter, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::Server;

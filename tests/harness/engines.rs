@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::config::{Config, CoordinationUrl, QueueUrl, ServerUrl, StoreUrl};
+use shared::config::{Config, Sources};
 use shared::store::{Step, Store};
 use tempfile::TempDir;
 
@@ -48,8 +48,13 @@ impl Ground {
     /// The ground for one test.
     pub async fn new(pair: Pair) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-        let mut config = Config::development();
-        config.store.url = store_url(pair.store(), &folder).await;
+        let mut env = vec![("BELLBUOY_STORE_URL", store_url(pair.store(), &folder).await)];
+        if pair == Pair::PostgresRedis {
+            env.extend(["BELLBUOY_QUEUE_URL", "BELLBUOY_COORDINATION_URL"].map(|name| (name, redis_url())));
+        }
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let sources = Sources { file: None, default_file: folder.path().join("none.toml"), env };
+        let mut config = Config::load(sources).expect("a configuration");
         config.seal.dev_key_path = folder.path().join("seal.key");
         config.files.dir = folder.path().join("files");
         config.http.listen = ([127, 0, 0, 1], 0).into();
@@ -58,27 +63,22 @@ impl Ground {
         config.queue.prefix = format!("t{}", uuid::Uuid::new_v4().simple());
         config.queue.lease = std::time::Duration::from_secs(2);
         config.store.max_connections = 8;
-        if pair == Pair::PostgresRedis {
-            let url = redis_url();
-            config.queue.url = QueueUrl::Redis(url.clone());
-            config.coordination.url = CoordinationUrl::Redis(url);
-        }
         Self { config, folder }
     }
 }
 
 /// Redis as `tests/run` started it.
-pub fn redis_url() -> ServerUrl {
-    ServerUrl::parse(&variable("BELLBUOY_TEST_REDIS"), &["redis"]).expect("a redis URL")
+pub fn redis_url() -> String {
+    variable("BELLBUOY_TEST_REDIS")
 }
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/run starts the engines and sets it"))
 }
 
-async fn store_url(store: Stores, folder: &TempDir) -> StoreUrl {
+async fn store_url(store: Stores, folder: &TempDir) -> String {
     match store {
-        Stores::Sqlite => StoreUrl::sqlite(folder.path().join("bellbuoy.db")),
+        Stores::Sqlite => format!("sqlite://{}", folder.path().join("bellbuoy.db").display()),
         Stores::Postgres => {
             let server = variable("BELLBUOY_TEST_POSTGRES");
             let name = format!("t{}", uuid::Uuid::new_v4().simple());
@@ -86,8 +86,7 @@ async fn store_url(store: Stores, folder: &TempDir) -> StoreUrl {
             let create = format!("CREATE DATABASE {name}");
             sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await.expect("a database");
             pool.close().await;
-            let url = server.rsplit_once('/').map(|(base, _)| format!("{base}/{name}")).expect("a database in the URL");
-            StoreUrl::Postgres(ServerUrl::parse(&url, &["postgres"]).expect("a postgres URL"))
+            server.rsplit_once('/').map(|(base, _)| format!("{base}/{name}")).expect("a database in the URL")
         }
     }
 }

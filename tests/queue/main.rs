@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-#[path = "../harness/redis.rs"]
-mod harness;
+use bellbuoy_harness::redis as harness;
 mod redis_engine;
 mod suite;
 mod suite_leases;
@@ -11,8 +10,8 @@ mod suite_leases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellbuoy_shared::queue::Queue;
-use bellbuoy_shared::queue::redis::RedisQueue;
+use shared::queue::Queue;
+use shared::queue::redis::RedisQueue;
 
 /// One test per case and engine; an engine is a name and an async function that opens it empty with a given lease.
 macro_rules! conformance {

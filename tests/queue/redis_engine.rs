@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellbuoy_shared::domain::job::{NewJob, QueueName};
-use bellbuoy_shared::queue::redis::RedisQueue;
+use shared::domain::job::{NewJob, QueueName};
+use shared::queue::redis::RedisQueue;
 
 use crate::harness::{Server, ask, prefix, shared};
 use crate::suite::{

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bellbuoy_shared::clock::Clock;
-use bellbuoy_shared::domain::job::{NewJob, QueueName};
-use bellbuoy_shared::id::{JobId, ProjectId};
-use bellbuoy_shared::queue::{Batch, Depth, LeaseId, Queue};
+use shared::clock::Clock;
+use shared::domain::job::{NewJob, QueueName};
+use shared::id::{JobId, ProjectId};
+use shared::queue::{Batch, Depth, LeaseId, Queue};
 
 pub type Shared = Arc<dyn Queue>;
 pub const EVENTS: QueueName = QueueName::Events;
