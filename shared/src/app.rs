@@ -71,8 +71,9 @@ impl App {
         let sealer = Sealer::open(&config)?;
         let store = Store::open(&config.store, config.log.slow_query).await?;
         check_durability(&config, &store).await?;
-        for name in store.migrate(Step::Up).await? {
-            tracing::info!(migration = name, "applied");
+        let applied = store.migrate(Step::Up).await?;
+        if !applied.is_empty() {
+            tracing::info!(count = applied.len(), last = applied.last(), "migrations were applied");
         }
         let registry = Registry::join(&config, &store, &clock, role).await?;
         store.make_partitions(clock.now()).await?;

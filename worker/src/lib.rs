@@ -12,12 +12,10 @@ mod outbox;
 mod recorder;
 mod tasks;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerBuilderExt};
-use futures_util::FutureExt;
+use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerBuilderExt, WorkerError};
 use shared::app::App;
 use shared::domain::job::QueueName;
 use shared::queue::backend::{JobBackend, Reservation, Taking};
@@ -67,7 +65,7 @@ async fn serve(worker: Arc<Worker>, queue: QueueName, stop: CancellationToken) {
             .concurrency(concurrency(&worker, queue))
             .data(Arc::clone(&worker))
             .build(handle)
-            .run();
+            .run_until(stopped(stop.clone()));
         if let Err(error) = running.await {
             tracing::error!(queue = queue.as_str(), %error, "a queue's worker ended; it starts again");
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -97,10 +95,17 @@ fn concurrency(worker: &Worker, queue: QueueName) -> usize {
     }
 }
 
+async fn stopped(stop: CancellationToken) -> Result<(), WorkerError> {
+    stop.cancelled().await;
+    Ok(())
+}
+
+/// Runs a batch on a task of its own: apalis polls all batches of a queue on one, which would keep them on one core.
 async fn handle(reservation: Reservation, worker: Data<Arc<Worker>>) -> Result<(), BoxDynError> {
+    let worker = Arc::clone(&worker);
+    let running = tokio::spawn(async move { jobs::run(&worker, reservation).await });
     // A panic costs this batch its lease, not the worker its life: the jobs come again and are counted.
-    let outcome = AssertUnwindSafe(jobs::run(&worker, reservation)).catch_unwind().await;
-    if outcome.is_err() {
+    if running.await.is_err() {
         tracing::error!("a batch of jobs panicked; its jobs come again");
         metrics::counter!("bellbuoy_job_panics_total").increment(1);
     }
