@@ -36,7 +36,9 @@ async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
                 app.store.move_endpoint(project.id, endpoint.id, &url, app.clock.now()).await?;
             }
             let base = app.config.http.public_url.base();
-            println!("The demo project is there from an earlier start, which printed its key. API: {base}");
+            println!(
+                "The demo project is there from an earlier start, which printed its key. API: {base}"
+            );
         }
         None => make(&app, &url).await?,
     }
@@ -52,7 +54,8 @@ async fn make(app: &App, url: &str) -> Result<(), Failure> {
         Err(onboarding::OnboardingError::Store(StoreError::Conflict(_))) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    onboarding::responder(store, project, "on_call", "night.watch@example.com", "Night Watch", now).await?;
+    onboarding::responder(store, project, "on_call", "night.watch@example.com", "Night Watch", now)
+        .await?;
     onboarding::endpoint(store, &app.sealer, project, ENDPOINT, url, now).await?;
     let rule = RuleBody {
         name: "A payment is large".to_owned(),
@@ -128,7 +131,8 @@ async fn answer(mut socket: TcpStream) -> std::io::Result<()> {
 fn head(read: &[u8]) -> Option<(usize, usize)> {
     let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     Some((end, length.unwrap_or(0)))
 }
 

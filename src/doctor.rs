@@ -43,16 +43,26 @@ pub async fn run(config: Config, as_json: bool) -> Result<ExitCode, Failure> {
     } else {
         for one in &findings {
             let verdict = one.wrong.as_deref().unwrap_or("fine");
-            println!("{:<14} {:<12} {:>5} ms  {verdict}", one.what, one.engine, one.took.as_millis());
+            println!(
+                "{:<14} {:<12} {:>5} ms  {verdict}",
+                one.what,
+                one.engine,
+                one.took.as_millis()
+            );
         }
     }
     Ok(if ill { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn ask(what: &'static str, engine: String, question: impl Future<Output = Result<(), String>>) -> Finding {
+async fn ask(
+    what: &'static str,
+    engine: String,
+    question: impl Future<Output = Result<(), String>>,
+) -> Finding {
     let started = Instant::now();
     let answer = tokio::time::timeout(PATIENCE, question).await;
-    let wrong = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))).err();
+    let wrong =
+        answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))).err();
     Finding { what, engine, took: started.elapsed(), wrong }
 }
 
@@ -96,8 +106,16 @@ async fn queue(config: &Config) -> Finding {
         QueueUrl::Sql => ask("queue", "sql".to_owned(), async { Ok(()) }).await,
         QueueUrl::Redis(url) => {
             ask("queue", "redis".to_owned(), async {
-                let queue = RedisQueue::open(url.expose().as_str(), &config.queue.prefix, config.queue.lease);
-                queue.map_err(|error| error.to_string())?.ping().await.map_err(|error| error.to_string())
+                let queue = RedisQueue::open(
+                    url.expose().as_str(),
+                    &config.queue.prefix,
+                    config.queue.lease,
+                );
+                queue
+                    .map_err(|error| error.to_string())?
+                    .ping()
+                    .await
+                    .map_err(|error| error.to_string())
             })
             .await
         }
@@ -109,8 +127,12 @@ async fn coordination(config: &Config) -> Finding {
         CoordinationUrl::Memory => ask("coordination", "memory".to_owned(), async { Ok(()) }).await,
         CoordinationUrl::Redis(url) => {
             ask("coordination", "redis".to_owned(), async {
-                let door = RedisCoordination::open(url.expose().as_str(), &config.queue.prefix, PATIENCE);
-                door.map_err(|error| error.to_string())?.ping().await.map_err(|error| error.to_string())
+                let door =
+                    RedisCoordination::open(url.expose().as_str(), &config.queue.prefix, PATIENCE);
+                door.map_err(|error| error.to_string())?
+                    .ping()
+                    .await
+                    .map_err(|error| error.to_string())
             })
             .await
         }

@@ -97,8 +97,12 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     // These need no configuration, so that a broken one does not stand in their way.
     match &cli.command {
         Some(Command::Openapi) => return print(&api::openapi()),
-        Some(Command::Config { what: ConfigCommand::EnvExample }) => return print(&Config::env_example()),
-        Some(Command::Config { what: ConfigCommand::Reference }) => return print(&Config::reference()),
+        Some(Command::Config { what: ConfigCommand::EnvExample }) => {
+            return print(&Config::env_example());
+        }
+        Some(Command::Config { what: ConfigCommand::Reference }) => {
+            return print(&Config::reference());
+        }
         _ => {}
     }
     let mut config = Config::load(Sources::from_process(cli.config))?;
@@ -115,9 +119,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             let chosen = if chosen.is_empty() { queues(&config) } else { chosen };
             serve_some(config, Roles { worker: Some(chosen), ..Roles::none() })
         }
-        Command::Migrate { what } => process::block_on(migrate::run(config, what.unwrap_or_default())),
+        Command::Migrate { what } => {
+            process::block_on(migrate::run(config, what.unwrap_or_default()))
+        }
         Command::Doctor { json } => process::block_on(doctor::run(config, json)),
-        Command::Config { what: ConfigCommand::Print { json: true } } => print(&config.print_json()),
+        Command::Config { what: ConfigCommand::Print { json: true } } => {
+            print(&config.print_json())
+        }
         Command::Config { what: ConfigCommand::Print { json: false } } => print(&config.print()),
         // Whoever comes here has a configuration without mistakes.
         Command::Config { .. } | Command::Openapi => print("The configuration is fine.\n"),

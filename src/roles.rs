@@ -50,14 +50,23 @@ impl Roles {
 
 /// The queues that the configuration gives a worker.
 pub fn queues(config: &Config) -> Vec<QueueName> {
-    config.worker.queues.iter().filter_map(|queue: &WorkerQueue| QueueName::parse(queue.as_str())).collect()
+    config
+        .worker
+        .queues
+        .iter()
+        .filter_map(|queue: &WorkerQueue| QueueName::parse(queue.as_str()))
+        .collect()
 }
 
 /// Starts roles in this process; answers where the API listens.
 ///
 /// # Errors
 /// When they can't be started.
-pub async fn start(config: Config, roles: Roles, clock: Clock) -> Result<(Running, Option<SocketAddr>), Failure> {
+pub async fn start(
+    config: Config,
+    roles: Roles,
+    clock: Clock,
+) -> Result<(Running, Option<SocketAddr>), Failure> {
     let (roles, address) = roles.list(&config)?;
     Ok((process::start(config, roles, clock).await?, address))
 }

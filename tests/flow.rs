@@ -37,7 +37,10 @@ fn payment(amount: i64, group: &str) -> Value {
 
 fn matched(trace: &Value) -> &Value {
     let rules = trace["rules"].as_array().expect("rules");
-    rules.iter().find(|rule| rule["result"] == "matched").unwrap_or_else(|| panic!("no match in {trace:#}"))
+    rules
+        .iter()
+        .find(|rule| rule["result"] == "matched")
+        .unwrap_or_else(|| panic!("no match in {trace:#}"))
 }
 
 async fn an_event_rings_and_its_trace_says_why(pair: Pair) {
@@ -53,7 +56,8 @@ async fn an_event_rings_and_its_trace_says_why(pair: Pair) {
     let verifier = standardwebhooks::Webhook::new(&tenant.secret.text()).expect("a secret");
     let header = |name: &str| hook.headers.get(name).cloned().expect("a header");
     let (seconds, signature) = (header("webhook-timestamp"), header("webhook-signature"));
-    let signed = verifier.sign(&hook.id, seconds.parse().expect("seconds"), &hook.body).expect("signs");
+    let signed =
+        verifier.sign(&hook.id, seconds.parse().expect("seconds"), &hook.body).expect("signs");
     assert_eq!(signed, signature, "a receiver that follows the standard accepts it");
     assert_eq!(body["type"], "notification.created");
     assert_eq!(body["data"]["title"], "Large payment");
@@ -72,7 +76,10 @@ async fn an_event_rings_and_its_trace_says_why(pair: Pair) {
     let notification = &told["notification"];
     assert_eq!(notification["recipients"][0]["name"], "Night Watch");
     let delivery = &notification["deliveries"][0];
-    assert_eq!((&delivery["state"], &delivery["channel"]), (&json!("delivered"), &json!("webhook")));
+    assert_eq!(
+        (&delivery["state"], &delivery["channel"]),
+        (&json!("delivered"), &json!("webhook"))
+    );
     assert_eq!(delivery["attempts"][0]["status_code"], 204);
     app.stop().await;
 }
@@ -105,7 +112,10 @@ async fn a_window_rings_exactly_as_often_as_it_says(pair: Pair) {
     let trace = app.trace(&tenant, &last).await;
     let told = matched(&trace);
     let rang = told["outcome"] == "rang";
-    assert!(rang || (told["reason"] == "window_full" && told["until"] == "2026-03-01T12:01:00.000Z"), "{told:#}");
+    assert!(
+        rang || (told["reason"] == "window_full" && told["until"] == "2026-03-01T12:01:00.000Z"),
+        "{told:#}"
+    );
     app.advance(Duration::from_secs(60));
     app.event(&tenant, "payment", &payment(150, "a")).await;
     app.run_until_idle().await;
@@ -122,7 +132,8 @@ async fn a_batch_answers_for_each_of_its_events(pair: Pair) {
     events.push(good(7));
     events.push(json!({ "type": "payment", "payload": payment(1, "z"), "idempotency_key": "k8" }));
     events.push(json!({ "type": "not a type", "payload": 5 }));
-    let (status, answer) = app.post("/api/v1/events/batch", &tenant, &json!({ "events": events })).await;
+    let (status, answer) =
+        app.post("/api/v1/events/batch", &tenant, &json!({ "events": events })).await;
     assert_eq!(status, 202, "{answer}");
     let items = answer["items"].as_array().expect("items");
     assert_eq!(items.len(), 103);
@@ -140,7 +151,10 @@ async fn a_key_makes_a_second_sending_the_same_event(pair: Pair) {
     let tenant = app.tenant("acme").await;
     app.rule(&tenant, "Large payment", MATCH, None).await;
     let send = |body: Value, key: &'static str| {
-        let request = app.http.post(format!("{}/api/v1/events", app.base)).header("x-api-key", tenant.key.text());
+        let request = app
+            .http
+            .post(format!("{}/api/v1/events", app.base))
+            .header("x-api-key", tenant.key.text());
         let request = request.header("idempotency-key", key).json(&body);
         async move {
             let response = request.send().await.expect("an answer");
@@ -152,9 +166,15 @@ async fn a_key_makes_a_second_sending_the_same_event(pair: Pair) {
     let body = json!({ "type": "payment", "payload": payment(150, "a") });
     let sendings = (0..8).map(|_| send(body.clone(), "one"));
     let answers = futures_util::future::join_all(sendings).await;
-    assert!(answers.iter().all(|(status, _, answer)| *status == 202 && answer["id"] == answers[0].2["id"]), "{answers:?}");
+    assert!(
+        answers
+            .iter()
+            .all(|(status, _, answer)| *status == 202 && answer["id"] == answers[0].2["id"]),
+        "{answers:?}"
+    );
     assert_eq!(answers.iter().filter(|(_, replay, _)| !replay).count(), 1);
-    let (status, _, problem) = send(json!({ "type": "payment", "payload": payment(151, "a") }), "one").await;
+    let (status, _, problem) =
+        send(json!({ "type": "payment", "payload": payment(151, "a") }), "one").await;
     assert_eq!((status, &problem["code"]), (409, &json!("idempotency_conflict")));
     app.run_until_idle().await;
     assert_eq!(tenant.sink.count(), 1);
@@ -171,7 +191,13 @@ async fn a_failed_delivery_is_tried_again_as_the_same_message(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
     app.rule(&tenant, "Large payment", MATCH, None).await;
-    tenant.sink.answer(|_, before| if before < 2 { Reply { body: "not now".into(), ..Reply::status(500) } } else { Reply::status(200) });
+    tenant.sink.answer(|_, before| {
+        if before < 2 {
+            Reply { body: "not now".into(), ..Reply::status(500) }
+        } else {
+            Reply::status(200)
+        }
+    });
     let id = app.event(&tenant, "payment", &payment(150, "a")).await;
     app.run_until_idle().await;
     assert_eq!(tenant.sink.count(), 1);
@@ -183,7 +209,8 @@ async fn a_failed_delivery_is_tried_again_as_the_same_message(pair: Pair) {
     let delivery = &matched(&trace)["notification"]["deliveries"][0];
     assert_eq!(delivery["state"], "delivered");
     let attempts = delivery["attempts"].as_array().expect("attempts");
-    let told: Vec<(&Value, &Value)> = attempts.iter().map(|one| (&one["status_code"], &one["outcome"])).collect();
+    let told: Vec<(&Value, &Value)> =
+        attempts.iter().map(|one| (&one["status_code"], &one["outcome"])).collect();
     let (failed, fine) = ((&json!(500), &json!("transient")), (&json!(200), &json!("delivered")));
     assert_eq!(told, [failed, failed, fine]);
     assert_eq!(attempts[0]["detail"], "not now");
@@ -203,7 +230,10 @@ async fn a_delivery_dies_after_its_last_attempt(pair: Pair) {
     assert_eq!(tenant.sink.count(), 3);
     let trace = app.trace(&tenant, &id).await;
     let delivery = &matched(&trace)["notification"]["deliveries"][0];
-    assert_eq!((&delivery["state"], &delivery["reason"]), (&json!("dead"), &json!("attempts_spent")));
+    assert_eq!(
+        (&delivery["state"], &delivery["reason"]),
+        (&json!("dead"), &json!("attempts_spent"))
+    );
     app.stop().await;
 }
 
@@ -255,9 +285,16 @@ async fn a_changed_rule_holds_for_the_next_event(pair: Pair) {
     let after = app.event(&tenant, "payment", &payment(150, "a")).await;
     app.run_until_idle().await;
     assert_eq!(tenant.sink.count(), 1);
-    assert_eq!(matched(&app.trace(&tenant, &before).await)["version"], 1, "a trace shows the version that matched");
+    assert_eq!(
+        matched(&app.trace(&tenant, &before).await)["version"],
+        1,
+        "a trace shows the version that matched"
+    );
     let trace = app.trace(&tenant, &after).await;
-    assert_eq!((&trace["rules"][0]["version"], &trace["rules"][0]["result"]), (&json!(2), &json!("not_matched")));
+    assert_eq!(
+        (&trace["rules"][0]["version"], &trace["rules"][0]["result"]),
+        (&json!(2), &json!("not_matched"))
+    );
     rule.active = false;
     app.app.store.change_rule(tenant.project, &rule, now).await.expect("changes");
     app.event(&tenant, "payment", &payment(5000, "a")).await;
@@ -272,14 +309,22 @@ async fn a_suspended_project_holds_its_events(pair: Pair) {
     app.rule(&tenant, "Large payment", MATCH, None).await;
     let id = app.event(&tenant, "payment", &payment(150, "a")).await;
     let now = app.app.clock.now();
-    app.app.store.set_project_status(tenant.project, ProjectStatus::Suspended, now).await.expect("suspends");
+    app.app
+        .store
+        .set_project_status(tenant.project, ProjectStatus::Suspended, now)
+        .await
+        .expect("suspends");
     let app = app.restart(Roles::all()).await;
     app.run_until_idle().await;
     app.run_for(Duration::from_secs(30)).await;
     assert_eq!(tenant.sink.count(), 0);
     let (status, problem) = app.get(&format!("/api/v1/events/{id}"), &tenant).await;
     assert_eq!(status, 403, "its keys are kept out: {problem}");
-    app.app.store.set_project_status(tenant.project, ProjectStatus::Active, app.app.clock.now()).await.expect("reactivates");
+    app.app
+        .store
+        .set_project_status(tenant.project, ProjectStatus::Active, app.app.clock.now())
+        .await
+        .expect("reactivates");
     app.app.epochs.refresh(&app.app.store).await.expect("epochs");
     app.run_for(Duration::from_secs(30)).await;
     assert_eq!(tenant.sink.count(), 1);
@@ -335,7 +380,8 @@ async fn events_that_the_queue_lost_are_found(pair: Pair) {
     for n in 0..20 {
         app.event(&tenant, "payment", &payment(150 + n, "a")).await;
     }
-    while let Some(batch) = app.app.queue.reserve(QueueName::Events, 1000).await.expect("reserves") {
+    while let Some(batch) = app.app.queue.reserve(QueueName::Events, 1000).await.expect("reserves")
+    {
         app.app.queue.settle(QueueName::Events, vec![batch.lease]).await.expect("settles");
     }
     let app = app.restart(Roles::all()).await;
@@ -353,7 +399,8 @@ async fn more_deliveries_than_there_is_room_for_all_arrive(pair: Pair) {
     .await;
     let tenant = app.tenant("acme").await;
     app.rule(&tenant, "Large payment", MATCH, None).await;
-    let events: Vec<Value> = (0..200).map(|n| json!({ "type": "payment", "payload": payment(200 + n, "a") })).collect();
+    let events: Vec<Value> =
+        (0..200).map(|n| json!({ "type": "payment", "payload": payment(200 + n, "a") })).collect();
     let (status, _) = app.post("/api/v1/events/batch", &tenant, &json!({ "events": events })).await;
     assert_eq!(status, 202);
     app.run_until_idle().await;

@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::door::Api;
 use poem::{Endpoint, PathPattern, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use shared::access::{AuthError, Principal};
-use crate::door::Api;
 use shared::domain::fault::FaultCode;
 use shared::domain::key::Scope;
 use shared::id::{KeyId, ProjectId};

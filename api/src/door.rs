@@ -89,7 +89,10 @@ pub struct AcceptSettings {
 impl AcceptSettings {
     /// What the configuration says.
     pub fn of(config: &Config) -> Self {
-        Self { max_batch: config.accept.max_batch, max_payload: config.accept.max_payload.as_usize() }
+        Self {
+            max_batch: config.accept.max_batch,
+            max_payload: config.accept.max_payload.as_usize(),
+        }
     }
 }
 

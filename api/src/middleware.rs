@@ -11,10 +11,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::door::Api;
 use futures_util::FutureExt;
 use poem::http::{Method, StatusCode};
 use poem::{Endpoint, PathPattern, Request, Response};
-use crate::door::Api;
 use shared::clock::Clock;
 use shared::telemetry::context;
 use tracing::field::Empty;

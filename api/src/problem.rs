@@ -12,8 +12,8 @@ use poem::http::header::{self, HeaderValue};
 use poem::{Response, error::ResponseError, http::StatusCode};
 use poem_openapi::Object;
 use serde::Serialize;
-use shared::domain::fault::{Fault, FaultCode};
 use shared::accept::Refused;
+use shared::domain::fault::{Fault, FaultCode};
 use shared::events::ReadError;
 
 pub use code::Code;

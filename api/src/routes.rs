@@ -6,11 +6,11 @@ pub mod status;
 
 use std::sync::Arc;
 
+use crate::door::Api;
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::types::Type;
 use poem_openapi::{ContactObject, ExtraHeader, LicenseObject, OpenApi, OpenApiService, Tags};
-use crate::door::Api;
 
 use crate::auth::Doorman;
 use crate::catalog::Catalog;

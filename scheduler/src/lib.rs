@@ -56,7 +56,9 @@ pub async fn round(app: &App) -> shared::store::Result<()> {
     for schedule in app.store.due_schedules(now).await? {
         let task = schedule.task.as_str();
         let rescue_at = now.plus(app.config.due.grace);
-        let Some(job) = app.store.tick(schedule, now, rescue_at, app.jobs_here).await? else { continue };
+        let Some(job) = app.store.tick(schedule, now, rescue_at, app.jobs_here).await? else {
+            continue;
+        };
         metrics::counter!("bellbuoy_ticks_total", "task" => task).increment(1);
         if app.jobs_here {
             continue;

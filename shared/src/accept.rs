@@ -87,7 +87,13 @@ const NUDGES: usize = 32;
 
 impl Accept {
     /// Starts the committers; they end when the last handle is gone.
-    pub fn start(store: &Store, queue: &Arc<dyn Queue>, jobs_here: bool, clock: &Clock, config: &AcceptConfig) -> Self {
+    pub fn start(
+        store: &Store,
+        queue: &Arc<dyn Queue>,
+        jobs_here: bool,
+        clock: &Clock,
+        config: &AcceptConfig,
+    ) -> Self {
         let (asks, waiting) = mpsc::channel(4096);
         let waiting = Arc::new(Mutex::new(waiting));
         let nudges = Arc::new(Semaphore::new(NUDGES));
@@ -147,19 +153,31 @@ impl Committer {
         for ask in asks {
             replies.push((ask.events.len(), ask.reply));
             let (project, key) = (ask.project, ask.key);
-            incoming.extend(ask.events.into_iter().map(|event| self.incoming(project, key, event, now)));
+            incoming.extend(
+                ask.events.into_iter().map(|event| self.incoming(project, key, event, now)),
+            );
         }
         metrics::histogram!("bellbuoy_accept_batch_events").record(incoming.len() as f64);
         let incoming = Arc::new(incoming);
         let mut outcomes = self.keep(Arc::clone(&incoming), now).await;
-        let fresh: Vec<bool> = outcomes.iter().map(|outcome| matches!(outcome, Ok(Taken::New))).collect();
-        let mut answers: Vec<_> = incoming.iter().zip(outcomes.drain(..)).map(|(one, outcome)| answer(one, outcome)).collect();
+        let fresh: Vec<bool> =
+            outcomes.iter().map(|outcome| matches!(outcome, Ok(Taken::New))).collect();
+        let mut answers: Vec<_> = incoming
+            .iter()
+            .zip(outcomes.drain(..))
+            .map(|(one, outcome)| answer(one, outcome))
+            .collect();
         for (count, reply) in replies {
             // Whoever asked may have gone away; the events stay.
             let _ = reply.send(answers.drain(..count).collect());
         }
         if !self.jobs_here {
-            let kept: Vec<&Incoming> = incoming.iter().zip(fresh).filter(|(_, fresh)| *fresh).map(|(one, _)| one).collect();
+            let kept: Vec<&Incoming> = incoming
+                .iter()
+                .zip(fresh)
+                .filter(|(_, fresh)| *fresh)
+                .map(|(one, _)| one)
+                .collect();
             self.nudge(&kept);
         }
     }
@@ -179,7 +197,11 @@ impl Committer {
             replay_of: None,
             key_id: Some(key),
         };
-        let key = idempotency.map(|one| IdempotencyKey { hash: sha256(one.key.as_bytes()), body: one.body, expires_at });
+        let key = idempotency.map(|one| IdempotencyKey {
+            hash: sha256(one.key.as_bytes()),
+            body: one.body,
+            expires_at,
+        });
         Incoming { project, event, key }
     }
 
@@ -201,7 +223,12 @@ impl Committer {
         }
     }
 
-    async fn halve(&self, batch: &[Incoming], error: StoreError, now: Time) -> Vec<Result<Taken, Refused>> {
+    async fn halve(
+        &self,
+        batch: &[Incoming],
+        error: StoreError,
+        now: Time,
+    ) -> Vec<Result<Taken, Refused>> {
         let [_, _, ..] = batch else {
             tracing::error!(%error, project = ?batch.first().map(|one| one.project), "the store refuses an event");
             let fault = Fault::new("", FaultCode::Invalid, "the store can't hold this event");
@@ -225,7 +252,10 @@ impl Committer {
         }
         let inline = self.config.inline_job_bytes.as_usize();
         let now = self.clock.now();
-        let jobs: Vec<NewJob> = by_project.into_iter().flat_map(|(project, events)| jobs(project, &events, inline, now)).collect();
+        let jobs: Vec<NewJob> = by_project
+            .into_iter()
+            .flat_map(|(project, events)| jobs(project, &events, inline, now))
+            .collect();
         let Ok(permit) = Arc::clone(&self.nudges).try_acquire_owned() else {
             metrics::counter!("bellbuoy_nudges_lost_total").increment(jobs.len() as u64);
             return;
@@ -265,7 +295,8 @@ fn jobs(project: ProjectId, events: &[&Event], inline: usize, now: Time) -> Vec<
     let mut size = 0;
     for event in events {
         let bytes = event.payload.get().len() + 300;
-        let full = chunks.last().is_none_or(|chunk| chunk.len() >= PER_JOB || size + bytes > inline);
+        let full =
+            chunks.last().is_none_or(|chunk| chunk.len() >= PER_JOB || size + bytes > inline);
         if full {
             chunks.push(Vec::new());
             size = 0;

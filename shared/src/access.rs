@@ -99,12 +99,18 @@ impl Keys {
         if known.status != ProjectStatus::Active {
             return Err(AuthError::Suspended);
         }
-        Ok(Principal::Key { project: known.key.project, key_id: known.key.id, scopes: known.scopes })
+        Ok(Principal::Key {
+            project: known.key.project,
+            key_id: known.key.id,
+            scopes: known.scopes,
+        })
     }
 
     async fn find(&self, prefix: &str) -> Result<Option<Known>, AuthError> {
         if let Some(found) = self.known.get(prefix).await {
-            let current = |known: &Known| self.epochs.of(known.key.project).is_none_or(|epoch| epoch <= known.epoch);
+            let current = |known: &Known| {
+                self.epochs.of(known.key.project).is_none_or(|epoch| epoch <= known.epoch)
+            };
             if found.as_ref().is_none_or(current) {
                 metrics::counter!("bellbuoy_cache_hits_total", "cache" => "keys").increment(1);
                 return Ok(found);

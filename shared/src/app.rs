@@ -99,19 +99,27 @@ impl App {
         let lease = config.queue.lease;
         let queue: Arc<dyn Queue> = match &config.queue.url {
             QueueUrl::Sql => Arc::new(SqlQueue::new(store.clone(), lease)),
-            QueueUrl::Redis(url) => Arc::new(RedisQueue::open(url.expose().as_str(), &config.queue.prefix, lease)?),
+            QueueUrl::Redis(url) => {
+                Arc::new(RedisQueue::open(url.expose().as_str(), &config.queue.prefix, lease)?)
+            }
         };
         let jobs_here = matches!(config.queue.url, QueueUrl::Sql);
         let coordination: Arc<dyn Coordination> = match &config.coordination.url {
             CoordinationUrl::Memory => Arc::new(MemoryCoordination::new()),
             CoordinationUrl::Redis(url) => {
                 let timeout = config.coordination.timeout;
-                Arc::new(RedisCoordination::open(url.expose().as_str(), &config.queue.prefix, timeout)?)
+                Arc::new(RedisCoordination::open(
+                    url.expose().as_str(),
+                    &config.queue.prefix,
+                    timeout,
+                )?)
             }
         };
         let counting = Arc::clone(&registry);
         let limiter =
-            Limiter::new(Arc::clone(&coordination), config.limits.lease_window, move || counting.live());
+            Limiter::new(Arc::clone(&coordination), config.limits.lease_window, move || {
+                counting.live()
+            });
         let epochs = Arc::new(Epochs::default());
         let (ttl, max) = (config.cache.ttl, config.cache.max_entries);
         let keys = Keys::new(store.clone(), clock.clone(), Arc::clone(&epochs), ttl, max);
@@ -166,7 +174,8 @@ fn health(
     clock: &Clock,
 ) -> Health {
     let (asked, migrated) = (store.clone(), store.clone());
-    let (queue, coordination, epochs) = (Arc::clone(queue), Arc::clone(coordination), Arc::clone(epochs));
+    let (queue, coordination, epochs) =
+        (Arc::clone(queue), Arc::clone(coordination), Arc::clone(epochs));
     let checks = vec![
         Check::needed("store", PATIENCE, move || {
             let store = asked.clone();

@@ -64,7 +64,8 @@ impl Epochs {
     pub async fn refresh(&self, store: &Store) -> crate::store::Result<()> {
         let epochs = store.epochs().await?;
         let paused = store.paused_queues().await?;
-        let projects = epochs.into_iter().map(|(id, epoch, status)| (id, (epoch, status))).collect();
+        let projects =
+            epochs.into_iter().map(|(id, epoch, status)| (id, (epoch, status))).collect();
         *self.projects.write().unwrap_or_else(PoisonError::into_inner) = projects;
         *self.paused.write().unwrap_or_else(PoisonError::into_inner) = paused;
         self.known.store(true, Ordering::Release);
@@ -72,7 +73,12 @@ impl Epochs {
     }
 
     /// Keeps up until `stop`.
-    pub async fn run(self: Arc<Self>, store: Store, coordination: Arc<dyn Coordination>, stop: CancellationToken) {
+    pub async fn run(
+        self: Arc<Self>,
+        store: Store,
+        coordination: Arc<dyn Coordination>,
+        stop: CancellationToken,
+    ) {
         let mut heard = coordination.subscribe();
         while !stop.is_cancelled() {
             if let Err(error) = self.refresh(&store).await {

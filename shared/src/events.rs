@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use crate::accept::{Accept, Accepted, Refused};
 use crate::domain::condition::{Condition, Explanation, Part, Subject};
-use crate::domain::event::Event;
 use crate::domain::evaluation::EvaluationStatus;
+use crate::domain::event::Event;
 use crate::domain::intake::NewEvent;
 use crate::domain::names::words;
 use crate::domain::project::ProjectStatus;
 use crate::domain::rule::Rule;
 use crate::domain::trace::{
-    Trace, TraceAttempt, TraceDelivery, TraceEvaluation, TraceKey, TraceNotification, TracePart, TraceRule,
+    Trace, TraceAttempt, TraceDelivery, TraceEvaluation, TraceKey, TraceNotification, TracePart,
+    TraceRule,
 };
 use crate::id::{EventId, KeyId, ProjectId};
 use crate::store::{Store, StoreError, trace as records};
@@ -86,7 +87,12 @@ impl Events {
     }
 
     /// Keeps events; one answer for each, in order. They are committed when it answers.
-    pub async fn accept(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Vec<Result<Accepted, Refused>> {
+    pub async fn accept(
+        &self,
+        project: ProjectId,
+        key: KeyId,
+        events: Vec<NewEvent>,
+    ) -> Vec<Result<Accepted, Refused>> {
         self.accept.accept(project, key, events).await
     }
 
@@ -94,7 +100,11 @@ impl Events {
     ///
     /// # Errors
     /// When the store can't tell.
-    pub async fn get(&self, project: ProjectId, id: EventId) -> Result<Option<EventState>, ReadError> {
+    pub async fn get(
+        &self,
+        project: ProjectId,
+        id: EventId,
+    ) -> Result<Option<EventState>, ReadError> {
         let found = self.store.event_states(project, &[id]).await?;
         Ok(found.into_iter().next().map(|state| summary(&state)))
     }
@@ -140,7 +150,9 @@ fn summary(state: &records::EventState) -> EventState {
         None if state.project != ProjectStatus::Active => EventStatus::Held,
         None => EventStatus::Accepted,
     };
-    let count = |of: fn(&records::Evaluation) -> i64| state.evaluation.as_ref().map_or(0, |one| small(of(one)));
+    let count = |of: fn(&records::Evaluation) -> i64| {
+        state.evaluation.as_ref().map_or(0, |one| small(of(one)))
+    };
     EventState {
         event: state.event.clone(),
         status,
@@ -171,7 +183,8 @@ fn told_rule(rule: &Rule, event: &Event, at: Time, matches: &[records::Match]) -
     let found = matches.iter().find(|one| one.rule == rule.id);
     let explained = explain(rule, event, at);
     let (values, parts) = explained.map_or_else(Default::default, |one| {
-        let values = one.values.into_iter().map(|named| (named.name, named.value.to_string())).collect();
+        let values =
+            one.values.into_iter().map(|named| (named.name, named.value.to_string())).collect();
         (values, told_parts(one.parts))
     });
     TraceRule {
@@ -212,7 +225,9 @@ fn group(rule: &Rule, event: &Event) -> Option<String> {
     if rule.body.group_by.is_empty() {
         return None;
     }
-    with_subject(event, |subject| Some(crate::domain::ruleset::group_key(&rule.body.group_by, subject)))
+    with_subject(event, |subject| {
+        Some(crate::domain::ruleset::group_key(&rule.body.group_by, subject))
+    })
 }
 
 fn told_parts(parts: Vec<Part>) -> Vec<TracePart> {

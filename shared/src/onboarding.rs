@@ -26,7 +26,8 @@ pub enum OnboardingError {
 }
 
 fn list(faults: &[Fault]) -> String {
-    let each: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+    let each: Vec<String> =
+        faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
     each.join("; ")
 }
 
@@ -34,7 +35,12 @@ fn list(faults: &[Fault]) -> String {
 ///
 /// # Errors
 /// When the slug is not right or taken.
-pub async fn project(store: &Store, slug: &str, name: &str, now: Time) -> Result<(ProjectId, PlainKey), OnboardingError> {
+pub async fn project(
+    store: &Store,
+    slug: &str,
+    name: &str,
+    now: Time,
+) -> Result<(ProjectId, PlainKey), OnboardingError> {
     if let Some(right) = slug_fault(slug) {
         return Err(OnboardingError::Invalid(vec![Fault::new("slug", FaultCode::Invalid, right)]));
     }
@@ -48,7 +54,13 @@ pub async fn project(store: &Store, slug: &str, name: &str, now: Time) -> Result
 ///
 /// # Errors
 /// When the project is not there.
-pub async fn key(store: &Store, project: ProjectId, name: &str, scopes: Vec<Scope>, now: Time) -> Result<PlainKey, OnboardingError> {
+pub async fn key(
+    store: &Store,
+    project: ProjectId,
+    name: &str,
+    scopes: Vec<Scope>,
+    now: Time,
+) -> Result<PlainKey, OnboardingError> {
     let plain = PlainKey::fresh();
     let key = ApiKey {
         id: KeyId::fresh(now),
@@ -68,7 +80,14 @@ pub async fn key(store: &Store, project: ProjectId, name: &str, scopes: Vec<Scop
 ///
 /// # Errors
 /// When either is there already.
-pub async fn responder(store: &Store, project: ProjectId, role: &str, email: &str, name: &str, now: Time) -> Result<UserId, OnboardingError> {
+pub async fn responder(
+    store: &Store,
+    project: ProjectId,
+    role: &str,
+    email: &str,
+    name: &str,
+    now: Time,
+) -> Result<UserId, OnboardingError> {
     let user = UserId::fresh(now);
     store.create_user(project, user, email, name, now).await?;
     store.create_role(project, RoleId::fresh(now), role, &[user], now).await?;
@@ -89,7 +108,8 @@ pub async fn endpoint(
 ) -> Result<(EndpointId, SigningSecret), OnboardingError> {
     let (id, secret) = (EndpointId::fresh(now), SigningSecret::fresh());
     let sealed = sealer.seal(project, id.bytes(), secret.bytes())?;
-    let endpoint = SealedEndpoint { id, name: name.to_owned(), url: url.to_owned(), secret: sealed };
+    let endpoint =
+        SealedEndpoint { id, name: name.to_owned(), url: url.to_owned(), secret: sealed };
     store.create_endpoint(project, &endpoint, now).await?;
     Ok((id, secret))
 }
@@ -98,7 +118,12 @@ pub async fn endpoint(
 ///
 /// # Errors
 /// When its text is not right, or one of that name is there already.
-pub async fn rule(store: &Store, project: ProjectId, body: RuleBody, now: Time) -> Result<RuleId, OnboardingError> {
+pub async fn rule(
+    store: &Store,
+    project: ProjectId,
+    body: RuleBody,
+    now: Time,
+) -> Result<RuleId, OnboardingError> {
     let faults = body.faults();
     if !faults.is_empty() {
         return Err(OnboardingError::Invalid(faults));

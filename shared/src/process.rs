@@ -69,7 +69,8 @@ pub async fn start(config: Config, roles: Vec<Role>, clock: Clock) -> Result<Run
     for role in roles {
         let name = role.name;
         let running = (role.run)(Arc::clone(&app), stop.clone());
-        tasks.spawn(async move { running.await.map_err(|error| format!("{name}: {error}").into()) });
+        tasks
+            .spawn(async move { running.await.map_err(|error| format!("{name}: {error}").into()) });
     }
     Ok(Running { app, stop, tasks })
 }
@@ -82,7 +83,8 @@ impl Running {
     pub async fn wait(mut self) -> Result<(), Failure> {
         let mut outcome = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
-            let ended = ended.unwrap_or_else(|panic| Err(format!("a role panicked: {panic}").into()));
+            let ended =
+                ended.unwrap_or_else(|panic| Err(format!("a role panicked: {panic}").into()));
             if outcome.is_ok() {
                 outcome = ended;
             }
@@ -137,7 +139,8 @@ pub fn single(role: impl FnOnce(&Config) -> Result<Role, Failure>) -> ExitCode {
 
 async fn live(config: Config, roles: Vec<Role>, metrics: PrometheusHandle) -> Result<(), Failure> {
     let clock = clock(&config)?;
-    let ops_port = listen(config.ops.listen).await.map_err(|error| format!("ops.listen: {error}"))?;
+    let ops_port =
+        listen(config.ops.listen).await.map_err(|error| format!("ops.listen: {error}"))?;
     let running = start(config, roles, clock).await?;
     let (health, stop) = (Arc::clone(&running.app.health), running.stop.clone());
     let ops_stop = CancellationToken::new();

@@ -31,7 +31,9 @@ pub struct Registry {
 #[derive(Debug, thiserror::Error)]
 pub enum RefusedToServe {
     /// The database file is served by another process.
-    #[error("another process serves {path}: SQLite is for one process; stop the other one, or use PostgreSQL (store.url)")]
+    #[error(
+        "another process serves {path}: SQLite is for one process; stop the other one, or use PostgreSQL (store.url)"
+    )]
     FileInUse {
         /// The lock file.
         path: String,
@@ -66,7 +68,12 @@ impl Registry {
     ///
     /// # Errors
     /// When it may not, or the store can't tell.
-    pub async fn join(config: &Config, store: &Store, clock: &Clock, role: &str) -> Result<Arc<Self>, RefusedToServe> {
+    pub async fn join(
+        config: &Config,
+        store: &Store,
+        clock: &Clock,
+        role: &str,
+    ) -> Result<Arc<Self>, RefusedToServe> {
         let lock = match &config.store.url {
             StoreUrl::Sqlite { path } => Some(lock(path.clone())?),
             StoreUrl::Postgres(_) | StoreUrl::Mysql(_) => None,
@@ -117,7 +124,9 @@ impl Registry {
                     let live = others.look(&processes, self.config.dead_after, Instant::now());
                     self.live.store(live.max(1), Ordering::Relaxed);
                 }
-                (Err(error), _) | (_, Err(error)) => tracing::debug!(%error, "the registry was not reached"),
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::debug!(%error, "the registry was not reached")
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -143,7 +152,8 @@ impl Watch {
             }
         }
         self.0.retain(|id, _| processes.iter().any(|process| process.id == *id));
-        let alive = self.0.values().filter(|(_, moved)| now.duration_since(*moved) < dead_after).count();
+        let alive =
+            self.0.values().filter(|(_, moved)| now.duration_since(*moved) < dead_after).count();
         u32::try_from(alive).unwrap_or(u32::MAX)
     }
 }
@@ -151,14 +161,21 @@ impl Watch {
 /// Waits until every registered beat has stood still for as long as the dead do; refuses when one moves.
 async fn refuse_company(store: &Store, dead_after: Duration) -> Result<(), RefusedToServe> {
     let before = store.processes().await?;
-    let mut suspects: Vec<Process> = before.into_iter().filter(|process| !is_gone(process)).collect();
+    let mut suspects: Vec<Process> =
+        before.into_iter().filter(|process| !is_gone(process)).collect();
     let started = Instant::now();
     while !suspects.is_empty() && started.elapsed() < dead_after {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = store.processes().await?;
-        let moved = now.iter().find(|one| suspects.iter().any(|old| old.id == one.id && old.beat != one.beat));
+        let moved = now
+            .iter()
+            .find(|one| suspects.iter().any(|old| old.id == one.id && old.beat != one.beat));
         if let Some(one) = moved {
-            return Err(RefusedToServe::NotAlone { host: one.host.clone(), pid: one.pid, role: one.role.clone() });
+            return Err(RefusedToServe::NotAlone {
+                host: one.host.clone(),
+                pid: one.pid,
+                role: one.role.clone(),
+            });
         }
         suspects.retain(|old| now.iter().any(|one| one.id == old.id));
     }
@@ -168,7 +185,9 @@ async fn refuse_company(store: &Store, dead_after: Duration) -> Result<(), Refus
 /// Whether a process of this very host is certainly gone.
 fn is_gone(process: &Process) -> bool {
     let proc_there = std::path::Path::new("/proc/self").exists();
-    process.host == host() && proc_there && !PathBuf::from(format!("/proc/{}", process.pid)).exists()
+    process.host == host()
+        && proc_there
+        && !PathBuf::from(format!("/proc/{}", process.pid)).exists()
 }
 
 fn host() -> String {
@@ -182,7 +201,8 @@ fn lock(mut path: PathBuf) -> Result<File, RefusedToServe> {
     path.as_mut_os_string().push(".lock");
     let shown = || path.display().to_string();
     let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| RefusedToServe::LockFile { path: shown(), why: error.to_string() })?;
+    let file =
+        file.map_err(|error| RefusedToServe::LockFile { path: shown(), why: error.to_string() })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(RefusedToServe::FileInUse { path: shown() }),

@@ -23,7 +23,8 @@ pub struct RuleSets {
 impl RuleSets {
     /// None yet.
     pub fn new(store: Store, sealer: Sealer, epochs: Arc<Epochs>, max: u64) -> Self {
-        let sets = Cache::builder().max_capacity(max).time_to_idle(Duration::from_secs(3600)).build();
+        let sets =
+            Cache::builder().max_capacity(max).time_to_idle(Duration::from_secs(3600)).build();
         Self { store, sealer, epochs, sets }
     }
 
@@ -54,12 +55,25 @@ impl RuleSets {
         let source = self.store.rule_source(project).await?;
         let open = |sealed: crate::store::rules::SealedEndpoint| {
             let secret = self.sealer.open_sealed(project, sealed.id.bytes(), &sealed.secret);
-            let secret = secret.map_err(|error| StoreError::Corrupt(format!("secret of endpoint {}: {error}", sealed.id)))?;
-            Ok(Endpoint { id: sealed.id, url: sealed.url, secret: SigningSecret::from_bytes(secret) })
+            let secret = secret.map_err(|error| {
+                StoreError::Corrupt(format!("secret of endpoint {}: {error}", sealed.id))
+            })?;
+            Ok(Endpoint {
+                id: sealed.id,
+                url: sealed.url,
+                secret: SigningSecret::from_bytes(secret),
+            })
         };
-        let endpoints: Vec<Endpoint> = source.endpoints.into_iter().map(open).collect::<Result<_, StoreError>>()?;
-        let (set, broken) =
-            RuleSet::compile(project, source.status, source.epoch, source.rules, &source.people, endpoints);
+        let endpoints: Vec<Endpoint> =
+            source.endpoints.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        let (set, broken) = RuleSet::compile(
+            project,
+            source.status,
+            source.epoch,
+            source.rules,
+            &source.people,
+            endpoints,
+        );
         for rule in broken {
             tracing::error!(%project, %rule, "a stored rule does not compile and is left out");
             metrics::counter!("bellbuoy_rules_broken_total").increment(1);

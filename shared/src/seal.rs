@@ -51,7 +51,10 @@ impl Sealer {
     pub fn with_key(key: [u8; 32]) -> Result<Self, SealError> {
         let unbound = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| SealError::Unopenable)?;
         let hash = sha256(&key);
-        Ok(Self { key: std::sync::Arc::new(LessSafeKey::new(unbound)), id: [hash[0], hash[1], hash[2], hash[3]] })
+        Ok(Self {
+            key: std::sync::Arc::new(LessSafeKey::new(unbound)),
+            id: [hash[0], hash[1], hash[2], hash[3]],
+        })
     }
 
     /// Seals bytes for one row of one project: they open nowhere else.
@@ -72,7 +75,12 @@ impl Sealer {
     ///
     /// # Errors
     /// When it was sealed with another key or for something else, or was changed.
-    pub fn open_sealed(&self, project: ProjectId, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn open_sealed(
+        &self,
+        project: ProjectId,
+        row: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         let (head, rest) = sealed.split_at_checked(1 + 4).ok_or(SealError::Unopenable)?;
         if head[0] != VERSION || head[1..] != self.id {
             return Err(SealError::Unopenable);
@@ -81,7 +89,8 @@ impl Sealer {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Unopenable)?;
         let mut plain = sealed.to_vec();
         let aad = Aad::from([project.bytes(), row].concat());
-        let opened = self.key.open_in_place(nonce, aad, &mut plain).map_err(|_| SealError::Unopenable)?;
+        let opened =
+            self.key.open_in_place(nonce, aad, &mut plain).map_err(|_| SealError::Unopenable)?;
         Ok(opened.to_vec())
     }
 }
@@ -121,12 +130,15 @@ mod tests {
     #[test]
     fn opens_only_for_its_row_and_key() {
         let sealer = Sealer::with_key([7; 32]).expect("key");
-        let (mine, other) = (ProjectId(uuid::Uuid::from_u128(1)), ProjectId(uuid::Uuid::from_u128(2)));
+        let (mine, other) =
+            (ProjectId(uuid::Uuid::from_u128(1)), ProjectId(uuid::Uuid::from_u128(2)));
         let sealed = sealer.seal(mine, b"row", b"secret").expect("seals");
         assert_eq!(sealer.open_sealed(mine, b"row", &sealed).expect("opens"), b"secret");
         assert!(sealer.open_sealed(other, b"row", &sealed).is_err());
         assert!(sealer.open_sealed(mine, b"other", &sealed).is_err());
-        assert!(Sealer::with_key([8; 32]).expect("key").open_sealed(mine, b"row", &sealed).is_err());
+        assert!(
+            Sealer::with_key([8; 32]).expect("key").open_sealed(mine, b"row", &sealed).is_err()
+        );
         for at in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[at] ^= 1;

@@ -71,11 +71,13 @@ impl TestApp {
 
     async fn on(ground: Ground, roles: Roles, clock: ManualClock) -> Self {
         shared::telemetry::install_tls();
-        let started = roles::start(ground.config.clone(), roles, Clock::Manual(clock.clone())).await;
+        let started =
+            roles::start(ground.config.clone(), roles, Clock::Manual(clock.clone())).await;
         let (running, address) = started.unwrap_or_else(|error| panic!("did not start: {error}"));
         let base = address.map(|address| format!("http://{address}")).unwrap_or_default();
         let (app, stop) = (Arc::clone(&running.app), running.stop.clone());
-        let running = tokio::spawn(async move { running.wait().await.map_err(|error| error.to_string()) });
+        let running =
+            tokio::spawn(async move { running.wait().await.map_err(|error| error.to_string()) });
         Self { app, clock, base, http: reqwest::Client::new(), stop, running, ground }
     }
 
@@ -101,16 +103,25 @@ impl TestApp {
         let (store, now) = (&self.app.store, self.app.clock.now());
         let (project, key) = onboarding::project(store, slug, slug, now).await.expect("a project");
         let email = format!("{slug}@example.com");
-        onboarding::responder(store, project, "on_call", &email, "Night Watch", now).await.expect("a responder");
+        onboarding::responder(store, project, "on_call", &email, "Night Watch", now)
+            .await
+            .expect("a responder");
         let sink = Sink::start().await;
-        let endpoint = onboarding::endpoint(store, &self.app.sealer, project, "sink", &sink.url(), now).await;
+        let endpoint =
+            onboarding::endpoint(store, &self.app.sealer, project, "sink", &sink.url(), now).await;
         let (endpoint, secret) = endpoint.expect("an endpoint");
         self.app.epochs.refresh(store).await.expect("epochs");
         Tenant { project, key, endpoint, secret, sink }
     }
 
     /// An active rule.
-    pub async fn rule(&self, tenant: &Tenant, name: &str, condition: &str, suppression: Option<Suppression>) -> RuleId {
+    pub async fn rule(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        condition: &str,
+        suppression: Option<Suppression>,
+    ) -> RuleId {
         let body = RuleBody {
             name: name.to_owned(),
             description: format!("{name} happened"),
@@ -121,7 +132,8 @@ impl TestApp {
             group_by: vec!["event.payload.group".to_owned()],
             suppression,
         };
-        let made = onboarding::rule(&self.app.store, tenant.project, body, self.app.clock.now()).await;
+        let made =
+            onboarding::rule(&self.app.store, tenant.project, body, self.app.clock.now()).await;
         made.expect("a rule")
     }
 
@@ -132,14 +144,16 @@ impl TestApp {
 
     /// Sends an event that must be taken; answers its id.
     pub async fn event(&self, tenant: &Tenant, kind: &str, payload: &Value) -> String {
-        let (status, answer) = self.send(tenant, &json!({ "type": kind, "payload": payload })).await;
+        let (status, answer) =
+            self.send(tenant, &json!({ "type": kind, "payload": payload })).await;
         assert_eq!(status, 202, "{answer}");
         answer["id"].as_str().expect("an id").to_owned()
     }
 
     /// Posts JSON with the tenant's key.
     pub async fn post(&self, path: &str, tenant: &Tenant, body: &Value) -> (u16, Value) {
-        let request = self.http.post(format!("{}{path}", self.base)).header("x-api-key", tenant.key.text());
+        let request =
+            self.http.post(format!("{}{path}", self.base)).header("x-api-key", tenant.key.text());
         let response = request.json(body).send().await.expect("an answer");
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or(Value::Null))
@@ -147,7 +161,8 @@ impl TestApp {
 
     /// Gets JSON with the tenant's key.
     pub async fn get(&self, path: &str, tenant: &Tenant) -> (u16, Value) {
-        let request = self.http.get(format!("{}{path}", self.base)).header("x-api-key", tenant.key.text());
+        let request =
+            self.http.get(format!("{}{path}", self.base)).header("x-api-key", tenant.key.text());
         let response = request.send().await.expect("an answer");
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or(Value::Null))

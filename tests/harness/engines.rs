@@ -50,7 +50,9 @@ impl Ground {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let mut env = vec![("BELLBUOY_STORE_URL", store_url(pair.store(), &folder).await)];
         if pair == Pair::PostgresRedis {
-            env.extend(["BELLBUOY_QUEUE_URL", "BELLBUOY_COORDINATION_URL"].map(|name| (name, redis_url())));
+            env.extend(
+                ["BELLBUOY_QUEUE_URL", "BELLBUOY_COORDINATION_URL"].map(|name| (name, redis_url())),
+            );
         }
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let sources = Sources { file: None, default_file: folder.path().join("none.toml"), env };
@@ -73,7 +75,8 @@ pub fn redis_url() -> String {
 }
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/run starts the engines and sets it"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: tests/run starts the engines and sets it"))
 }
 
 async fn store_url(store: Stores, folder: &TempDir) -> String {
@@ -86,7 +89,10 @@ async fn store_url(store: Stores, folder: &TempDir) -> String {
             let create = format!("CREATE DATABASE {name}");
             sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await.expect("a database");
             pool.close().await;
-            server.rsplit_once('/').map(|(base, _)| format!("{base}/{name}")).expect("a database in the URL")
+            server
+                .rsplit_once('/')
+                .map(|(base, _)| format!("{base}/{name}"))
+                .expect("a database in the URL")
         }
     }
 }
@@ -98,7 +104,8 @@ pub async fn store(which: Stores) -> (Store, Ground) {
         Stores::Postgres => Pair::PostgresSql,
     };
     let ground = Ground::new(pair).await;
-    let store = Store::open(&ground.config.store, std::time::Duration::from_secs(5)).await.expect("opens");
+    let store =
+        Store::open(&ground.config.store, std::time::Duration::from_secs(5)).await.expect("opens");
     store.migrate(Step::Up).await.expect("migrates");
     (store, ground)
 }

@@ -68,7 +68,10 @@ impl Sink {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(Mutex::new(State { hooks: Vec::new(), behaviour: Box::new(|_, _| Reply::status(204)) }));
+        let state = Arc::new(Mutex::new(State {
+            hooks: Vec::new(),
+            behaviour: Box::new(|_, _| Reply::status(204)),
+        }));
         let sink = Self { address, state };
         let serving = sink.clone();
         tokio::spawn(async move {
@@ -80,7 +83,9 @@ impl Sink {
                         async move { sink.take(request).await }
                     });
                     // A caller that hangs up is part of some tests.
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
                 });
             }
         });
@@ -107,8 +112,12 @@ impl Sink {
         self.state.lock().expect("unpoisoned").hooks.len()
     }
 
-    async fn take(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
-        let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    async fn take(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        let text =
+            |value: &hyper::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers: BTreeMap<String, String> =
             request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let body = request.into_body().collect().await?.to_bytes().to_vec();

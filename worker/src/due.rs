@@ -113,7 +113,11 @@ impl Walk {
         Ok(more)
     }
 
-    async fn project(&mut self, worker: &Arc<Worker>, project: ProjectId) -> shared::store::Result<bool> {
+    async fn project(
+        &mut self,
+        worker: &Arc<Worker>,
+        project: ProjectId,
+    ) -> shared::store::Result<bool> {
         let app = &worker.app;
         let config = &app.config.due;
         let now = app.clock.now();
@@ -134,7 +138,13 @@ impl Walk {
         Ok(fine && ids.len() == limit)
     }
 
-    async fn advance(&mut self, worker: &Arc<Worker>, project: ProjectId, from: Time, before: Time) -> shared::store::Result<()> {
+    async fn advance(
+        &mut self,
+        worker: &Arc<Worker>,
+        project: ProjectId,
+        from: Time,
+        before: Time,
+    ) -> shared::store::Result<()> {
         if before <= from {
             return Ok(());
         }

@@ -51,7 +51,8 @@ pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
     let count = reservation.jobs.len() as u64;
     let sorted = sort(worker, queue, &reservation.jobs);
     let mut back = bury(worker, sorted.dead).await;
-    let evaluations = sorted.events.into_iter().map(|(project, events)| evaluate_all(worker, project, events));
+    let evaluations =
+        sorted.events.into_iter().map(|(project, events)| evaluate_all(worker, project, events));
     back.extend(futures_util::future::join_all(evaluations).await.into_iter().flatten());
     for (id, project, job) in sorted.others {
         if !run_one(worker, project, job).await {
@@ -62,7 +63,8 @@ pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
     give_back(&reservation, sorted.unknown).await;
     reservation.settle();
     metrics::counter!("bellbuoy_jobs_total", "queue" => queue.as_str()).increment(count);
-    metrics::histogram!("bellbuoy_job_batch_seconds", "queue" => queue.as_str()).record(started.elapsed().as_secs_f64());
+    metrics::histogram!("bellbuoy_job_batch_seconds", "queue" => queue.as_str())
+        .record(started.elapsed().as_secs_f64());
 }
 
 fn sort(worker: &Worker, queue: QueueName, jobs: &[Held]) -> Sorted {
@@ -70,7 +72,11 @@ fn sort(worker: &Worker, queue: QueueName, jobs: &[Held]) -> Sorted {
     let mut sorted = Sorted::default();
     for held in jobs {
         if held.attempt > config.max_attempts {
-            sorted.dead.push(dead(queue, held, "it was taken again and again and never ended".to_owned()));
+            sorted.dead.push(dead(
+                queue,
+                held,
+                "it was taken again and again and never ended".to_owned(),
+            ));
             continue;
         }
         match Envelope::decode(&held.body) {

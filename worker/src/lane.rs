@@ -85,13 +85,16 @@ impl Lane {
 
     fn learn_at(&self, outcome: Outcome, now: Instant) {
         match outcome {
-            Outcome::Delivered | Outcome::Permanent | Outcome::Throttled => self.failed.store(0, Ordering::Relaxed),
+            Outcome::Delivered | Outcome::Permanent | Outcome::Throttled => {
+                self.failed.store(0, Ordering::Relaxed)
+            }
             Outcome::Transient | Outcome::Unknown => {
                 let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
                 if failed >= self.limit {
                     // The first one after the rest decides: one more failure closes the lane again.
                     self.failed.store(self.limit.saturating_sub(1), Ordering::Relaxed);
-                    *self.open_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + self.rest);
+                    *self.open_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(now + self.rest);
                     metrics::counter!("bellbuoy_breaker_opened_total").increment(1);
                 }
             }

@@ -35,7 +35,11 @@ pub(crate) struct Worker {
 ///
 /// # Errors
 /// When the HTTP client can't be made.
-pub async fn run(app: Arc<App>, queues: Vec<QueueName>, stop: CancellationToken) -> Result<(), StartError> {
+pub async fn run(
+    app: Arc<App>,
+    queues: Vec<QueueName>,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
     let worker = Arc::new(Worker { app: Arc::clone(&app), outbox });
     let tasks = tokio_util::task::TaskTracker::new();
@@ -51,7 +55,9 @@ pub async fn run(app: Arc<App>, queues: Vec<QueueName>, stop: CancellationToken)
         worker.outbox.drain().await;
     });
     if drained.await.is_err() {
-        tracing::warn!("work was left undone at the end of the grace; others take it when its claims expire");
+        tracing::warn!(
+            "work was left undone at the end of the grace; others take it when its claims expire"
+        );
     }
     Ok(())
 }

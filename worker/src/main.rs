@@ -4,7 +4,8 @@ use shared::domain::job::QueueName;
 
 fn main() -> std::process::ExitCode {
     shared::process::single(|config| {
-        let queues = config.worker.queues.iter().filter_map(|queue| QueueName::parse(queue.as_str()));
+        let queues =
+            config.worker.queues.iter().filter_map(|queue| QueueName::parse(queue.as_str()));
         Ok(bellbuoy_worker::role(queues.collect()))
     })
 }

@@ -58,7 +58,12 @@ impl Outbound {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| StartError(error.to_string()))?;
-        Ok(Self { client, rules, timeout: config.timeout, max_response: config.max_response.as_usize() })
+        Ok(Self {
+            client,
+            rules,
+            timeout: config.timeout,
+            max_response: config.max_response.as_usize(),
+        })
     }
 
     /// Posts JSON and reads the beginning of the answer.
@@ -69,9 +74,11 @@ impl Outbound {
         body: Vec<u8>,
         deadline: tokio::time::Instant,
     ) -> Result<Answer, CallError> {
-        let url: url::Url = url.parse().map_err(|error| CallError::Unusable(format!("not a URL: {error}")))?;
+        let url: url::Url =
+            url.parse().map_err(|error| CallError::Unusable(format!("not a URL: {error}")))?;
         self.rules.check_literal(&url)?;
-        let mut request = self.client.post(url).header("content-type", "application/json").body(body);
+        let mut request =
+            self.client.post(url).header("content-type", "application/json").body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -83,14 +90,28 @@ impl Outbound {
 
     /// Calls a URL that the operator configured, wherever it is.
     pub(crate) async fn get(&self, url: &str) -> Result<(), String> {
-        let answer = self.client.get(url).timeout(self.timeout).send().await.map_err(|error| words_of(&error))?;
-        if answer.status().is_success() { Ok(()) } else { Err(format!("answered {}", answer.status())) }
+        let answer = self
+            .client
+            .get(url)
+            .timeout(self.timeout)
+            .send()
+            .await
+            .map_err(|error| words_of(&error))?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("answered {}", answer.status()))
+        }
     }
 
     async fn call(&self, request: reqwest::RequestBuilder) -> Result<Answer, CallError> {
         let mut response = request.send().await.map_err(refine)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(seconds);
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok())
+            .and_then(seconds);
         // Read to the end where that is short, so that the connection can be used again.
         let (mut words, mut read) = (Vec::new(), 0);
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -203,8 +224,10 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let rules = Arc::clone(&self.0);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let fine: Vec<SocketAddr> = found.iter().copied().filter(|one| rules.allows(one.ip())).collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let fine: Vec<SocketAddr> =
+                found.iter().copied().filter(|one| rules.allows(one.ip())).collect();
             if fine.is_empty() && !found.is_empty() {
                 return Err(format!("{} is {FORBIDDEN}", name.as_str()).into());
             }
@@ -241,7 +264,12 @@ mod tests {
         ] {
             assert_eq!(rules.allows(text.parse().expect("address")), fine, "{text}");
         }
-        for (url, fine) in [("http://10.2.0.1/", false), ("http://[::1]/", false), ("http://2130706433/", false), ("https://example.org/", true)] {
+        for (url, fine) in [
+            ("http://10.2.0.1/", false),
+            ("http://[::1]/", false),
+            ("http://2130706433/", false),
+            ("https://example.org/", true),
+        ] {
             assert_eq!(rules.check_literal(&url.parse().expect("url")).is_ok(), fine, "{url}");
         }
     }

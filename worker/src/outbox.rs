@@ -129,7 +129,8 @@ impl Outbox {
                 return self.snooze(&delivery, Duration::from_secs(1));
             }
         };
-        let Some(endpoint) = set.endpoints.iter().find(|endpoint| endpoint.id == delivery.target) else {
+        let Some(endpoint) = set.endpoints.iter().find(|endpoint| endpoint.id == delivery.target)
+        else {
             return self.settle(&delivery, gone(self.app.clock.now()));
         };
         let lane = self.lanes.of(delivery.project, delivery.target);
@@ -141,7 +142,8 @@ impl Outbox {
             return self.snooze(&delivery, Duration::ZERO);
         };
         let (started_at, started) = (self.app.clock.now(), std::time::Instant::now());
-        let result = channels::send(&self.outbound, endpoint, &delivery, started_at, deadline).await;
+        let result =
+            channels::send(&self.outbound, endpoint, &delivery, started_at, deadline).await;
         let attempt = Attempt { started_at, took: started.elapsed(), ..result };
         lane.learn(attempt.outcome);
         drop(pass);
@@ -154,7 +156,8 @@ impl Outbox {
         let next = retry::after(&attempt, delivery.number, backoff, now, rand::random());
         let outcome = attempt.outcome.as_str();
         metrics::counter!("bellbuoy_deliveries_total", "channel" => "webhook", "outcome" => outcome).increment(1);
-        metrics::histogram!("bellbuoy_delivery_seconds", "channel" => "webhook").record(attempt.took.as_secs_f64());
+        metrics::histogram!("bellbuoy_delivery_seconds", "channel" => "webhook")
+            .record(attempt.took.as_secs_f64());
         if attempt.outcome == Outcome::Delivered
             && let Some(event) = &delivery.content.event
         {

@@ -34,7 +34,8 @@ impl Recorder {
         // Its length is bounded by the room of the outbox, whose claims the reports are about.
         let (reports, mut waiting) = mpsc::unbounded_channel::<Entry>();
         let recorder = Self { reports, open: Arc::default(), written: Arc::default() };
-        let (app, open, written) = (Arc::clone(app), Arc::clone(&recorder.open), Arc::clone(&recorder.written));
+        let (app, open, written) =
+            (Arc::clone(app), Arc::clone(&recorder.open), Arc::clone(&recorder.written));
         tokio::spawn(async move {
             let mut entries = Vec::with_capacity(SHARED);
             while waiting.recv_many(&mut entries, SHARED).await > 0 {

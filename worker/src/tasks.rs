@@ -40,8 +40,12 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
                 }
             }
         }
-        Task::ForgetHistory => Ok(format!("forgot {} ticks", store.forget_ticks(now.minus(HISTORY)).await?)),
-        Task::MakePartitions => Ok(format!("made {} partitions", store.make_partitions(now).await?)),
+        Task::ForgetHistory => {
+            Ok(format!("forgot {} ticks", store.forget_ticks(now.minus(HISTORY)).await?))
+        }
+        Task::MakePartitions => {
+            Ok(format!("made {} partitions", store.make_partitions(now).await?))
+        }
         Task::Audit => audit(worker).await.map(|broken| format!("{broken} broken promises")),
         Task::Heartbeat => heartbeat(worker).await,
     }
@@ -61,7 +65,9 @@ async fn audit(worker: &Worker) -> Result<i64, TaskError> {
 /// Says outside that all is well; whoever listens rings when this stops.
 async fn heartbeat(worker: &Worker) -> Result<String, TaskError> {
     let broken = audit(worker).await?;
-    let Some(url) = &worker.app.config.auditor.heartbeat_url else { return Ok("none is configured".to_owned()) };
+    let Some(url) = &worker.app.config.auditor.heartbeat_url else {
+        return Ok("none is configured".to_owned());
+    };
     if broken > 0 {
         return Ok(format!("withheld: {broken} broken promises"));
     }

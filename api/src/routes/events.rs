@@ -7,10 +7,10 @@ mod wire;
 
 use std::sync::Arc;
 
+use crate::door::Api;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
-use crate::door::Api;
 use shared::domain::fault::FaultCode;
 use shared::domain::intake::{MAX_SOURCE, is_event_type};
 use shared::events::EventFilter;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::door::Api;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use poem::endpoint::make;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Endpoint, Request, Response, Route, get};
-use crate::door::Api;
 use shared::id::sha256;
 use shared::ops::{self, Detail};
 

@@ -1,10 +1,10 @@
 //! What holds for every answer.
 
+use crate::door::HttpSettings;
 use futures_util::stream;
 use poem::Body;
 use poem::http::Method;
 use serde_json::{Value, json};
-use crate::door::HttpSettings;
 
 use super::stub::Stub;
 use super::{KEY, client, client_of, send};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::door::HttpSettings;
 use poem::http::Method;
 use serde_json::json;
-use crate::door::HttpSettings;
 
 use super::stub::Stub;
 use super::{KEY, client, client_of, send};

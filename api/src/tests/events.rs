@@ -1,7 +1,7 @@
 //! Events, from the outside.
 
-use serde_json::{Value, json};
 use crate::door::AcceptSettings;
+use serde_json::{Value, json};
 
 use super::stub::Stub;
 use super::{Got, KEY, client, client_of, send};

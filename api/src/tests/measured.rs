@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::door::HttpSettings;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use poem::http::Method;
 use serde_json::json;
-use crate::door::HttpSettings;
 
 use super::stub::Stub;
 use super::{KEY, client_of, send};

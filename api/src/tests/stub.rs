@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::door::{AcceptSettings, Api, Authenticate, Events, HttpSettings, Limiter, Verdict};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use shared::access::{AuthError, Principal};
-use crate::door::{AcceptSettings, Api, Authenticate, Events, HttpSettings, Limiter, Verdict};
 use shared::accept::{Accepted, Refused};
+use shared::access::{AuthError, Principal};
 use shared::clock::Clock;
 use shared::domain::event::Event;
 use shared::domain::fault::{Fault, FaultCode};

@@ -38,14 +38,11 @@ impl Setting for StoreUrl {
         let with_database = |url: &ServerUrl| !url.database().is_empty();
         let postgres = ServerUrl::parse(text, &["postgres", "postgresql"]).filter(with_database);
         let mysql = ServerUrl::parse(text, &["mysql", "mariadb"]).filter(with_database);
-        postgres
-            .map(Self::Postgres)
-            .or(mysql.map(Self::Mysql))
-            .ok_or_else(|| {
-                "sqlite://./data/bellbuoy.db or postgres://user:password@host:5432/database \
+        postgres.map(Self::Postgres).or(mysql.map(Self::Mysql)).ok_or_else(|| {
+            "sqlite://./data/bellbuoy.db or postgres://user:password@host:5432/database \
              (a password with its special characters %-escaped)"
-                    .to_owned()
-            })
+                .to_owned()
+        })
     }
 
     fn print(&self) -> String {
@@ -64,7 +61,7 @@ impl Setting for StoreUrl {
 fn sqlite(path: &str) -> Result<StoreUrl, String> {
     if path.contains('?') {
         return Err(
-            "a path without parameters: journal, synchronous and timeouts are set by us".to_owned(),
+            "a path without parameters: journal, synchronous and timeouts are set by us".to_owned()
         );
     }
     if path.is_empty() || path.starts_with(":memory:") || path.ends_with('/') {

@@ -19,11 +19,7 @@ use super::{
 /// Adds what the file says. Values of unknown names are never shown: a mistyped `key` is a key.
 pub(super) fn read(text: &str, path: &Path, gathered: &mut Gathered) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader {
-        text,
-        path,
-        gathered,
-    };
+    let mut reader = Reader { text, path, gathered };
     if errors.is_empty() {
         reader.top(table.get_ref());
         return;
@@ -33,14 +29,9 @@ pub(super) fn read(text: &str, path: &Path, gathered: &mut Gathered) {
     for error in errors {
         // The error's own rendering would show the line, and with it perhaps a secret.
         let line = error.span().map(|span| reader.line(span.start));
-        let origin = Origin::File {
-            path: path.to_owned(),
-            line,
-        };
+        let origin = Origin::File { path: path.to_owned(), line };
         let right = format!("valid TOML ({})", error.message().replace('\n', ", "));
-        reader
-            .gathered
-            .mistake("configuration file", None, origin, right);
+        reader.gathered.mistake("configuration file", None, origin, right);
     }
 }
 
@@ -74,10 +65,7 @@ impl Reader<'_> {
             format!("no such section{}", suggest::hint(name, sections))
         } else {
             let names = fields().map(|field| field.name).chain([PROFILE_KEY]);
-            format!(
-                "no such setting outside of a section{}",
-                suggest::hint(name, names)
-            )
+            format!("no such setting outside of a section{}", suggest::hint(name, names))
         };
         self.mistake(name, key, right);
     }
@@ -87,10 +75,7 @@ impl Reader<'_> {
             return self.mistake(section.name, key, format!("a section: [{}]", section.name));
         };
         for (key, value) in table {
-            let found = section
-                .fields
-                .iter()
-                .find(|field| field.key == key.get_ref().as_ref());
+            let found = section.fields.iter().find(|field| field.key == key.get_ref().as_ref());
             match found {
                 Some(field) => self.setting(field, key, value),
                 None => {
@@ -130,9 +115,7 @@ impl Reader<'_> {
 
     fn give(&mut self, name: &str, text: String, key: &Key<'_>) {
         let origin = self.origin(key);
-        self.gathered
-            .values
-            .insert(name.to_owned(), Given { text, origin });
+        self.gathered.values.insert(name.to_owned(), Given { text, origin });
     }
 
     fn mistake(&mut self, name: &str, key: &Key<'_>, right: impl Into<String>) {
@@ -141,10 +124,7 @@ impl Reader<'_> {
     }
 
     fn origin(&self, key: &Key<'_>) -> Origin {
-        Origin::File {
-            path: self.path.to_owned(),
-            line: Some(self.line(key.span().start)),
-        }
+        Origin::File { path: self.path.to_owned(), line: Some(self.line(key.span().start)) }
     }
 
     fn line(&self, offset: usize) -> usize {

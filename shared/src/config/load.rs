@@ -82,12 +82,7 @@ impl Gathered {
         origin: Origin,
         right: impl Into<String>,
     ) {
-        self.mistakes.push(Mistake {
-            key: key.into(),
-            value,
-            origin,
-            right: right.into(),
-        });
+        self.mistakes.push(Mistake { key: key.into(), value, origin, right: right.into() });
     }
 }
 
@@ -100,25 +95,14 @@ pub(super) fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     for field in fields() {
         apply(field, &mut config, &mut gathered);
     }
-    let Gathered {
-        values,
-        mut mistakes,
-        incomplete,
-    } = gathered;
-    config.origins = values
-        .into_iter()
-        .map(|(name, given)| (name, given.origin))
-        .collect();
+    let Gathered { values, mut mistakes, incomplete } = gathered;
+    config.origins = values.into_iter().map(|(name, given)| (name, given.origin)).collect();
     // With a source missing, defaults would be blamed that somebody did change.
     if !incomplete {
         let spoiled: Vec<String> = mistakes.iter().map(|mistake| mistake.key.clone()).collect();
         mistakes.extend(validate::check(&config, &spoiled));
     }
-    if mistakes.is_empty() {
-        Ok(config)
-    } else {
-        Err(ConfigErrors(mistakes))
-    }
+    if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors(mistakes)) }
 }
 
 fn profile(gathered: &mut Gathered) -> Profile {
@@ -158,19 +142,10 @@ fn read_file(sources: &Sources, gathered: &mut Gathered) {
         Ok(text) => file::read(&text, &path, gathered),
         Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => {
-            let asked = if required {
-                format!(", as {origin} asks")
-            } else {
-                String::new()
-            };
+            let asked = if required { format!(", as {origin} asks") } else { String::new() };
             let right = format!("a TOML file that can be read{asked} ({error})");
             gathered.incomplete = true;
-            gathered.mistake(
-                "configuration file",
-                None,
-                Origin::File { path, line: None },
-                right,
-            );
+            gathered.mistake("configuration file", None, Origin::File { path, line: None }, right);
         }
     }
 }
@@ -185,13 +160,7 @@ fn read_environment(sources: &Sources, gathered: &mut Gathered) {
         }
         let origin = Origin::Variable(name.clone());
         if name == PROFILE {
-            gathered.values.insert(
-                PROFILE_KEY.to_owned(),
-                Given {
-                    text: text.clone(),
-                    origin,
-                },
-            );
+            gathered.values.insert(PROFILE_KEY.to_owned(), Given { text: text.clone(), origin });
             continue;
         }
         match known.get(name) {
@@ -236,13 +205,7 @@ fn read_variable(
         gathered.mistake(field.name, Some((field.mask)(&value)), origin, "UTF-8 text");
         return;
     }
-    gathered.values.insert(
-        field.name.to_owned(),
-        Given {
-            text: value,
-            origin,
-        },
-    );
+    gathered.values.insert(field.name.to_owned(), Given { text: value, origin });
 }
 
 /// The content without the line end that editors put there. Nothing in it is a mistake, not

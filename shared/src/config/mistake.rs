@@ -25,10 +25,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File { path, line: None } => write!(f, "{}", path.display()),
-            Self::File {
-                path,
-                line: Some(line),
-            } => write!(f, "{} line {line}", path.display()),
+            Self::File { path, line: Some(line) } => write!(f, "{} line {line}", path.display()),
             Self::Variable(name) => write!(f, "environment {name}"),
             Self::SecretFile(name) => write!(f, "file in environment {name}"),
         }

@@ -13,10 +13,7 @@ impl Setting for IpNet {
             .map_err(|_| "a network, like 10.0.0.0/8 or fd00::/8 (one address: /32 or /128)")?;
         // `10.1.2.3/8` is a slip as often as it means the network: let the operator say which.
         if network != network.trunc() {
-            return Err(format!(
-                "a network without host bits, like {}",
-                network.trunc()
-            ));
+            return Err(format!("a network without host bits, like {}", network.trunc()));
         }
         Ok(network)
     }

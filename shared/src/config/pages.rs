@@ -25,20 +25,12 @@ pub(super) fn env_example() -> String {
         Profile::Development
     ));
     for section in SECTIONS {
-        out.push_str(&format!(
-            "\n# ---- {} ----\n{}",
-            section.name,
-            comment(section.doc)
-        ));
+        out.push_str(&format!("\n# ---- {} ----\n{}", section.name, comment(section.doc)));
         for field in section.fields {
             let (development, production) = field.defaults();
             out.push_str(&format!("\n{}", comment(field.doc)));
             if development != production {
-                let production = if production.is_empty() {
-                    "not set"
-                } else {
-                    &production
-                };
+                let production = if production.is_empty() { "not set" } else { &production };
                 out.push_str(&format!("# In staging and production: {production}\n"));
             }
             out.push_str(&format!("#{}={development}\n", field.variable()));
@@ -63,11 +55,7 @@ pub(super) fn reference() -> String {
         Profile::KIND
     );
     for section in SECTIONS {
-        out.push_str(&format!(
-            "\n## {}\n\n{}\n\n",
-            section.name,
-            section.doc.trim()
-        ));
+        out.push_str(&format!("\n## {}\n\n{}\n\n", section.name, section.doc.trim()));
         out.push_str(
             "| key | environment | type | default | meaning |\n| --- | --- | --- | --- | --- |\n",
         );
@@ -85,11 +73,7 @@ fn row(field: &Field) -> String {
     } else {
         format!("{} / {}", code(&development), code(&production))
     };
-    let list = if field.form == Form::List {
-        "list of: "
-    } else {
-        ""
-    };
+    let list = if field.form == Form::List { "list of: " } else { "" };
     let secret = if field.secret { " (secret)" } else { "" };
     let meaning = field.doc.trim().replace('|', "\\|");
     let (name, variable, kind) = (field.name, field.variable(), field.kind);
@@ -97,11 +81,7 @@ fn row(field: &Field) -> String {
 }
 
 fn code(value: &str) -> String {
-    if value.is_empty() {
-        "none".to_owned()
-    } else {
-        format!("`{}`", value.replace('|', "\\|"))
-    }
+    if value.is_empty() { "none".to_owned() } else { format!("`{}`", value.replace('|', "\\|")) }
 }
 
 /// The text in lines of a comment.

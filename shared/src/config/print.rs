@@ -12,12 +12,7 @@ pub(super) fn toml(config: &Config) -> String {
         "# The configuration in effect, with where each value came from.\n\
          # Secrets are shown as ***, which is refused when it is read.\n",
     );
-    out.push_str(&line(
-        config,
-        PROFILE_KEY,
-        PROFILE_KEY,
-        &text(config.profile.as_str()),
-    ));
+    out.push_str(&line(config, PROFILE_KEY, PROFILE_KEY, &text(config.profile.as_str())));
     for section in SECTIONS {
         out.push_str(&format!("\n[{}]\n", section.name));
         for field in section.fields {
@@ -30,10 +25,7 @@ pub(super) fn toml(config: &Config) -> String {
 
 fn line(config: &Config, name: &str, key: &str, value: &str) -> String {
     // A comment ends with its line, whatever a path has in it.
-    let origin = config
-        .origin(name)
-        .to_string()
-        .replace(char::is_control, "");
+    let origin = config.origin(name).to_string().replace(char::is_control, "");
     format!("{key} = {value} # {origin}\n")
 }
 

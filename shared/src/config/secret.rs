@@ -79,12 +79,9 @@ impl Setting for SealKey {
     const SECRET: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
-        base64(text)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
-            .ok_or_else(|| {
-                "32 random bytes in base64, as `openssl rand -base64 32` prints them".to_owned()
-            })
+        base64(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(|| {
+            "32 random bytes in base64, as `openssl rand -base64 32` prints them".to_owned()
+        })
     }
 
     fn print(&self) -> String {

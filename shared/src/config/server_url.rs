@@ -18,9 +18,7 @@ impl ServerUrl {
         let named = url.host_str().is_some_and(|host| !host.is_empty());
         // The masked form of a URL is not a URL to connect to, see `Config::print`.
         let masked = url.password() == Some(HIDDEN)
-            || url
-                .query_pairs()
-                .any(|(name, value)| is_secret(&name) && value == HIDDEN);
+            || url.query_pairs().any(|(name, value)| is_secret(&name) && value == HIDDEN);
         (known && named && !masked).then_some(Self(url))
     }
 
@@ -43,18 +41,9 @@ impl ServerUrl {
         }
         if url.query_pairs().any(|(name, _)| is_secret(&name)) {
             let pairs: Vec<_> = self.0.query_pairs().collect();
-            url.query_pairs_mut()
-                .clear()
-                .extend_pairs(pairs.iter().map(|(name, value)| {
-                    (
-                        name.as_ref(),
-                        if is_secret(name) {
-                            HIDDEN
-                        } else {
-                            value.as_ref()
-                        },
-                    )
-                }));
+            url.query_pairs_mut().clear().extend_pairs(pairs.iter().map(|(name, value)| {
+                (name.as_ref(), if is_secret(name) { HIDDEN } else { value.as_ref() })
+            }));
         }
         url.to_string()
     }
@@ -75,9 +64,7 @@ impl fmt::Display for ServerUrl {
 /// Whether a query parameter of this name holds a secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["pass", "secret", "token", "key", "auth"]
-        .iter()
-        .any(|part| name.contains(part))
+    ["pass", "secret", "token", "key", "auth"].iter().any(|part| name.contains(part))
 }
 
 /// What may be shown of a text that should have been a URL but can't be read as one: where in
@@ -88,10 +75,7 @@ pub(super) fn mask_malformed(text: &str) -> String {
         None => (String::new(), text),
     };
     let harmless = !rest.contains([':', '@', '?', '&', '=']) && !scheme.contains([':', '@']);
-    let scheme_is_one = scheme
-        .trim_end_matches("://")
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric());
+    let scheme_is_one = scheme.trim_end_matches("://").bytes().all(|b| b.is_ascii_alphanumeric());
     match (harmless || rest.is_empty(), scheme_is_one) {
         (true, _) => quote(text),
         (false, true) => quote(&format!("{scheme}{HIDDEN}")),
@@ -154,11 +138,7 @@ impl Setting for HttpUrl {
     fn print(&self) -> String {
         // "http://host/" is how the URL standard writes what people write as "http://host".
         let plain_host = self.expose().path() == "/" && self.is_plain();
-        if plain_host {
-            self.base()
-        } else {
-            self.0.masked()
-        }
+        if plain_host { self.base() } else { self.0.masked() }
     }
 
     fn mask(text: &str) -> String {

@@ -176,10 +176,7 @@ impl<T: Setting> Setting for Vec<T> {
         let item = |(position, item): (usize, &str)| {
             let item = item.trim();
             if item.is_empty() {
-                return Err(format!(
-                    "a value between all commas (item {} is empty)",
-                    position + 1
-                ));
+                return Err(format!("a value between all commas (item {} is empty)", position + 1));
             }
             T::parse(item)
                 .map_err(|right| format!("each item {right} (item {} is not)", position + 1))

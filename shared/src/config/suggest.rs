@@ -72,10 +72,7 @@ mod tests {
         let names = ["http.listen", "delivery.concurrency", "cache.ttl"];
         assert_eq!(nearest("http.listn", names), Some("http.listen"));
         assert_eq!(nearest("http.Listen", names), Some("http.listen"));
-        assert_eq!(
-            nearest("worker.concurrency", names),
-            Some("delivery.concurrency")
-        );
+        assert_eq!(nearest("worker.concurrency", names), Some("delivery.concurrency"));
         assert_eq!(nearest("concurrency", names), Some("delivery.concurrency"));
         assert_eq!(nearest("http.something", names), None);
     }

@@ -31,10 +31,7 @@ impl Desk {
         let dir =
             std::env::temp_dir().join(format!("bellbuoy-config-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        let desk = Self {
-            dir,
-            env: BTreeMap::new(),
-        };
+        let desk = Self { dir, env: BTreeMap::new() };
         desk.file("bellbuoy.toml", toml);
         desk
     }
@@ -68,11 +65,7 @@ impl Desk {
     }
 
     fn sources(&self) -> Sources {
-        Sources {
-            file: None,
-            default_file: self.path(),
-            env: self.env.clone(),
-        }
+        Sources { file: None, default_file: self.path(), env: self.env.clone() }
     }
 
     fn load(&self) -> Result<Config, ConfigErrors> {
@@ -89,9 +82,7 @@ impl Desk {
 
     /// The message with the directory's name taken out of it.
     fn message(&self) -> String {
-        self.mistakes()
-            .to_string()
-            .replace(&format!("{}/", self.dir.display()), "")
+        self.mistakes().to_string().replace(&format!("{}/", self.dir.display()), "")
     }
 }
 
@@ -105,9 +96,6 @@ fn load_only(file: Option<&Path>, env: &[(&str, &str)]) -> Result<Config, Config
     Config::load(Sources {
         file: file.map(Path::to_owned),
         default_file: PathBuf::from("/nowhere/bellbuoy.toml"),
-        env: env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
+        env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     })
 }

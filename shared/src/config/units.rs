@@ -17,12 +17,7 @@ const TIME: [(&str, u64); 6] = [
 /// Ten years: what is longer is a slip, and would overflow where it is added to a clock.
 const LONGEST: u64 = 3_650 * 86_400_000_000;
 
-const SIZE: [(&str, u64); 4] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const SIZE: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// One terabyte: nothing that is held in memory is larger.
 const LARGEST: u64 = 1 << 40;
@@ -80,18 +75,15 @@ impl Setting for Duration {
         match scaled(text, &TIME) {
             Some(micros) if micros <= LONGEST => Ok(Self::from_micros(micros)),
             Some(_) => Err("a duration of at most 3650d".to_owned()),
-            None => Err(
-                "a whole number and a unit out of us, ms, s, m, h, d, like 250ms or 10m".to_owned(),
-            ),
+            None => {
+                Err("a whole number and a unit out of us, ms, s, m, h, d, like 250ms or 10m"
+                    .to_owned())
+            }
         }
     }
 
     fn print(&self) -> String {
-        in_units(
-            u64::try_from(self.as_micros()).unwrap_or(u64::MAX),
-            &TIME,
-            "s",
-        )
+        in_units(u64::try_from(self.as_micros()).unwrap_or(u64::MAX), &TIME, "s")
     }
 }
 

@@ -22,11 +22,7 @@ const ANY_PORT: u16 = 0;
 /// All that is wrong with how values are or fit together. What involves a setting that is
 /// already mistaken (`spoiled`) is left out: its default stands there, which nobody meant.
 pub(super) fn check(config: &Config, spoiled: &[String]) -> Vec<Mistake> {
-    let mut judge = Judge {
-        config,
-        spoiled,
-        mistakes: Vec::new(),
-    };
+    let mut judge = Judge { config, spoiled, mistakes: Vec::new() };
     engines(&mut judge);
     if config.profile.is_strict() {
         strict(&mut judge);
@@ -47,9 +43,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Notes a mistake of the first of these settings, unless all is `fine`.
     fn demand(&mut self, fine: bool, names: &[&str], right: impl Into<String>) {
-        let spoiled = names
-            .iter()
-            .any(|name| self.spoiled.iter().any(|other| other == name));
+        let spoiled = names.iter().any(|name| self.spoiled.iter().any(|other| other == name));
         let Some(field) = fields().find(|field| names.first() == Some(&field.name)) else {
             debug_assert!(false, "{names:?} begins with no setting");
             return;
@@ -77,15 +71,7 @@ fn engines(judge: &mut Judge<'_>) {
 
 /// Outside of development nothing insecure is started, by default or by wish.
 fn strict(judge: &mut Judge<'_>) {
-    let Config {
-        profile,
-        http,
-        store,
-        seal,
-        webhooks,
-        demo,
-        ..
-    } = judge.config;
+    let Config { profile, http, store, seal, webhooks, demo, .. } = judge.config;
 
     let right = format!("in {profile} an https URL, as we are reached from outside");
     judge.demand(http.public_url.is_https(), &["http.public_url"], right);
@@ -96,11 +82,7 @@ fn strict(judge: &mut Judge<'_>) {
     );
     judge.demand(seal.key.is_some(), &["seal.key"], right);
 
-    judge.demand(
-        !demo.enabled,
-        &["demo.enabled"],
-        format!("false in {profile}"),
-    );
+    judge.demand(!demo.enabled, &["demo.enabled"], format!("false in {profile}"));
 
     let right = format!("true in {profile}: an accepted event must survive a power cut");
     judge.demand(store.require_durable, &["store.require_durable"], right);
@@ -115,53 +97,24 @@ fn strict(judge: &mut Judge<'_>) {
 
 /// Settings that must fit one another.
 fn together(judge: &mut Judge<'_>) {
-    let Config {
-        http,
-        ops,
-        store,
-        accept,
-        delivery,
-        webhooks,
-        due,
-        worker,
-        registry,
-        ..
-    } = judge.config;
+    let Config { http, ops, store, accept, delivery, webhooks, due, worker, registry, .. } =
+        judge.config;
 
     let right = format!("another port than http.listen ({})", http.listen);
-    judge.demand(
-        !collide(http.listen, ops.listen),
-        &["ops.listen", "http.listen"],
-        right,
-    );
+    judge.demand(!collide(http.listen, ops.listen), &["ops.listen", "http.listen"], right);
 
     let right = format!("at most store.max_connections ({})", store.max_connections);
     let fine = store.min_connections <= store.max_connections;
-    judge.demand(
-        fine,
-        &["store.min_connections", "store.max_connections"],
-        right,
-    );
+    judge.demand(fine, &["store.min_connections", "store.max_connections"], right);
 
-    let right = format!(
-        "at most store.statement_timeout ({})",
-        store.statement_timeout.print()
-    );
+    let right = format!("at most store.statement_timeout ({})", store.statement_timeout.print());
     let fine = store.lock_timeout <= store.statement_timeout;
-    judge.demand(
-        fine,
-        &["store.lock_timeout", "store.statement_timeout"],
-        right,
-    );
+    judge.demand(fine, &["store.lock_timeout", "store.statement_timeout"], right);
 
     let limit = http.request_timeout.print();
     let right = format!("less than http.request_timeout ({limit}), or no 503 can be answered");
     let fine = accept.commit_timeout < http.request_timeout;
-    judge.demand(
-        fine,
-        &["accept.commit_timeout", "http.request_timeout"],
-        right,
-    );
+    judge.demand(fine, &["accept.commit_timeout", "http.request_timeout"], right);
 
     let right = format!("at most http.max_body ({})", http.max_body.print());
     let fine = accept.max_payload <= http.max_body;
@@ -174,11 +127,7 @@ fn together(judge: &mut Judge<'_>) {
     judge.demand(fine, &["webhooks.timeout", "delivery.claim"], right);
 
     let right = format!("at least due.interval ({})", due.interval.print());
-    judge.demand(
-        due.grace >= due.interval,
-        &["due.grace", "due.interval"],
-        right,
-    );
+    judge.demand(due.grace >= due.interval, &["due.grace", "due.interval"], right);
 
     let limit = accept.commit_timeout.print();
     let right = format!("at least accept.commit_timeout ({limit}), or slow commits are passed by");
@@ -190,10 +139,7 @@ fn together(judge: &mut Judge<'_>) {
     judge.demand(fine, &["registry.dead_after", "registry.beat"], right);
 
     let queues = &worker.queues;
-    let once = queues
-        .iter()
-        .enumerate()
-        .all(|(at, queue)| !queues[..at].contains(queue));
+    let once = queues.iter().enumerate().all(|(at, queue)| !queues[..at].contains(queue));
     let right = "at least one queue, each once";
     judge.demand(once && !queues.is_empty(), &["worker.queues"], right);
 }

@@ -61,7 +61,9 @@ impl Name {
         let mut tokens = scan::scan(source)?.into_iter();
         match (tokens.next().map(|token| token.kind), tokens.next()) {
             (Some(scan::Kind::Name(path)), None) => Ok(Self(path)),
-            _ => Err(ConditionError::at(source, 0, "expected one name, such as event.payload.host")),
+            _ => {
+                Err(ConditionError::at(source, 0, "expected one name, such as event.payload.host"))
+            }
         }
     }
 
@@ -137,13 +139,7 @@ impl Condition {
 
     /// Evaluates every part, also those that `holds` would skip, and says why the result is so.
     pub fn explain(&self, event: &Subject<'_>, now: Time) -> Result<Explanation, EvalError> {
-        explain::explain(
-            &self.inner.source,
-            &self.inner.root,
-            &self.inner.paths,
-            event,
-            now,
-        )
+        explain::explain(&self.inner.source, &self.inner.root, &self.inner.paths, event, now)
     }
 
     /// What an event must fulfil for this condition to be able to hold; each entry is necessary.
@@ -160,9 +156,7 @@ impl Condition {
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Condition")
-            .field(&self.inner.source)
-            .finish()
+        f.debug_tuple("Condition").field(&self.inner.source).finish()
     }
 }
 
@@ -170,11 +164,7 @@ impl ConditionError {
     /// An error at a byte offset of the source.
     fn at(source: &str, offset: usize, message: impl Into<String>) -> Self {
         let before = source.char_indices().take_while(|(i, _)| *i < offset);
-        Self {
-            position: before.count() + 1,
-            message: message.into(),
-            hint: None,
-        }
+        Self { position: before.count() + 1, message: message.into(), hint: None }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -74,9 +74,16 @@ pub struct NewDelivery {
 
 impl NewDelivery {
     /// The delivery of `notification` to `target`.
-    pub fn new(notification: NotificationId, channel: Channel, target: EndpointId, rung: i64, round: i64) -> Self {
+    pub fn new(
+        notification: NotificationId,
+        channel: Channel,
+        target: EndpointId,
+        rung: i64,
+        round: i64,
+    ) -> Self {
         let number = channel.number().to_be_bytes();
-        let parts: [&[u8]; 4] = [&number, target.bytes(), &rung.to_be_bytes(), &round.to_be_bytes()];
+        let parts: [&[u8]; 4] =
+            [&number, target.bytes(), &rung.to_be_bytes(), &round.to_be_bytes()];
         let id = DeliveryId(derived(notification.0, "delivery", &parts));
         Self { id, notification, channel, target, rung, round }
     }

@@ -172,7 +172,12 @@ pub struct Decision {
 }
 
 /// Decides on events in the order of their receipt, changing the groups that they belong to.
-pub fn decide(set: &RuleSet, looked: &[&Looked], groups: &mut BTreeMap<GroupId, GroupState>, now: Time) -> Decision {
+pub fn decide(
+    set: &RuleSet,
+    looked: &[&Looked],
+    groups: &mut BTreeMap<GroupId, GroupState>,
+    now: Time,
+) -> Decision {
     let mut decision = Decision::default();
     let mut ordered = looked.to_vec();
     ordered.sort_by_key(|one| (one.received_at, one.event));
@@ -235,7 +240,12 @@ fn decide_match(
     if let Some((reason, until)) = held {
         group.suppressed += 1;
         let alert = group.alert.as_ref().map(|alert| alert.id);
-        return MatchRecord { reason: Some(reason), until, alert, ..record(rule, event, MatchOutcome::Suppressed) };
+        return MatchRecord {
+            reason: Some(reason),
+            until,
+            alert,
+            ..record(rule, event, MatchOutcome::Suppressed)
+        };
     }
     let keep = rule.rule.body.suppression.map_or(0, |window| window.count as usize);
     group.rang(at, keep);
@@ -261,7 +271,8 @@ fn decide_match(
 fn notification(rule: &CompiledRule, event: EventId, alert: &Alert) -> NewNotification {
     let body = &rule.rule.body;
     let origin = Origin::Event;
-    let parts: [&[u8]; 3] = [&origin.number().to_be_bytes(), rule.rule.id.bytes(), &alert.round.to_be_bytes()];
+    let parts: [&[u8]; 3] =
+        [&origin.number().to_be_bytes(), rule.rule.id.bytes(), &alert.round.to_be_bytes()];
     NewNotification {
         id: NotificationId(derived(event.0, "notification", &parts)),
         origin,

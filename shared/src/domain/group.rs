@@ -104,7 +104,10 @@ mod tests {
 
     #[test]
     fn the_window_slides() {
-        assert_eq!(run(2, 10, &[0, 1, 2, 9, 10, 11, 12]), [true, true, false, false, true, true, false]);
+        assert_eq!(
+            run(2, 10, &[0, 1, 2, 9, 10, 11, 12]),
+            [true, true, false, false, true, true, false]
+        );
         assert_eq!(run(1, 60, &[0, 59, 60, 119, 120]), [true, false, true, false, true]);
         assert_eq!(run(3, 5, &[7; 6]), [true, true, true, false, false, false]);
     }
@@ -135,11 +138,23 @@ mod tests {
         for _ in 0..200 {
             let (count, seconds) = (next(4) as u32 + 1, next(20) as u32 + 1);
             let mut now = 0;
-            let times: Vec<i64> = (0..100).map(|_| { now += next(6) as i64; now }).collect();
-            let rang: Vec<i64> =
-                run(count, seconds, &times).iter().zip(&times).filter(|(rang, _)| **rang).map(|(_, at)| *at).collect();
+            let times: Vec<i64> = (0..100)
+                .map(|_| {
+                    now += next(6) as i64;
+                    now
+                })
+                .collect();
+            let rang: Vec<i64> = run(count, seconds, &times)
+                .iter()
+                .zip(&times)
+                .filter(|(rang, _)| **rang)
+                .map(|(_, at)| *at)
+                .collect();
             for start in &rang {
-                let within = rang.iter().filter(|at| (*start..*start + i64::from(seconds)).contains(*at)).count();
+                let within = rang
+                    .iter()
+                    .filter(|at| (*start..*start + i64::from(seconds)).contains(*at))
+                    .count();
                 assert!(within <= count as usize, "{within} of {count} in {seconds}");
             }
         }

@@ -58,7 +58,8 @@ impl PlainKey {
     /// Reads `bb_<12 hex>_<64 hex>`.
     pub fn parse(text: &str) -> Option<Self> {
         let (prefix, secret) = text.strip_prefix("bb_")?.split_once('_')?;
-        let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let hex =
+            |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
         (hex(prefix, 12) && hex(secret, 64))
             .then(|| Self { prefix: prefix.to_owned(), secret: secret.to_owned() })
     }
@@ -113,7 +114,14 @@ mod tests {
         assert!(key.is(&again) && !key.is(&PlainKey::fresh()));
         assert!(key.is_valid(Time::from_micros(9)) && !key.is_valid(Time::from_micros(10)));
         assert!(key.may(Scope::EventsWrite) && !key.may(Scope::Read));
-        for bad in ["", "bb_", "bb_12_34", "xx_000000000000_00", &plain.text()[1..], &format!("{}0", plain.text())] {
+        for bad in [
+            "",
+            "bb_",
+            "bb_12_34",
+            "xx_000000000000_00",
+            &plain.text()[1..],
+            &format!("{}0", plain.text()),
+        ] {
             assert!(PlainKey::parse(bad).is_none(), "{bad}");
         }
     }

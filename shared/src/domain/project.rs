@@ -33,8 +33,10 @@ pub struct Project {
     pub created_at: Time,
 }
 
-const RESERVED: [&str; 12] =
-    ["admin", "api", "app", "bellbuoy", "docs", "health", "mail", "platform", "root", "static", "status", "www"];
+const RESERVED: [&str; 12] = [
+    "admin", "api", "app", "bellbuoy", "docs", "health", "mail", "platform", "root", "static",
+    "status", "www",
+];
 
 /// What is wrong with a slug; `None` when nothing is.
 pub fn slug_fault(slug: &str) -> Option<&'static str> {
@@ -55,7 +57,14 @@ mod tests {
 
     #[test]
     fn slugs() {
-        for (slug, fine) in [("acme", true), ("a-1", true), ("ab", false), ("Acme", false), ("api", false), ("a b c", false)] {
+        for (slug, fine) in [
+            ("acme", true),
+            ("a-1", true),
+            ("ab", false),
+            ("Acme", false),
+            ("api", false),
+            ("a b c", false),
+        ] {
             assert_eq!(slug_fault(slug).is_none(), fine, "{slug}");
         }
         assert!(slug_fault(&"a".repeat(49)).is_some());

@@ -59,7 +59,8 @@ mod tests {
         assert_eq!(next(&attempt(Outcome::Permanent), 1), Next::Dead(Reason::Refused));
         let gone = Attempt { reason: Some(Reason::TargetGone), ..attempt(Outcome::Permanent) };
         assert_eq!(next(&gone, 1), Next::Dead(Reason::TargetGone));
-        let slow = Attempt { retry_after: Some(Duration::from_secs(77)), ..attempt(Outcome::Throttled) };
+        let slow =
+            Attempt { retry_after: Some(Duration::from_secs(77)), ..attempt(Outcome::Throttled) };
         assert_eq!(next(&slow, 1), Next::Retry(at(177)));
         assert_eq!(next(&attempt(Outcome::Throttled), 1), Next::Retry(at(105)));
         assert_eq!(next(&slow, 3), Next::Dead(Reason::AttemptsSpent));

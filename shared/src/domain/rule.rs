@@ -92,12 +92,20 @@ impl RuleBody {
                 faults.push(Fault::new("suppression.count", FaultCode::Invalid, "1 to 1000"));
             }
             if !(1..=31 * 86_400).contains(&window.seconds) {
-                faults.push(Fault::new("suppression.seconds", FaultCode::Invalid, "1 to 2678400 (31 days)"));
+                faults.push(Fault::new(
+                    "suppression.seconds",
+                    FaultCode::Invalid,
+                    "1 to 2678400 (31 days)",
+                ));
             }
         }
         for (at, path) in self.group_by.iter().enumerate() {
             if let Err(error) = Name::parse(path) {
-                faults.push(Fault::new(format!("group_by[{at}]"), FaultCode::Invalid, error.to_string()));
+                faults.push(Fault::new(
+                    format!("group_by[{at}]"),
+                    FaultCode::Invalid,
+                    error.to_string(),
+                ));
             }
         }
         faults

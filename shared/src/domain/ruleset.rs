@@ -49,7 +49,8 @@ pub struct People {
 
 impl People {
     fn chosen_by(&self, rule: &Rule) -> Vec<UserId> {
-        let by_role = rule.body.target_roles.iter().filter_map(|role| self.roles.get(role)).flatten();
+        let by_role =
+            rule.body.target_roles.iter().filter_map(|role| self.roles.get(role)).flatten();
         let named = rule.body.target_users.iter().filter(|user| self.active.contains(user));
         let chosen: BTreeSet<UserId> = by_role.chain(named).copied().collect();
         chosen.into_iter().collect()
@@ -88,10 +89,12 @@ impl RuleSet {
 
     fn add(&mut self, rule: CompiledRule) {
         let place = self.rules.len();
-        let demanded = rule.condition.demands().into_iter().find(|demand| demand.path == "event.type");
+        let demanded =
+            rule.condition.demands().into_iter().find(|demand| demand.path == "event.type");
         match demanded {
             Some(demand) => {
-                let types: BTreeSet<&str> = demand.any_of.iter().filter_map(|value| value.as_str()).collect();
+                let types: BTreeSet<&str> =
+                    demand.any_of.iter().filter_map(|value| value.as_str()).collect();
                 for kind in types {
                     self.by_type.entry(kind.to_owned()).or_default().push(place);
                 }

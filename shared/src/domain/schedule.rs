@@ -25,7 +25,11 @@ words! {
 
 /// The tick of a schedule at a time; unique by both.
 pub fn tick_id(schedule: Uuid, due_at: Time) -> TickId {
-    TickId(derived(crate::id::floor(due_at), "tick", &[schedule.as_bytes(), &due_at.micros().to_be_bytes()]))
+    TickId(derived(
+        crate::id::floor(due_at),
+        "tick",
+        &[schedule.as_bytes(), &due_at.micros().to_be_bytes()],
+    ))
 }
 
 /// The first time after `now` on the grid that `next` and `every` make: what was missed is caught up once.
@@ -43,7 +47,9 @@ mod tests {
     fn missed_ticks_are_caught_up_once() {
         let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
         let every = Duration::from_secs(30);
-        for (next, now, then) in [(0, 0, 30), (0, 29, 30), (0, 30, 60), (0, 3600, 3630), (60, 10, 90)] {
+        for (next, now, then) in
+            [(0, 0, 30), (0, 29, 30), (0, 30, 60), (0, 3600, 3630), (60, 10, 90)]
+        {
             assert_eq!(next_after(at(next), every, at(now)), at(then), "{next} at {now}");
         }
     }

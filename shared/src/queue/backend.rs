@@ -57,21 +57,33 @@ impl Backend for JobBackend {
     type Task = Task<Reservation>;
     type Error = QueueError;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), QueueError>> {
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), QueueError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, QueueError>>> {
-        let fetch = self
-            .fetch
-            .get_or_insert_with(|| fetch(Arc::clone(&self.engine), self.taking.clone()).boxed().into());
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, QueueError>>> {
+        let fetch = self.fetch.get_or_insert_with(|| {
+            fetch(Arc::clone(&self.engine), self.taking.clone()).boxed().into()
+        });
         let batch = ready!(fetch.poll_unpin(cx));
         self.fetch = None;
         let reservation = batch.map(|batch| self.holder.hold(batch));
         Poll::Ready(reservation.map(|reservation| Ok(TaskBuilder::new(reservation).build())))
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), QueueError>> {
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), QueueError>> {
         self.taking.stop.cancel();
         // A reservation may be under way: what it brings goes straight back.
         if let Some(fetch) = &mut self.fetch {
@@ -183,7 +195,11 @@ async fn renew(holder: std::sync::Weak<Holder>) {
                 let mut held = holder.leases();
                 let lost = lost.iter().filter(|lease| held.remove(lease).is_some()).count();
                 if lost > 0 {
-                    tracing::warn!(queue = holder.queue.as_str(), lost, "leases were lost; their jobs may run again, which harms nothing");
+                    tracing::warn!(
+                        queue = holder.queue.as_str(),
+                        lost,
+                        "leases were lost; their jobs may run again, which harms nothing"
+                    );
                 }
             }
             Err(error) => tracing::debug!(%error, "leases were not renewed"),
@@ -191,7 +207,11 @@ async fn renew(holder: std::sync::Weak<Holder>) {
     }
 }
 
-async fn settle(engine: Arc<dyn Queue>, queue: QueueName, mut done: mpsc::UnboundedReceiver<LeaseId>) {
+async fn settle(
+    engine: Arc<dyn Queue>,
+    queue: QueueName,
+    mut done: mpsc::UnboundedReceiver<LeaseId>,
+) {
     let mut leases = Vec::new();
     while done.recv_many(&mut leases, 256).await > 0 {
         if let Err(error) = engine.settle(queue, std::mem::take(&mut leases)).await {
@@ -218,7 +238,12 @@ impl Reservation {
     ///
     /// # Errors
     /// When the engine does not answer; the jobs come back when the lease ends.
-    pub async fn release(&self, jobs: Vec<JobId>, after: Duration, spent: bool) -> Result<(), QueueError> {
+    pub async fn release(
+        &self,
+        jobs: Vec<JobId>,
+        after: Duration,
+        spent: bool,
+    ) -> Result<(), QueueError> {
         self.holder.engine.release(self.holder.queue, self.lease, jobs, after, spent).await
     }
 

@@ -138,8 +138,11 @@ impl Store {
             Box::pin(async move {
                 record(tx, &work.settled, now).await?;
                 snooze(tx, &work.snoozed, now).await?;
-                let closed: Vec<(ProjectId, DueKind, Uuid)> =
-                    work.closed.iter().map(|(project, token)| (*project, DueKind::Claim, *token)).collect();
+                let closed: Vec<(ProjectId, DueKind, Uuid)> = work
+                    .closed
+                    .iter()
+                    .map(|(project, token)| (*project, DueKind::Claim, *token))
+                    .collect();
                 delete_due(tx, &closed).await.map(|_| ())
             })
         })
@@ -150,7 +153,13 @@ impl Store {
     ///
     /// # Errors
     /// When none was claimed.
-    pub async fn claim_deliveries(&self, project: ProjectId, ids: &[DeliveryId], terms: ClaimTerms, now: Time) -> Result<Vec<Claimed>> {
+    pub async fn claim_deliveries(
+        &self,
+        project: ProjectId,
+        ids: &[DeliveryId],
+        terms: ClaimTerms,
+        now: Time,
+    ) -> Result<Vec<Claimed>> {
         let ids = ids.to_vec();
         self.write("claim_deliveries", move |tx| {
             let ids = ids.clone();
@@ -171,7 +180,14 @@ impl Store {
     ///
     /// # Errors
     /// When nothing was taken.
-    pub async fn take_due(&self, project: ProjectId, open: Open, terms: ClaimTerms, allowed: i64, now: Time) -> Result<Taken> {
+    pub async fn take_due(
+        &self,
+        project: ProjectId,
+        open: Open,
+        terms: ClaimTerms,
+        allowed: i64,
+        now: Time,
+    ) -> Result<Taken> {
         self.write("take_due", move |tx| {
             Box::pin(async move {
                 let due = take_due(tx, project, open, now, terms.limit as i64).await?;
@@ -205,7 +221,13 @@ impl Wanted {
 }
 
 /// Claims what is where it is wanted; answers each with the number of attempts made so far.
-async fn claim(tx: &mut Tx, project: ProjectId, wanted: &[Wanted], terms: &ClaimTerms, now: Time) -> Result<Vec<(DeliveryId, i64)>> {
+async fn claim(
+    tx: &mut Tx,
+    project: ProjectId,
+    wanted: &[Wanted],
+    terms: &ClaimTerms,
+    now: Time,
+) -> Result<Vec<(DeliveryId, i64)>> {
     let mine = change!(
         tx,
         lite "UPDATE deliveries SET state = $1, claim_token = $2, updated_at = $3
@@ -233,22 +255,33 @@ async fn claim(tx: &mut Tx, project: ProjectId, wanted: &[Wanted], terms: &Claim
     Ok(mine)
 }
 
-async fn take(tx: &mut Tx, project: ProjectId, due: &[Due], terms: &ClaimTerms, allowed: i64, now: Time) -> Result<Taken> {
+async fn take(
+    tx: &mut Tx,
+    project: ProjectId,
+    due: &[Due],
+    terms: &ClaimTerms,
+    allowed: i64,
+    now: Time,
+) -> Result<Taken> {
     let is_tick = |one: &&Due| one.kind == DueKind::Tick;
     let ticks = due.iter().filter(is_tick).map(|one| crate::id::TickId(one.row)).collect();
     let (lost, ready): (Vec<&Due>, Vec<&Due>) =
         due.iter().filter(|one| !is_tick(one)).partition(|one| one.kind == DueKind::Claim);
     let wanted: Vec<Wanted> = ready.iter().flat_map(|one| Wanted::of(one)).collect();
     let lost: Vec<Wanted> = lost.iter().flat_map(|one| Wanted::of(one)).collect();
-    let all: Vec<Wanted> = wanted.into_iter().chain(lost.iter().map(|one| Wanted { ..*one })).collect();
+    let all: Vec<Wanted> =
+        wanted.into_iter().chain(lost.iter().map(|one| Wanted { ..*one })).collect();
     let lost: std::collections::HashSet<DeliveryId> = lost.iter().map(|one| one.id).collect();
     let mine = claim(tx, project, &all, terms, now).await?;
     // What an expired claim held was perhaps sent: that is an attempt whose outcome nobody knows.
-    let unknown: Vec<(DeliveryId, i64)> = mine.iter().filter(|(id, _)| lost.contains(id)).copied().collect();
+    let unknown: Vec<(DeliveryId, i64)> =
+        mine.iter().filter(|(id, _)| lost.contains(id)).copied().collect();
     let expired = unknown.len();
     record_unknown(tx, project, &unknown, terms.token, allowed, now).await?;
-    let count = |(id, made): (DeliveryId, i64)| (id, if lost.contains(&id) { made + 1 } else { made });
-    let mine: Vec<(DeliveryId, i64)> = mine.into_iter().map(count).filter(|(_, made)| *made < allowed).collect();
+    let count =
+        |(id, made): (DeliveryId, i64)| (id, if lost.contains(&id) { made + 1 } else { made });
+    let mine: Vec<(DeliveryId, i64)> =
+        mine.into_iter().map(count).filter(|(_, made)| *made < allowed).collect();
     Ok(Taken { deliveries: load(tx, project, mine, terms).await?, ticks, expired, rows: due.len() })
 }
 
@@ -261,23 +294,35 @@ async fn record_unknown(
     allowed: i64,
     now: Time,
 ) -> Result<()> {
-    let attempt = |number: i64| Attempt {
-        outcome: Outcome::Unknown,
-        status_code: None,
-        detail: Some("the worker was gone before it could say".into()),
-        reason: None,
-        retry_after: None,
-        started_at: now,
-        took: Duration::ZERO,
-    }
-    .numbered(number);
-    let rows: Vec<(DeliveryId, Numbered)> = lost.iter().map(|(id, made)| (*id, attempt(made + 1))).collect();
+    let attempt = |number: i64| {
+        Attempt {
+            outcome: Outcome::Unknown,
+            status_code: None,
+            detail: Some("the worker was gone before it could say".into()),
+            reason: None,
+            retry_after: None,
+            started_at: now,
+            took: Duration::ZERO,
+        }
+        .numbered(number)
+    };
+    let rows: Vec<(DeliveryId, Numbered)> =
+        lost.iter().map(|(id, made)| (*id, attempt(made + 1))).collect();
     let states: Vec<Row> = rows
         .iter()
         .map(|(id, one)| {
             let over = one.number >= allowed;
             let state = if over { DeliveryState::Unknown } else { DeliveryState::Claimed };
-            Row { project, id: *id, token, number: one.number, attempt: one.attempt.clone(), state, reason: None, keep: !over }
+            Row {
+                project,
+                id: *id,
+                token,
+                number: one.number,
+                attempt: one.attempt.clone(),
+                state,
+                reason: None,
+                keep: !over,
+            }
         })
         .collect();
     write(tx, &states, now).await.map(|_| ())
@@ -329,13 +374,21 @@ async fn record(tx: &mut Tx, settled: &[Settled], now: Time) -> Result<()> {
         .iter()
         .filter(|one| written.contains(&one.id))
         .filter_map(|one| match one.next {
-            Next::Retry(at) => Some(Due { project: one.project, kind: DueKind::Retry, row: one.id.0, at, data: None }),
+            Next::Retry(at) => Some(Due {
+                project: one.project,
+                kind: DueKind::Retry,
+                row: one.id.0,
+                at,
+                data: None,
+            }),
             Next::Delivered | Next::Dead(_) => None,
         })
         .collect();
     insert_due(tx, &retries).await?;
-    let late: Vec<&Settled> =
-        settled.iter().filter(|one| one.next == Next::Delivered && !written.contains(&one.id)).collect();
+    let late: Vec<&Settled> = settled
+        .iter()
+        .filter(|one| one.next == Next::Delivered && !written.contains(&one.id))
+        .collect();
     arrive_late(tx, &late, now).await
 }
 
@@ -358,13 +411,23 @@ async fn snooze(tx: &mut Tx, snoozed: &[Snoozed], now: Time) -> Result<()> {
             Uuid = |one| one.token,
         }
     );
-    let due = |one: &Snoozed| Due { project: one.project, kind: DueKind::Retry, row: one.id.0, at: one.until, data: None };
+    let due = |one: &Snoozed| Due {
+        project: one.project,
+        kind: DueKind::Retry,
+        row: one.id.0,
+        at: one.until,
+        data: None,
+    };
     let rows: Vec<Due> = snoozed.iter().filter(|one| mine.contains(&(one.id,))).map(due).collect();
     insert_due(tx, &rows).await
 }
 
 /// Writes states and attempts; answers whose claim still held.
-async fn write(tx: &mut Tx, rows: &[Row], now: Time) -> Result<std::collections::HashSet<DeliveryId>> {
+async fn write(
+    tx: &mut Tx,
+    rows: &[Row],
+    now: Time,
+) -> Result<std::collections::HashSet<DeliveryId>> {
     let (first, later): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|one| one.number == 1);
     let mut written: std::collections::HashSet<DeliveryId> = std::collections::HashSet::new();
     let firsts = change!(
@@ -419,7 +482,8 @@ async fn write(tx: &mut Tx, rows: &[Row], now: Time) -> Result<std::collections:
             Uuid = |one| one.token,
         }
     );
-    let laters: std::collections::HashSet<DeliveryId> = laters.into_iter().map(|(id,)| id).collect();
+    let laters: std::collections::HashSet<DeliveryId> =
+        laters.into_iter().map(|(id,)| id).collect();
     let kept: Vec<&&Row> = later.iter().filter(|one| laters.contains(&one.id)).collect();
     insert!(
         tx,
@@ -483,7 +547,12 @@ type Loaded = (
 );
 
 /// Reads what the claimed deliveries say.
-async fn load(tx: &mut Tx, project: ProjectId, mine: Vec<(DeliveryId, i64)>, terms: &ClaimTerms) -> Result<Vec<Claimed>> {
+async fn load(
+    tx: &mut Tx,
+    project: ProjectId,
+    mine: Vec<(DeliveryId, i64)>,
+    terms: &ClaimTerms,
+) -> Result<Vec<Claimed>> {
     let made: std::collections::HashMap<DeliveryId, i64> = mine.iter().copied().collect();
     let ids: Vec<DeliveryId> = mine.iter().map(|(id, _)| *id).collect();
     let rows = rows_in!(
@@ -507,9 +576,23 @@ async fn load(tx: &mut Tx, project: ProjectId, mine: Vec<(DeliveryId, i64)>, ter
         events.insert(event.id, event);
     }
     let claimed = |row: Loaded| {
-        let (id, target, notification, title, body, priority, alert, round, rule, version, created_at, origin) = row;
-        let priority = Priority::from_number(priority)
-            .ok_or_else(|| StoreError::Corrupt(format!("priority of notification {notification}")))?;
+        let (
+            id,
+            target,
+            notification,
+            title,
+            body,
+            priority,
+            alert,
+            round,
+            rule,
+            version,
+            created_at,
+            origin,
+        ) = row;
+        let priority = Priority::from_number(priority).ok_or_else(|| {
+            StoreError::Corrupt(format!("priority of notification {notification}"))
+        })?;
         let event = events.get(&EventId(origin)).map(|event| ContentEvent {
             id: event.id,
             kind: event.kind.clone(),
@@ -518,7 +601,8 @@ async fn load(tx: &mut Tx, project: ProjectId, mine: Vec<(DeliveryId, i64)>, ter
             payload: event.payload.clone(),
         });
         let rule = rule.zip(version);
-        let content = Content { notification, title, body, priority, alert, round, rule, created_at, event };
+        let content =
+            Content { notification, title, body, priority, alert, round, rule, created_at, event };
         let number = made.get(&id).copied().unwrap_or(0) + 1;
         Ok(Claimed { project, id, token: terms.token, until: terms.until, number, target, content })
     };

@@ -41,18 +41,30 @@ pub struct Due {
 
 impl Due {
     /// The row that ends a claim of `deliveries`; none when nothing is claimed.
-    pub fn claim(project: ProjectId, terms: &ClaimTerms, deliveries: &[DeliveryId]) -> Option<Self> {
+    pub fn claim(
+        project: ProjectId,
+        terms: &ClaimTerms,
+        deliveries: &[DeliveryId],
+    ) -> Option<Self> {
         let data: Vec<u8> = deliveries.iter().flat_map(|id| *id.0.as_bytes()).collect();
         let kind = DueKind::Claim;
-        (!data.is_empty()).then_some(Self { project, kind, row: terms.token, at: terms.until, data: Some(data) })
+        (!data.is_empty()).then_some(Self {
+            project,
+            kind,
+            row: terms.token,
+            at: terms.until,
+            data: Some(data),
+        })
     }
 
     /// The deliveries that it is about.
     pub fn deliveries(&self) -> Vec<DeliveryId> {
         match (&self.data, self.kind) {
-            (Some(data), DueKind::Claim) => {
-                data.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()).map(DeliveryId).collect()
-            }
+            (Some(data), DueKind::Claim) => data
+                .chunks_exact(16)
+                .filter_map(|id| Uuid::from_slice(id).ok())
+                .map(DeliveryId)
+                .collect(),
             _ => vec![DeliveryId(self.row)],
         }
     }
@@ -70,7 +82,10 @@ pub(super) async fn insert_due(tx: &mut Tx, rows: &[Due]) -> Result<()> {
 }
 
 /// Deletes rows; answers which were there.
-pub(super) async fn delete_due(tx: &mut Tx, rows: &[(ProjectId, DueKind, Uuid)]) -> Result<Vec<Uuid>> {
+pub(super) async fn delete_due(
+    tx: &mut Tx,
+    rows: &[(ProjectId, DueKind, Uuid)],
+) -> Result<Vec<Uuid>> {
     let gone = change!(
         tx,
         lite "DELETE FROM due WHERE project_id = $1 AND kind = $2 AND row_id = $3 RETURNING row_id",
@@ -99,7 +114,13 @@ pub struct Open {
 }
 
 /// The oldest rows of a project that are due, locked; what another worker is about to take is left to it.
-pub(super) async fn take_due(tx: &mut Tx, project: ProjectId, open: Open, now: Time, limit: i64) -> Result<Vec<Due>> {
+pub(super) async fn take_due(
+    tx: &mut Tx,
+    project: ProjectId,
+    open: Open,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<Due>> {
     let rows = sql!(
         tx, fetch_all as Row,
         lite "SELECT project_id, kind, row_id, at, data FROM due
@@ -114,7 +135,8 @@ pub(super) async fn take_due(tx: &mut Tx, project: ProjectId, open: Open, now: T
     };
     // A kind that only a newer build knows is left to it.
     let due: Vec<Due> = rows.into_iter().filter_map(due).collect();
-    let keys: Vec<(ProjectId, DueKind, Uuid)> = due.iter().map(|one| (one.project, one.kind, one.row)).collect();
+    let keys: Vec<(ProjectId, DueKind, Uuid)> =
+        due.iter().map(|one| (one.project, one.kind, one.row)).collect();
     delete_due(tx, &keys).await?;
     Ok(due)
 }

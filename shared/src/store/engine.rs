@@ -214,8 +214,13 @@ pub(super) fn in_text(head: &str, before: usize, ids: usize, tail: &str) -> Stri
 #[derive(Clone)]
 pub(super) enum Engine {
     /// One writer, a pool of readers.
-    Sqlite { writer: Writer, readers: SqlitePool },
-    Postgres { pool: PgPool },
+    Sqlite {
+        writer: Writer,
+        readers: SqlitePool,
+    },
+    Postgres {
+        pool: PgPool,
+    },
 }
 
 /// What a verb does with its transaction.
@@ -390,18 +395,25 @@ impl From<sqlx::Error> for StoreError {
                     Self::Again(cause.message().to_owned())
                 }
                 // Cancelled by a timeout, shutting down, starting up, too many connections, disk full.
-                Some("57014" | "57P01" | "57P02" | "57P03" | "53300" | "53100" | "53200" | "13") => {
-                    Self::Unavailable(cause.message().to_owned())
-                }
+                Some(
+                    "57014" | "57P01" | "57P02" | "57P03" | "53300" | "53100" | "53200" | "13",
+                ) => Self::Unavailable(cause.message().to_owned()),
                 _ if cause.is_unique_violation() => Self::Conflict("already there"),
-                _ if cause.is_foreign_key_violation() => Self::Conflict("in use, or names what is not there"),
+                _ if cause.is_foreign_key_violation() => {
+                    Self::Conflict("in use, or names what is not there")
+                }
                 _ => Self::Refused(error),
             },
-            E::Io(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Tls(_) | E::Protocol(_) => {
-                Self::Unavailable(error.to_string())
-            }
+            E::Io(_)
+            | E::PoolTimedOut
+            | E::PoolClosed
+            | E::WorkerCrashed
+            | E::Tls(_)
+            | E::Protocol(_) => Self::Unavailable(error.to_string()),
             E::RowNotFound => Self::NotFound("row"),
-            E::ColumnDecode { .. } | E::Decode(_) | E::ColumnNotFound(_) => Self::Corrupt(error.to_string()),
+            E::ColumnDecode { .. } | E::Decode(_) | E::ColumnNotFound(_) => {
+                Self::Corrupt(error.to_string())
+            }
             _ => Self::Refused(error),
         }
     }
@@ -417,8 +429,14 @@ mod tests {
             unnest_text("INSERT INTO t (a, b)", &["uuid[]", "text[]"], "ON CONFLICT DO NOTHING"),
             "INSERT INTO t (a, b) SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING"
         );
-        assert_eq!(values_text("INSERT INTO t (a, b)", 2, 2, ""), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ");
-        assert_eq!(in_text("SELECT a FROM t WHERE p = $1 AND a", 1, 2, ""), "SELECT a FROM t WHERE p = $1 AND a IN ($2, $3) ");
+        assert_eq!(
+            values_text("INSERT INTO t (a, b)", 2, 2, ""),
+            "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) "
+        );
+        assert_eq!(
+            in_text("SELECT a FROM t WHERE p = $1 AND a", 1, 2, ""),
+            "SELECT a FROM t WHERE p = $1 AND a IN ($2, $3) "
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::engine::{Tx, insert, rows_in, sql};
 use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
 use crate::domain::delivery::{DeliveryState, NewDelivery};
-use crate::domain::evaluation::{Decision, EvaluationStatus, GroupId, Looked, NewNotification, decide};
+use crate::domain::evaluation::{
+    Decision, EvaluationStatus, GroupId, Looked, NewNotification, decide,
+};
 use crate::domain::group::GroupState;
 use crate::domain::job::{Envelope, Job, NewJob};
 use crate::domain::project::ProjectStatus;
@@ -78,7 +80,12 @@ impl Store {
     ///
     /// # Errors
     /// When nothing of it was decided.
-    pub async fn record_evaluation(&self, project: ProjectId, batch: Evaluating, now: Time) -> Result<Recorded> {
+    pub async fn record_evaluation(
+        &self,
+        project: ProjectId,
+        batch: Evaluating,
+        now: Time,
+    ) -> Result<Recorded> {
         self.write("record_evaluation", move |tx| {
             let batch = batch.clone();
             Box::pin(async move { record(tx, project, &batch, now).await })
@@ -91,7 +98,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn begin_event_attempt(&self, project: ProjectId, event: EventId, error: &str, now: Time) -> Result<i64> {
+    pub async fn begin_event_attempt(
+        &self,
+        project: ProjectId,
+        event: EventId,
+        error: &str,
+        now: Time,
+    ) -> Result<i64> {
         let error = error.to_owned();
         self.write("begin_event_attempt", move |tx| {
             let error = error.clone();
@@ -114,7 +127,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn fail_event(&self, project: ProjectId, event: EventId, error: &str, now: Time) -> Result<bool> {
+    pub async fn fail_event(
+        &self,
+        project: ProjectId,
+        event: EventId,
+        error: &str,
+        now: Time,
+    ) -> Result<bool> {
         let error: String = error.chars().take(500).collect();
         self.write("fail_event", move |tx| {
             let error = error.clone();
@@ -133,7 +152,12 @@ impl Store {
     }
 }
 
-async fn record(tx: &mut Tx, project: ProjectId, batch: &Evaluating, now: Time) -> Result<Recorded> {
+async fn record(
+    tx: &mut Tx,
+    project: ProjectId,
+    batch: &Evaluating,
+    now: Time,
+) -> Result<Recorded> {
     // The shared lock is held to the commit: whoever changes a rule waits for us, and we see what came before.
     let head = sql!(
         tx, fetch_optional as (i64, i16),
@@ -151,7 +175,8 @@ async fn record(tx: &mut Tx, project: ProjectId, batch: &Evaluating, now: Time) 
     }
     let fresh = insert_evaluations(tx, project, batch, epoch, now).await?;
     let mine: HashSet<EventId> = fresh.iter().copied().collect();
-    let looked: Vec<&Looked> = batch.looked.iter().filter(|one| mine.contains(&one.event)).collect();
+    let looked: Vec<&Looked> =
+        batch.looked.iter().filter(|one| mine.contains(&one.event)).collect();
     if batch.failed_before {
         forget_attempts(tx, project, &fresh).await?;
     }
@@ -166,7 +191,13 @@ async fn record(tx: &mut Tx, project: ProjectId, batch: &Evaluating, now: Time) 
     Ok(Recorded::Done(Box::new(Done { at: now, fresh, decision, claimed, jobs })))
 }
 
-async fn insert_evaluations(tx: &mut Tx, project: ProjectId, batch: &Evaluating, epoch: i64, now: Time) -> Result<Vec<EventId>> {
+async fn insert_evaluations(
+    tx: &mut Tx,
+    project: ProjectId,
+    batch: &Evaluating,
+    epoch: i64,
+    now: Time,
+) -> Result<Vec<EventId>> {
     let mut rows: Vec<&Looked> = batch.looked.iter().collect();
     rows.sort_by_key(|one| one.event);
     rows.dedup_by_key(|one| one.event);
@@ -224,11 +255,17 @@ async fn lock_groups(
             Time = |_one| now,
         }
     );
-    groups.extend(read_groups(tx, project, missing.iter().map(|(group, _)| **group).collect()).await?);
+    groups.extend(
+        read_groups(tx, project, missing.iter().map(|(group, _)| **group).collect()).await?,
+    );
     Ok(groups)
 }
 
-async fn read_groups(tx: &mut Tx, project: ProjectId, ids: Vec<GroupId>) -> Result<BTreeMap<GroupId, GroupState>> {
+async fn read_groups(
+    tx: &mut Tx,
+    project: ProjectId,
+    ids: Vec<GroupId>,
+) -> Result<BTreeMap<GroupId, GroupState>> {
     let hashes: Vec<Vec<u8>> = ids.iter().map(|id| id.0.to_vec()).collect();
     let rows = rows_in!(
         tx,
@@ -246,7 +283,12 @@ async fn read_groups(tx: &mut Tx, project: ProjectId, ids: Vec<GroupId>) -> Resu
     rows.into_iter().map(group).collect()
 }
 
-async fn write_groups(tx: &mut Tx, project: ProjectId, groups: &BTreeMap<GroupId, GroupState>, now: Time) -> Result<()> {
+async fn write_groups(
+    tx: &mut Tx,
+    project: ProjectId,
+    groups: &BTreeMap<GroupId, GroupState>,
+    now: Time,
+) -> Result<()> {
     let rows: Vec<(&GroupId, &GroupState)> = groups.iter().collect();
     super::engine::change!(
         tx,
@@ -307,13 +349,20 @@ async fn insert_notifications(
             Time = |_one| now,
         }
     );
-    let (mine, waiting) = decision.deliveries.split_at(batch.claim.limit.min(decision.deliveries.len()));
+    let (mine, waiting) =
+        decision.deliveries.split_at(batch.claim.limit.min(decision.deliveries.len()));
     deliveries(tx, project, mine, DeliveryState::Claimed, Some(batch.claim.token), now).await?;
     deliveries(tx, project, waiting, DeliveryState::Planned, None, now).await?;
     let claimed: Vec<DeliveryId> = mine.iter().map(|one| one.id).collect();
     let mut due: Vec<Due> = waiting
         .iter()
-        .map(|one| Due { project, kind: DueKind::Planned, row: one.id.0, at: batch.claim.planned_at, data: None })
+        .map(|one| Due {
+            project,
+            kind: DueKind::Planned,
+            row: one.id.0,
+            at: batch.claim.planned_at,
+            data: None,
+        })
         .collect();
     due.extend(Due::claim(project, &batch.claim, &claimed));
     insert_due(tx, &due).await?;
@@ -337,7 +386,12 @@ fn deliver_jobs(project: ProjectId, waiting: &[NewDelivery], now: Time) -> Resul
     waiting.chunks(PER_JOB).map(job).collect()
 }
 
-async fn notifications(tx: &mut Tx, project: ProjectId, rows: &[NewNotification], now: Time) -> Result<()> {
+async fn notifications(
+    tx: &mut Tx,
+    project: ProjectId,
+    rows: &[NewNotification],
+    now: Time,
+) -> Result<()> {
     insert!(
         tx,
         "INSERT INTO notifications (project_id, id, kind, origin_id, rule_id, rule_version, alert_id, round, title, body, priority, created_at)",
@@ -392,11 +446,18 @@ async fn deliveries(
     Ok(())
 }
 
-pub(super) async fn forget_attempts(tx: &mut Tx, project: ProjectId, events: &[EventId]) -> Result<()> {
+pub(super) async fn forget_attempts(
+    tx: &mut Tx,
+    project: ProjectId,
+    events: &[EventId],
+) -> Result<()> {
     for event in events {
         sql!(
-            tx, execute,
-            "DELETE FROM evaluation_attempts WHERE project_id = $1 AND event_id = $2", project, *event
+            tx,
+            execute,
+            "DELETE FROM evaluation_attempts WHERE project_id = $1 AND event_id = $2",
+            project,
+            *event
         )?;
     }
     Ok(())

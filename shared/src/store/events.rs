@@ -53,11 +53,33 @@ pub(super) type Row = (
 );
 
 pub(super) fn event(row: Row) -> Result<Event> {
-    let (id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id) = row;
+    let (
+        id,
+        kind,
+        source,
+        payload,
+        occurred_at,
+        received_at,
+        idempotency_key,
+        correlation_id,
+        replay_of,
+        key_id,
+    ) = row;
     let corrupt = || StoreError::Corrupt(format!("payload of event {id}"));
     let payload = String::from_utf8(payload).map_err(|_| corrupt())?;
     let payload = RawValue::from_string(payload).map_err(|_| corrupt())?;
-    Ok(Event { id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id })
+    Ok(Event {
+        id,
+        kind,
+        source,
+        payload,
+        occurred_at,
+        received_at,
+        idempotency_key,
+        correlation_id,
+        replay_of,
+        key_id,
+    })
 }
 
 impl Store {
@@ -66,7 +88,12 @@ impl Store {
     ///
     /// # Errors
     /// When nothing of it was kept.
-    pub async fn accept_events(&self, incoming: Arc<Vec<Incoming>>, nudge: Option<Nudge>, now: Time) -> Result<Vec<Taken>> {
+    pub async fn accept_events(
+        &self,
+        incoming: Arc<Vec<Incoming>>,
+        nudge: Option<Nudge>,
+        now: Time,
+    ) -> Result<Vec<Taken>> {
         let nudged = nudge.is_some();
         let taken = self
             .write("accept_events", move |tx| {
@@ -99,7 +126,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn list_events(&self, project: ProjectId, filter: EventFilter, before: Option<EventId>, limit: i64) -> Result<Vec<Event>> {
+    pub async fn list_events(
+        &self,
+        project: ProjectId,
+        filter: EventFilter,
+        before: Option<EventId>,
+        limit: i64,
+    ) -> Result<Vec<Event>> {
         let rows = self
             .read("list_events", move |tx| {
                 let filter = filter.clone();
@@ -123,7 +156,13 @@ pub struct EventFilter {
     pub to: Option<Time>,
 }
 
-async fn list(tx: &mut Tx, project: ProjectId, filter: EventFilter, before: Option<EventId>, limit: i64) -> Result<Vec<Row>> {
+async fn list(
+    tx: &mut Tx,
+    project: ProjectId,
+    filter: EventFilter,
+    before: Option<EventId>,
+    limit: i64,
+) -> Result<Vec<Row>> {
     // Ids order by time, so that every bound is one on the key; the greatest id stands for "no bound".
     let greatest = EventId(uuid::Uuid::max());
     let to = filter.to.map_or(greatest, |time| EventId(floor(time)));
@@ -152,10 +191,19 @@ pub(super) async fn by_id(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> R
     ))
 }
 
-async fn accept(tx: &mut Tx, incoming: &[Incoming], nudge: Option<Nudge>, now: Time) -> Result<Vec<Taken>> {
+async fn accept(
+    tx: &mut Tx,
+    incoming: &[Incoming],
+    nudge: Option<Nudge>,
+    now: Time,
+) -> Result<Vec<Taken>> {
     let taken = decide(tx, incoming, now).await?;
-    let fresh: Vec<&Incoming> =
-        incoming.iter().zip(&taken).filter(|(_, taken)| **taken == Taken::New).map(|(one, _)| one).collect();
+    let fresh: Vec<&Incoming> = incoming
+        .iter()
+        .zip(&taken)
+        .filter(|(_, taken)| **taken == Taken::New)
+        .map(|(one, _)| one)
+        .collect();
     insert!(
         tx,
         "INSERT INTO events (project_id, id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id)",

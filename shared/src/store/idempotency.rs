@@ -46,7 +46,11 @@ pub(super) struct Claiming {
 }
 
 /// Claims keys, none twice within one call, in key order so that concurrent calls can't deadlock.
-pub(super) async fn claim(tx: &mut Tx, mut claims: Vec<Claiming>, now: Time) -> Result<Vec<(EventId, Claim)>> {
+pub(super) async fn claim(
+    tx: &mut Tx,
+    mut claims: Vec<Claiming>,
+    now: Time,
+) -> Result<Vec<(EventId, Claim)>> {
     claims.sort_by_key(|one| (one.project, one.key.hash));
     let operation = Operation::AcceptEvent.number();
     let won = insert!(
@@ -67,7 +71,8 @@ pub(super) async fn claim(tx: &mut Tx, mut claims: Vec<Claiming>, now: Time) -> 
     let won: std::collections::HashSet<EventId> = won.into_iter().map(|(id,)| id).collect();
     let mut answers = Vec::with_capacity(claims.len());
     for one in &claims {
-        let claim = if won.contains(&one.result) { Claim::Won } else { settle(tx, one, now).await? };
+        let claim =
+            if won.contains(&one.result) { Claim::Won } else { settle(tx, one, now).await? };
         answers.push((one.result, claim));
     }
     Ok(answers)
@@ -90,16 +95,28 @@ async fn settle(tx: &mut Tx, one: &Claiming, now: Time) -> Result<Claim> {
         return Err(super::StoreError::Again("an idempotency key just expired".into()));
     };
     if expires_at > now {
-        let body = body.try_into().map_err(|_| super::StoreError::Corrupt("body hash of a key".into()))?;
+        let body =
+            body.try_into().map_err(|_| super::StoreError::Corrupt("body hash of a key".into()))?;
         return Ok(Claim::Kept { result, body });
     }
     let taken = sql!(
-        tx, execute,
+        tx,
+        execute,
         "UPDATE idempotency_keys SET result = $1, body_hash = $2, expires_at = $3
          WHERE project_id = $4 AND operation = $5 AND key_hash = $6 AND expires_at = $7",
-        one.result, one.key.body.to_vec(), one.key.expires_at, one.project, operation, one.key.hash.to_vec(), expires_at
+        one.result,
+        one.key.body.to_vec(),
+        one.key.expires_at,
+        one.project,
+        operation,
+        one.key.hash.to_vec(),
+        expires_at
     )?;
-    if taken == 1 { Ok(Claim::Won) } else { Err(super::StoreError::Again("an idempotency key was just taken".into())) }
+    if taken == 1 {
+        Ok(Claim::Won)
+    } else {
+        Err(super::StoreError::Again("an idempotency key was just taken".into()))
+    }
 }
 
 impl Store {

@@ -29,7 +29,8 @@ pub struct Wake {
 
 impl Default for Wake {
     fn default() -> Self {
-        let queues = QueueName::ALL.into_iter().map(|queue| (queue, watch::Sender::new(0))).collect();
+        let queues =
+            QueueName::ALL.into_iter().map(|queue| (queue, watch::Sender::new(0))).collect();
         Self { queues, outward: tokio::sync::Notify::new(), stirred: Mutex::default() }
     }
 }
@@ -71,14 +72,20 @@ impl Store {
         let telling = Arc::downgrade(&self.wakeups);
         tokio::spawn(async move {
             while let Some(wake) = telling.upgrade() {
-                let told = tokio::time::timeout(Duration::from_secs(1), wake.outward.notified()).await;
-                let queues = wake.stirred.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
+                let told =
+                    tokio::time::timeout(Duration::from_secs(1), wake.outward.notified()).await;
+                let queues = wake
+                    .stirred
+                    .lock()
+                    .map(|mut all| std::mem::take(&mut *all))
+                    .unwrap_or_default();
                 drop(wake);
                 if told.is_err() && queues.is_empty() {
                     continue;
                 }
                 for queue in queues {
-                    let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue.as_str());
+                    let sent =
+                        sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue.as_str());
                     if let Err(error) = sent.execute(&sending).await {
                         tracing::debug!(%error, "a wake-up was not sent; the poll will find the job");
                     }
@@ -176,7 +183,9 @@ impl Queue for SqlQueue {
             }
             let batch = self
                 .store
-                .write("reserve_jobs", move |tx| Box::pin(async move { reserve(tx, queue, max, turn, now, until).await }))
+                .write("reserve_jobs", move |tx| {
+                    Box::pin(async move { reserve(tx, queue, max, turn, now, until).await })
+                })
                 .await?;
             Ok(batch)
         })
@@ -220,10 +229,22 @@ impl Queue for SqlQueue {
         })
     }
 
-    fn release(&self, queue: QueueName, lease: LeaseId, jobs: Vec<JobId>, after: Duration, spent: bool) -> Answer<'_, ()> {
+    fn release(
+        &self,
+        queue: QueueName,
+        lease: LeaseId,
+        jobs: Vec<JobId>,
+        after: Duration,
+        spent: bool,
+    ) -> Answer<'_, ()> {
         Box::pin(async move {
             let now = self.clock.now();
-            let back = Back { queue, lease: lease.0, at: (!after.is_zero()).then(|| now.plus(after)), spent };
+            let back = Back {
+                queue,
+                lease: lease.0,
+                at: (!after.is_zero()).then(|| now.plus(after)),
+                spent,
+            };
             let jobs = Arc::new(jobs);
             self.store
                 .write("release_jobs", move |tx| {
@@ -238,7 +259,10 @@ impl Queue for SqlQueue {
 
     fn depth(&self, queue: QueueName) -> Answer<'_, Depth> {
         Box::pin(async move {
-            let depth = self.store.read("queue_depth", move |tx| Box::pin(async move { depth(tx, queue).await })).await?;
+            let depth = self
+                .store
+                .read("queue_depth", move |tx| Box::pin(async move { depth(tx, queue).await }))
+                .await?;
             Ok(depth)
         })
     }
@@ -288,10 +312,18 @@ fn pack(jobs: &[Leased]) -> Result<Vec<u8>> {
 }
 
 fn unpack(bytes: &[u8]) -> Result<Vec<Leased>> {
-    serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt(format!("jobs of a lease: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| StoreError::Corrupt(format!("jobs of a lease: {error}")))
 }
 
-async fn reserve(tx: &mut Tx, queue: QueueName, max: usize, turn: u64, now: Time, until: Time) -> Result<Option<Batch>> {
+async fn reserve(
+    tx: &mut Tx,
+    queue: QueueName,
+    max: usize,
+    turn: u64,
+    now: Time,
+    until: Time,
+) -> Result<Option<Batch>> {
     return_expired(tx, queue, now).await?;
     let projects = projects(tx, queue).await?;
     let mut held = Vec::new();
@@ -323,9 +355,13 @@ async fn reserve(tx: &mut Tx, queue: QueueName, max: usize, turn: u64, now: Time
         })
         .collect();
     sql!(
-        tx, execute,
+        tx,
+        execute,
         "INSERT INTO job_leases (queue, id, until, jobs) VALUES ($1, $2, $3, $4)",
-        number(queue), lease, until, pack(&leased)?
+        number(queue),
+        lease,
+        until,
+        pack(&leased)?
     )?;
     Ok(Some(Batch { lease: LeaseId(lease), jobs: held }))
 }
@@ -438,25 +474,39 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
         drop_leases(tx, back.queue, &[back.lease]).await?;
     } else {
         sql!(
-            tx, execute,
-            "UPDATE job_leases SET jobs = $1 WHERE queue = $2 AND id = $3", pack(&staying)?, number(back.queue), back.lease
+            tx,
+            execute,
+            "UPDATE job_leases SET jobs = $1 WHERE queue = $2 AND id = $3",
+            pack(&staying)?,
+            number(back.queue),
+            back.lease
         )?;
     }
     match back.at {
         None => put_back(tx, back.queue, &going).await,
         // Until then they rest like jobs of a lease that nobody renews.
         Some(at) => sql!(
-            tx, execute,
+            tx,
+            execute,
             "INSERT INTO job_leases (queue, id, until, jobs) VALUES ($1, $2, $3, $4)",
-            number(back.queue), fresh(now), at, pack(&going)?
+            number(back.queue),
+            fresh(now),
+            at,
+            pack(&going)?
         )
         .map(|_| ()),
     }
 }
 
 async fn depth(tx: &mut Tx, queue: QueueName) -> Result<Depth> {
-    let (waiting,) = sql!(tx, fetch_one as (i64,), "SELECT COUNT(*) FROM jobs WHERE queue = $1", number(queue))?;
-    let leases = sql!(tx, fetch_all as (Vec<u8>,), "SELECT jobs FROM job_leases WHERE queue = $1", number(queue))?;
+    let (waiting,) =
+        sql!(tx, fetch_one as (i64,), "SELECT COUNT(*) FROM jobs WHERE queue = $1", number(queue))?;
+    let leases = sql!(
+        tx,
+        fetch_all as (Vec<u8>,),
+        "SELECT jobs FROM job_leases WHERE queue = $1",
+        number(queue)
+    )?;
     let mut held = 0;
     for (jobs,) in leases {
         held += unpack(&jobs)?.len() as u64;

@@ -7,7 +7,8 @@ use crate::domain::project::ProjectStatus;
 use crate::id::{KeyId, ProjectId};
 use crate::time::Time;
 
-type Row = (KeyId, ProjectId, String, String, Vec<u8>, String, Option<Time>, Option<Time>, i16, i64);
+type Row =
+    (KeyId, ProjectId, String, String, Vec<u8>, String, Option<Time>, Option<Time>, i16, i64);
 
 impl Store {
     /// Keeps a new key.
@@ -77,11 +78,17 @@ impl Store {
     }
 }
 
-fn read((id, project, name, prefix, hash, scopes, expires_at, revoked_at, status, epoch): Row) -> Result<(ApiKey, ProjectStatus, i64)> {
+fn read(
+    (id, project, name, prefix, hash, scopes, expires_at, revoked_at, status, epoch): Row,
+) -> Result<(ApiKey, ProjectStatus, i64)> {
     let corrupt = |what: &str| StoreError::Corrupt(format!("{what} of key {id}"));
     let secret_hash = hash.try_into().map_err(|_| corrupt("hash"))?;
     let status = ProjectStatus::from_number(status).ok_or_else(|| corrupt("project status"))?;
     // A scope that only a newer build knows is one that this build can't use.
     let scopes = scopes.split(' ').filter_map(Scope::parse).collect();
-    Ok((ApiKey { id, project, name, prefix, secret_hash, scopes, expires_at, revoked_at }, status, epoch))
+    Ok((
+        ApiKey { id, project, name, prefix, secret_hash, scopes, expires_at, revoked_at },
+        status,
+        epoch,
+    ))
 }

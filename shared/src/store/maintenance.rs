@@ -30,7 +30,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn unevaluated(&self, project: ProjectId, from: Time, before: Time, limit: i64) -> Result<Vec<EventId>> {
+    pub async fn unevaluated(
+        &self,
+        project: ProjectId,
+        from: Time,
+        before: Time,
+        limit: i64,
+    ) -> Result<Vec<EventId>> {
         let rows = self
             .read("unevaluated", move |tx| {
                 Box::pin(async move {
@@ -54,7 +60,11 @@ impl Store {
     pub async fn watermarks(&self) -> Result<Vec<(ProjectId, Time)>> {
         self.read("watermarks", |tx| {
             Box::pin(async move {
-                sql!(tx, fetch_all as (ProjectId, Time), "SELECT project_id, at FROM watermarks WHERE kind = 1")
+                sql!(
+                    tx,
+                    fetch_all as (ProjectId, Time),
+                    "SELECT project_id, at FROM watermarks WHERE kind = 1"
+                )
             })
         })
         .await
@@ -87,10 +97,15 @@ impl Store {
         self.read("audit", move |tx| {
             Box::pin(async move {
                 let rows = sql!(
-                    tx, fetch_all as (i16, i64), "SELECT kind, COUNT(*) FROM due WHERE at < $1 GROUP BY kind", late
+                    tx,
+                    fetch_all as (i16, i64),
+                    "SELECT kind, COUNT(*) FROM due WHERE at < $1 GROUP BY kind",
+                    late
                 )?;
                 let claim = DueKind::Claim.number();
-                let count = |stale: bool| rows.iter().filter(|row| (row.0 == claim) == stale).map(|row| row.1).sum();
+                let count = |stale: bool| {
+                    rows.iter().filter(|row| (row.0 == claim) == stale).map(|row| row.1).sum()
+                };
                 Ok(Findings { stale_claims: count(true), stale_due: count(false) })
             })
         })
@@ -138,17 +153,23 @@ impl Store {
     async fn make_partition(&self, table: &'static str, now: Time, month: u32) -> Result<bool> {
         use chrono::{Datelike, Months, NaiveDate};
         let today = now.utc().date_naive();
-        let first = NaiveDate::from_ymd_opt(today.year(), today.month(), 1).unwrap_or(today) + Months::new(month);
+        let first = NaiveDate::from_ymd_opt(today.year(), today.month(), 1).unwrap_or(today)
+            + Months::new(month);
         let at = |day: NaiveDate| floor(Time::from(day.and_time(chrono::NaiveTime::MIN).and_utc()));
         let name = format!("{table}_{}", first.format("%Y%m"));
         let (from, to) = (at(first), at(first + Months::new(1)));
         let options = if table == "deliveries" { " WITH (fillfactor = 70)" } else { "" };
-        let text = format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{to}'){options}");
+        let text = format!(
+            "CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{to}'){options}"
+        );
         self.write("make_partition", move |tx| {
             let (name, text) = (name.clone(), text.clone());
             Box::pin(async move {
                 let there = sql!(
-                    tx, fetch_optional as (i32,), "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)", name
+                    tx,
+                    fetch_optional as (i32,),
+                    "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)",
+                    name
                 )?;
                 if there.is_some() {
                     return Ok(false);
@@ -175,9 +196,21 @@ impl Store {
         self.write("release_former_self", move |tx| {
             Box::pin(async move {
                 let start = Time::default();
-                let leases = sql!(tx, execute, "UPDATE job_leases SET until = $1 WHERE until > $2", start, start)?;
-                let claims =
-                    sql!(tx, execute, "UPDATE due SET at = $1 WHERE kind = $2 AND at > $3", now, DueKind::Claim.number(), now)?;
+                let leases = sql!(
+                    tx,
+                    execute,
+                    "UPDATE job_leases SET until = $1 WHERE until > $2",
+                    start,
+                    start
+                )?;
+                let claims = sql!(
+                    tx,
+                    execute,
+                    "UPDATE due SET at = $1 WHERE kind = $2 AND at > $3",
+                    now,
+                    DueKind::Claim.number(),
+                    now
+                )?;
                 sql!(tx, execute, "DELETE FROM processes")?;
                 Ok(leases + claims)
             })

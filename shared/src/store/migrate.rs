@@ -122,11 +122,15 @@ impl Store {
     pub async fn is_current(&self) -> Result<bool> {
         let found = self
             .read("is_current", |tx| {
-                Box::pin(async move { sql!(tx, fetch_all as (String,), "SELECT name FROM schema_migrations") })
+                Box::pin(async move {
+                    sql!(tx, fetch_all as (String,), "SELECT name FROM schema_migrations")
+                })
             })
             .await;
         match found {
-            Ok(names) => Ok(MIGRATIONS.iter().all(|one| names.iter().any(|(name,)| name == one.name))),
+            Ok(names) => {
+                Ok(MIGRATIONS.iter().all(|one| names.iter().any(|(name,)| name == one.name)))
+            }
             Err(StoreError::Refused(_)) => Ok(false),
             Err(error) => Err(error),
         }
@@ -148,7 +152,8 @@ async fn lock(tx: &mut Tx) -> Result<()> {
 }
 
 async fn applied(tx: &mut Tx) -> Result<Vec<String>> {
-    let names = sql!(tx, fetch_all as (String,), "SELECT name FROM schema_migrations ORDER BY name")?;
+    let names =
+        sql!(tx, fetch_all as (String,), "SELECT name FROM schema_migrations ORDER BY name")?;
     Ok(names.into_iter().map(|(name,)| name).collect())
 }
 

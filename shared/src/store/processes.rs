@@ -63,7 +63,15 @@ impl Store {
                 })
             })
             .await?;
-        let process = |(id, role, host, pid, version, beat, started_at)| Process { id, role, host, pid, version, beat, started_at };
+        let process = |(id, role, host, pid, version, beat, started_at)| Process {
+            id,
+            role,
+            host,
+            pid,
+            version,
+            beat,
+            started_at,
+        };
         Ok(rows.into_iter().map(process).collect())
     }
 
@@ -73,7 +81,9 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_process(&self, id: ProcessId) -> Result<()> {
         self.write("forget_process", move |tx| {
-            Box::pin(async move { sql!(tx, execute, "DELETE FROM processes WHERE id = $1", id).map(|_| ()) })
+            Box::pin(async move {
+                sql!(tx, execute, "DELETE FROM processes WHERE id = $1", id).map(|_| ())
+            })
         })
         .await
     }

@@ -20,8 +20,10 @@ fn project((id, slug, name, status, epoch, created_at): Row) -> Result<Project> 
 /// run under the old epoch, so that after it none does. Answers the new epoch.
 pub(super) async fn bump_epoch(tx: &mut Tx, id: ProjectId) -> Result<i64> {
     let bumped = sql!(
-        tx, fetch_optional as (i64,),
-        "UPDATE projects SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch", id
+        tx,
+        fetch_optional as (i64,),
+        "UPDATE projects SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch",
+        id
     )?;
     bumped.map(|(epoch,)| epoch).ok_or(StoreError::NotFound("project"))
 }
@@ -31,7 +33,13 @@ impl Store {
     ///
     /// # Errors
     /// A conflict when the slug or name is taken.
-    pub async fn create_project(&self, id: ProjectId, slug: &str, name: &str, now: Time) -> Result<()> {
+    pub async fn create_project(
+        &self,
+        id: ProjectId,
+        slug: &str,
+        name: &str,
+        now: Time,
+    ) -> Result<()> {
         let (slug, name) = (slug.to_owned(), name.to_owned());
         self.write("create_project", move |tx| {
             let (slug, name) = (slug.clone(), name.clone());
@@ -96,13 +104,17 @@ impl Store {
             .read("epochs", |tx| {
                 Box::pin(async move {
                     sql!(
-                        tx, fetch_all as (ProjectId, i64, i16),
-                        "SELECT id, epoch, status FROM projects WHERE live = $1 ORDER BY id", Uuid::nil()
+                        tx,
+                        fetch_all as (ProjectId, i64, i16),
+                        "SELECT id, epoch, status FROM projects WHERE live = $1 ORDER BY id",
+                        Uuid::nil()
                     )
                 })
             })
             .await?;
-        let known = |(id, epoch, status)| ProjectStatus::from_number(status).map(|status| (id, epoch, status));
+        let known = |(id, epoch, status)| {
+            ProjectStatus::from_number(status).map(|status| (id, epoch, status))
+        };
         Ok(rows.into_iter().filter_map(known).collect())
     }
 
@@ -110,13 +122,22 @@ impl Store {
     ///
     /// # Errors
     /// When it is not there.
-    pub async fn set_project_status(&self, id: ProjectId, status: ProjectStatus, now: Time) -> Result<i64> {
+    pub async fn set_project_status(
+        &self,
+        id: ProjectId,
+        status: ProjectStatus,
+        now: Time,
+    ) -> Result<i64> {
         self.write("set_project_status", move |tx| {
             Box::pin(async move {
                 let epoch = bump_epoch(tx, id).await?;
                 sql!(
-                    tx, execute,
-                    "UPDATE projects SET status = $1, updated_at = $2 WHERE id = $3", status.number(), now, id
+                    tx,
+                    execute,
+                    "UPDATE projects SET status = $1, updated_at = $2 WHERE id = $3",
+                    status.number(),
+                    now,
+                    id
                 )?;
                 Ok(epoch)
             })

@@ -38,10 +38,12 @@ impl Store {
         self.write("pause_queue", move |tx| {
             Box::pin(async move {
                 sql!(
-                    tx, execute,
+                    tx,
+                    execute,
                     "INSERT INTO queues (queue, paused_at) VALUES ($1, $2)
                      ON CONFLICT (queue) DO UPDATE SET paused_at = excluded.paused_at",
-                    number(queue), paused_at
+                    number(queue),
+                    paused_at
                 )
                 .map(|_| ())
             })
@@ -57,7 +59,11 @@ impl Store {
         let rows = self
             .read("paused_queues", |tx| {
                 Box::pin(async move {
-                    sql!(tx, fetch_all as (i16,), "SELECT queue FROM queues WHERE paused_at IS NOT NULL")
+                    sql!(
+                        tx,
+                        fetch_all as (i16,),
+                        "SELECT queue FROM queues WHERE paused_at IS NOT NULL"
+                    )
                 })
             })
             .await?;

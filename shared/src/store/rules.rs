@@ -99,7 +99,14 @@ impl Store {
     ///
     /// # Errors
     /// A conflict when the address is taken.
-    pub async fn create_user(&self, project: ProjectId, id: UserId, email: &str, full_name: &str, now: Time) -> Result<()> {
+    pub async fn create_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        email: &str,
+        full_name: &str,
+        now: Time,
+    ) -> Result<()> {
         let (email, full_name) = (email.to_owned(), full_name.to_owned());
         self.write("create_user", move |tx| {
             let (email, full_name) = (email.clone(), full_name.clone());
@@ -121,7 +128,14 @@ impl Store {
     ///
     /// # Errors
     /// A conflict when the name is taken or a member is not of this project.
-    pub async fn create_role(&self, project: ProjectId, id: RoleId, name: &str, members: &[UserId], now: Time) -> Result<()> {
+    pub async fn create_role(
+        &self,
+        project: ProjectId,
+        id: RoleId,
+        name: &str,
+        members: &[UserId],
+        now: Time,
+    ) -> Result<()> {
         let (name, members) = (name.to_owned(), members.to_vec());
         self.write("create_role", move |tx| {
             let (name, members) = (name.clone(), members.clone());
@@ -147,7 +161,12 @@ impl Store {
     ///
     /// # Errors
     /// A conflict when the name is taken.
-    pub async fn create_endpoint(&self, project: ProjectId, endpoint: &SealedEndpoint, now: Time) -> Result<()> {
+    pub async fn create_endpoint(
+        &self,
+        project: ProjectId,
+        endpoint: &SealedEndpoint,
+        now: Time,
+    ) -> Result<()> {
         let endpoint = endpoint.clone();
         self.write("create_endpoint", move |tx| {
             let endpoint = endpoint.clone();
@@ -169,7 +188,13 @@ impl Store {
     ///
     /// # Errors
     /// When it is not there.
-    pub async fn move_endpoint(&self, project: ProjectId, id: EndpointId, url: &str, now: Time) -> Result<()> {
+    pub async fn move_endpoint(
+        &self,
+        project: ProjectId,
+        id: EndpointId,
+        url: &str,
+        now: Time,
+    ) -> Result<()> {
         let url = url.to_owned();
         self.write("move_endpoint", move |tx| {
             let url = url.clone();
@@ -194,7 +219,10 @@ impl Store {
         self.read("rule_source", move |tx| {
             Box::pin(async move {
                 let head = sql!(
-                    tx, fetch_optional as (i64, i16), "SELECT epoch, status FROM projects WHERE id = $1", project
+                    tx,
+                    fetch_optional as (i64, i16),
+                    "SELECT epoch, status FROM projects WHERE id = $1",
+                    project
                 )?;
                 let (epoch, status) = head.ok_or(StoreError::NotFound("project"))?;
                 let status = ProjectStatus::from_number(status)
@@ -212,7 +240,13 @@ impl Store {
     }
 }
 
-async fn keep_version(tx: &mut Tx, project: ProjectId, rule: &Rule, epoch: i64, now: Time) -> Result<()> {
+async fn keep_version(
+    tx: &mut Tx,
+    project: ProjectId,
+    rule: &Rule,
+    epoch: i64,
+    now: Time,
+) -> Result<()> {
     sql!(
         tx, execute,
         "INSERT INTO rule_versions (project_id, rule_id, version, active, body, since_epoch, created_at)
@@ -224,17 +258,25 @@ async fn keep_version(tx: &mut Tx, project: ProjectId, rule: &Rule, epoch: i64, 
 
 async fn active_rules(tx: &mut Tx, project: ProjectId) -> Result<Vec<Rule>> {
     let rows = sql!(
-        tx, fetch_all as (RuleId, i64, Json<RuleBody>),
+        tx,
+        fetch_all as (RuleId, i64, Json<RuleBody>),
         "SELECT id, version, body FROM rules WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
-        project, Uuid::nil()
+        project,
+        Uuid::nil()
     )?;
-    Ok(rows.into_iter().map(|(id, version, Json(body))| Rule { id, version, active: true, body }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, version, Json(body))| Rule { id, version, active: true, body })
+        .collect())
 }
 
 async fn people(tx: &mut Tx, project: ProjectId) -> Result<People> {
     let active = sql!(
-        tx, fetch_all as (UserId,),
-        "SELECT id FROM users WHERE project_id = $1 AND live = $2 AND status = 1", project, Uuid::nil()
+        tx,
+        fetch_all as (UserId,),
+        "SELECT id FROM users WHERE project_id = $1 AND live = $2 AND status = 1",
+        project,
+        Uuid::nil()
     )?;
     let active: BTreeSet<UserId> = active.into_iter().map(|(id,)| id).collect();
     let members = sql!(
@@ -252,9 +294,14 @@ async fn people(tx: &mut Tx, project: ProjectId) -> Result<People> {
 
 async fn endpoints(tx: &mut Tx, project: ProjectId) -> Result<Vec<SealedEndpoint>> {
     let rows = sql!(
-        tx, fetch_all as (EndpointId, String, String, Vec<u8>),
+        tx,
+        fetch_all as (EndpointId, String, String, Vec<u8>),
         "SELECT id, name, url, secret FROM webhook_endpoints WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
-        project, Uuid::nil()
+        project,
+        Uuid::nil()
     )?;
-    Ok(rows.into_iter().map(|(id, name, url, secret)| SealedEndpoint { id, name, url, secret }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, name, url, secret)| SealedEndpoint { id, name, url, secret })
+        .collect())
 }

@@ -38,7 +38,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn ensure_schedule(&self, project: ProjectId, task: Task, every: Duration, now: Time) -> Result<()> {
+    pub async fn ensure_schedule(
+        &self,
+        project: ProjectId,
+        task: Task,
+        every: Duration,
+        now: Time,
+    ) -> Result<()> {
         let id = crate::id::derived(project.0, "schedule", &[task.as_str().as_bytes()]);
         self.write("ensure_schedule", move |tx| {
             Box::pin(async move {
@@ -71,10 +77,11 @@ impl Store {
             })
             .await?;
         // A task that only a newer build knows is left to it.
-        let known = |(project, id, task, every, next_run_at): (ProjectId, Uuid, String, i64, Time)| {
-            let every = Duration::from_millis(every.unsigned_abs());
-            Task::parse(&task).map(|task| Schedule { project, id, task, every, next_run_at })
-        };
+        let known =
+            |(project, id, task, every, next_run_at): (ProjectId, Uuid, String, i64, Time)| {
+                let every = Duration::from_millis(every.unsigned_abs());
+                Task::parse(&task).map(|task| Schedule { project, id, task, every, next_run_at })
+            };
         Ok(rows.into_iter().filter_map(known).collect())
     }
 
@@ -83,7 +90,13 @@ impl Store {
     ///
     /// # Errors
     /// When nothing was made.
-    pub async fn tick(&self, schedule: Schedule, now: Time, rescue_at: Time, jobs_here: bool) -> Result<Option<NewJob>> {
+    pub async fn tick(
+        &self,
+        schedule: Schedule,
+        now: Time,
+        rescue_at: Time,
+        jobs_here: bool,
+    ) -> Result<Option<NewJob>> {
         let job = self
             .write("tick", move |tx| {
                 let one = schedule.clone();
@@ -124,7 +137,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn begin_tick(&self, project: ProjectId, id: TickId, now: Time, until: Time) -> Result<Option<Task>> {
+    pub async fn begin_tick(
+        &self,
+        project: ProjectId,
+        id: TickId,
+        now: Time,
+        until: Time,
+    ) -> Result<Option<Task>> {
         self.write("begin_tick", move |tx| {
             Box::pin(async move {
                 let begun = sql!(
@@ -152,7 +171,13 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn finish_tick(&self, project: ProjectId, id: TickId, outcome: &str, now: Time) -> Result<()> {
+    pub async fn finish_tick(
+        &self,
+        project: ProjectId,
+        id: TickId,
+        outcome: &str,
+        now: Time,
+    ) -> Result<()> {
         let outcome: String = outcome.chars().take(500).collect();
         self.write("finish_tick", move |tx| {
             let outcome = outcome.clone();
@@ -173,7 +198,9 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_ticks(&self, before: Time) -> Result<u64> {
         self.write("forget_ticks", move |tx| {
-            Box::pin(async move { sql!(tx, execute, "DELETE FROM ticks WHERE finished_at < $1", before) })
+            Box::pin(async move {
+                sql!(tx, execute, "DELETE FROM ticks WHERE finished_at < $1", before)
+            })
         })
         .await
     }
@@ -182,7 +209,9 @@ impl Store {
 fn tick_job(project: ProjectId, id: TickId, now: Time) -> Result<NewJob> {
     let job = Job::Tick(id);
     let queue = job.queue();
-    let body = Envelope::new(project, job).encode().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let body = Envelope::new(project, job)
+        .encode()
+        .map_err(|error| StoreError::Corrupt(error.to_string()))?;
     Ok(NewJob { id: JobId::fresh(now), project, queue, body })
 }
 
@@ -194,7 +223,11 @@ impl Store {
     pub async fn finished_ticks(&self) -> Result<i64> {
         self.read("finished_ticks", |tx| {
             Box::pin(async move {
-                let (count,) = sql!(tx, fetch_one as (i64,), "SELECT COUNT(*) FROM ticks WHERE finished_at IS NOT NULL")?;
+                let (count,) = sql!(
+                    tx,
+                    fetch_one as (i64,),
+                    "SELECT COUNT(*) FROM ticks WHERE finished_at IS NOT NULL"
+                )?;
                 Ok(count)
             })
         })

@@ -10,7 +10,9 @@ use crate::domain::event::Event;
 use crate::domain::project::ProjectStatus;
 use crate::domain::reason::Reason;
 use crate::domain::rule::{Rule, RuleBody};
-use crate::id::{AlertId, DeliveryId, EndpointId, EventId, NotificationId, ProjectId, RuleId, UserId};
+use crate::id::{
+    AlertId, DeliveryId, EndpointId, EventId, NotificationId, ProjectId, RuleId, UserId,
+};
 use crate::time::Time;
 
 /// An event and how far it came.
@@ -142,7 +144,11 @@ impl Store {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn event_states(&self, project: ProjectId, ids: &[EventId]) -> Result<Vec<EventState>> {
+    pub async fn event_states(
+        &self,
+        project: ProjectId,
+        ids: &[EventId],
+    ) -> Result<Vec<EventState>> {
         let ids = ids.to_vec();
         self.read("event_states", move |tx| {
             let ids = ids.clone();
@@ -191,21 +197,32 @@ async fn states(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> Result<Vec<
         lite "",
         pg ""
     );
-    let status = sql!(tx, fetch_optional as (i16,), "SELECT status FROM projects WHERE id = $1", project)?;
-    let status = status.and_then(|(status,)| ProjectStatus::from_number(status)).ok_or(StoreError::NotFound("project"))?;
+    let status =
+        sql!(tx, fetch_optional as (i16,), "SELECT status FROM projects WHERE id = $1", project)?;
+    let status = status
+        .and_then(|(status,)| ProjectStatus::from_number(status))
+        .ok_or(StoreError::NotFound("project"))?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         let event = super::events::event(row)?;
         let count = suppressed.iter().filter(|(id,)| *id == event.id).count() as i64;
-        let evaluation = evaluations.iter().find(|row| row.0 == event.id).map(|row| evaluation(row, count)).transpose()?;
-        let attempts = attempts.iter().find(|row| row.0 == event.id).map(|row| (row.1, row.2.clone()));
+        let evaluation = evaluations
+            .iter()
+            .find(|row| row.0 == event.id)
+            .map(|row| evaluation(row, count))
+            .transpose()?;
+        let attempts =
+            attempts.iter().find(|row| row.0 == event.id).map(|row| (row.1, row.2.clone()));
         found.push(EventState { event, evaluation, attempts, project: status });
     }
     found.sort_by_key(|state| std::cmp::Reverse(state.event.id));
     Ok(found)
 }
 
-fn evaluation((id, status, ruleset, looked, matched, at, error): &EvaluationRow, suppressed: i64) -> Result<Evaluation> {
+fn evaluation(
+    (id, status, ruleset, looked, matched, at, error): &EvaluationRow,
+    suppressed: i64,
+) -> Result<Evaluation> {
     let status = EvaluationStatus::from_number(*status)
         .ok_or_else(|| StoreError::Corrupt(format!("evaluation status of event {id}")))?;
     Ok(Evaluation {
@@ -220,11 +237,19 @@ fn evaluation((id, status, ruleset, looked, matched, at, error): &EvaluationRow,
 }
 
 async fn trace(tx: &mut Tx, project: ProjectId, id: EventId) -> Result<Trace> {
-    let state = states(tx, project, &[id]).await?.into_iter().next().ok_or(StoreError::NotFound("event"))?;
+    let state = states(tx, project, &[id])
+        .await?
+        .into_iter()
+        .next()
+        .ok_or(StoreError::NotFound("event"))?;
     let mut key_name = None;
     if let Some(key) = state.event.key_id {
         key_name = sql!(
-            tx, fetch_optional as (String,), "SELECT name FROM api_keys WHERE project_id = $1 AND id = $2", project, key
+            tx,
+            fetch_optional as (String,),
+            "SELECT name FROM api_keys WHERE project_id = $1 AND id = $2",
+            project,
+            key
         )?
         .map(|(name,)| name);
     }
@@ -244,10 +269,14 @@ async fn rules_at(tx: &mut Tx, project: ProjectId, epoch: i64) -> Result<Vec<Rul
          ORDER BY rule_id",
         project, epoch, epoch
     )?;
-    Ok(rows.into_iter().map(|(id, version, Json(body))| Rule { id, version, active: true, body }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, version, Json(body))| Rule { id, version, active: true, body })
+        .collect())
 }
 
-type MatchRow = (RuleId, i64, i16, Option<String>, Option<Time>, Option<AlertId>, Option<NotificationId>);
+type MatchRow =
+    (RuleId, i64, i16, Option<String>, Option<Time>, Option<AlertId>, Option<NotificationId>);
 
 async fn matches(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Match>> {
     let rows = sql!(
@@ -272,18 +301,29 @@ async fn matches(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<
 
 async fn notified(tx: &mut Tx, project: ProjectId, id: NotificationId) -> Result<Option<Notified>> {
     let head = sql!(
-        tx, fetch_optional as (String, Time),
-        "SELECT title, created_at FROM notifications WHERE project_id = $1 AND id = $2", project, id
+        tx,
+        fetch_optional as (String, Time),
+        "SELECT title, created_at FROM notifications WHERE project_id = $1 AND id = $2",
+        project,
+        id
     )?;
     let Some((title, created_at)) = head else { return Ok(None) };
     let recipients = sql!(
-        tx, fetch_all as (UserId, String),
+        tx,
+        fetch_all as (UserId, String),
         "SELECT r.user_id, COALESCE(u.full_name, '') FROM recipients r
          LEFT JOIN users u ON u.project_id = r.project_id AND u.id = r.user_id
          WHERE r.project_id = $1 AND r.notification_id = $2 ORDER BY r.user_id LIMIT 200",
-        project, id
+        project,
+        id
     )?;
-    Ok(Some(Notified { id, title, created_at, recipients, deliveries: deliveries(tx, project, id).await? }))
+    Ok(Some(Notified {
+        id,
+        title,
+        created_at,
+        recipients,
+        deliveries: deliveries(tx, project, id).await?,
+    }))
 }
 
 type DeliveryRow = (
@@ -302,7 +342,11 @@ type DeliveryRow = (
     Option<i64>,
 );
 
-async fn deliveries(tx: &mut Tx, project: ProjectId, notification: NotificationId) -> Result<Vec<DeliveryTrace>> {
+async fn deliveries(
+    tx: &mut Tx,
+    project: ProjectId,
+    notification: NotificationId,
+) -> Result<Vec<DeliveryTrace>> {
     let rows = sql!(
         tx, fetch_all as DeliveryRow,
         "SELECT d.id, d.channel, d.target, e.name, e.url, d.state, d.reason, w.at, d.outcome, d.status_code, d.detail,
@@ -315,7 +359,21 @@ async fn deliveries(tx: &mut Tx, project: ProjectId, notification: NotificationI
     )?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        let (id, channel, target, name, url, state, reason, next_attempt_at, outcome, status_code, detail, started_at, took) = row;
+        let (
+            id,
+            channel,
+            target,
+            name,
+            url,
+            state,
+            reason,
+            next_attempt_at,
+            outcome,
+            status_code,
+            detail,
+            started_at,
+            took,
+        ) = row;
         let corrupt = || StoreError::Corrupt(format!("delivery {id}"));
         let first = outcome.zip(started_at).map(|(outcome, started_at)| AttemptTrace {
             number: 1,
@@ -340,12 +398,18 @@ async fn deliveries(tx: &mut Tx, project: ProjectId, notification: NotificationI
     Ok(found)
 }
 
-async fn later_attempts(tx: &mut Tx, project: ProjectId, delivery: DeliveryId) -> Result<Vec<AttemptTrace>> {
+async fn later_attempts(
+    tx: &mut Tx,
+    project: ProjectId,
+    delivery: DeliveryId,
+) -> Result<Vec<AttemptTrace>> {
     let rows = sql!(
-        tx, fetch_all as (i64, String, Option<i64>, Option<String>, Time, i64),
+        tx,
+        fetch_all as (i64, String, Option<i64>, Option<String>, Time, i64),
         "SELECT number, outcome, status_code, detail, started_at, took_ms FROM attempts
          WHERE project_id = $1 AND delivery_id = $2 ORDER BY number",
-        project, delivery
+        project,
+        delivery
     )?;
     let attempt = |(number, outcome, status_code, detail, started_at, took_ms)| AttemptTrace {
         number,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use shared::domain::delivery::{Attempt, Outcome};
 use shared::domain::reason::Reason;
-use shared::domain::webhook::{Endpoint, EventData, NotificationCreated, NotificationData, RuleData, message_id};
+use shared::domain::webhook::{
+    Endpoint, EventData, NotificationCreated, NotificationData, RuleData, message_id,
+};
 use shared::store::deliveries::{Claimed, Content};
 use shared::time::Time;
 
@@ -19,17 +21,26 @@ pub(super) async fn send(
 ) -> Attempt {
     let body = match serde_json::to_vec(&message(&delivery.content)) {
         Ok(body) => body,
-        Err(error) => return failed(now, Outcome::Permanent, Some(Reason::Refused), error.to_string()),
+        Err(error) => {
+            return failed(now, Outcome::Permanent, Some(Reason::Refused), error.to_string());
+        }
     };
     let id = message_id(delivery.id);
     let seconds = now.micros().div_euclid(1_000_000);
     let signature = endpoint.secret.sign(&id, seconds, &body);
-    let headers =
-        [("webhook-id", id), ("webhook-timestamp", seconds.to_string()), ("webhook-signature", signature)];
+    let headers = [
+        ("webhook-id", id),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-signature", signature),
+    ];
     match outbound.post(&endpoint.url, &headers, body, deadline).await {
         Ok(answer) => judge(answer, now),
-        Err(CallError::Forbidden(why)) => failed(now, Outcome::Permanent, Some(Reason::AddressForbidden), why),
-        Err(CallError::Unusable(why)) => failed(now, Outcome::Permanent, Some(Reason::Refused), why),
+        Err(CallError::Forbidden(why)) => {
+            failed(now, Outcome::Permanent, Some(Reason::AddressForbidden), why)
+        }
+        Err(CallError::Unusable(why)) => {
+            failed(now, Outcome::Permanent, Some(Reason::Refused), why)
+        }
         Err(CallError::Failed(why)) => failed(now, Outcome::Transient, None, why),
     }
 }
@@ -66,7 +77,8 @@ fn judge(answer: Answer, now: Time) -> Attempt {
         429 | 503 if answer.retry_after.is_some() => (Outcome::Throttled, None),
         _ => (Outcome::Transient, None),
     };
-    let detail = (outcome != Outcome::Delivered && !answer.words.is_empty()).then_some(answer.words);
+    let detail =
+        (outcome != Outcome::Delivered && !answer.words.is_empty()).then_some(answer.words);
     Attempt {
         outcome,
         status_code: Some(answer.status),

@@ -14,7 +14,12 @@ use crate::outbox::Room;
 
 /// Evaluates events of one project. `false` when the store was away, so that the caller's jobs must come again; an event
 /// that fails by itself is counted in the store and found again by the due loop.
-pub(crate) async fn evaluate(worker: &Arc<Worker>, project: ProjectId, mut events: Vec<Event>, singly: bool) -> bool {
+pub(crate) async fn evaluate(
+    worker: &Arc<Worker>,
+    project: ProjectId,
+    mut events: Vec<Event>,
+    singly: bool,
+) -> bool {
     events.sort_by_key(|event| event.id);
     events.dedup_by_key(|event| event.id);
     let most = worker.app.config.evaluate.max_events_per_transaction;
@@ -59,7 +64,12 @@ async fn each(worker: &Arc<Worker>, project: ProjectId, events: &[Event]) -> boo
 
 async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Result<(), StoreError> {
     let app = &worker.app;
-    let begun = app.store.begin_event_attempt(project, event.id, "the attempt did not end", app.clock.now());
+    let begun = app.store.begin_event_attempt(
+        project,
+        event.id,
+        "the attempt did not end",
+        app.clock.now(),
+    );
     if begun.await? > i64::from(app.config.evaluate.attempts) {
         let why = "every attempt to evaluate it failed";
         if app.store.fail_event(project, event.id, why, app.clock.now()).await? {
@@ -74,14 +84,27 @@ async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Resul
 /// How often rules may change under an evaluation before it is left to a later try.
 const RELOADS: usize = 8;
 
-async fn attempt(worker: &Arc<Worker>, project: ProjectId, events: &[Event], failed_before: bool) -> Result<(), StoreError> {
+async fn attempt(
+    worker: &Arc<Worker>,
+    project: ProjectId,
+    events: &[Event],
+    failed_before: bool,
+) -> Result<(), StoreError> {
     let app = &worker.app;
     for _ in 0..RELOADS {
-        let set = app.rulesets.get(project).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let set = app
+            .rulesets
+            .get(project)
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let now = app.clock.now();
-        let looked = events.iter().map(|event| look(&set, event, now)).collect::<serde_json::Result<Vec<Looked>>>();
+        let looked = events
+            .iter()
+            .map(|event| look(&set, event, now))
+            .collect::<serde_json::Result<Vec<Looked>>>();
         let looked = looked.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let wanted = looked.iter().map(|one| one.matches.len()).sum::<usize>() * set.endpoints.len();
+        let wanted =
+            looked.iter().map(|one| one.matches.len()).sum::<usize>() * set.endpoints.len();
         let room = worker.outbox.room(wanted);
         let claim = ClaimTerms {
             token: shared::id::fresh(now),
@@ -121,7 +144,14 @@ fn count(done: &Done) {
 }
 
 /// Sends what was claimed and nudges others to what was not.
-async fn follow(worker: &Arc<Worker>, project: ProjectId, events: &[Event], done: Done, claim: ClaimTerms, room: Room) {
+async fn follow(
+    worker: &Arc<Worker>,
+    project: ProjectId,
+    events: &[Event],
+    done: Done,
+    claim: ClaimTerms,
+    room: Room,
+) {
     worker.outbox.send(claimed(project, events, &done, claim), room);
     if !worker.app.jobs_here && !done.jobs.is_empty() {
         let count = done.jobs.len() as u64;
@@ -136,8 +166,10 @@ async fn follow(worker: &Arc<Worker>, project: ProjectId, events: &[Event], done
 fn claimed(project: ProjectId, events: &[Event], done: &Done, claim: ClaimTerms) -> Vec<Claimed> {
     let made = &done.decision.deliveries[..done.claimed.len()];
     let claimed = made.iter().filter_map(|delivery| {
-        let notification = done.decision.notifications.iter().find(|one| one.id == delivery.notification)?;
-        let at = events.binary_search_by_key(&EventId(notification.origin_id), |event| event.id).ok()?;
+        let notification =
+            done.decision.notifications.iter().find(|one| one.id == delivery.notification)?;
+        let at =
+            events.binary_search_by_key(&EventId(notification.origin_id), |event| event.id).ok()?;
         let event = &events[at];
         Some(Claimed {
             project,

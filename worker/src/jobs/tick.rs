@@ -15,7 +15,11 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub(crate) async fn tick(worker: &Arc<Worker>, project: ProjectId, id: TickId) -> bool {
     let app = &worker.app;
     let now = app.clock.now();
-    let task = match app.store.begin_tick(project, id, now, now.plus(LIMIT + app.config.due.grace)).await {
+    let task = match app
+        .store
+        .begin_tick(project, id, now, now.plus(LIMIT + app.config.due.grace))
+        .await
+    {
         Ok(Some(task)) => task,
         Ok(None) => return true,
         Err(error) => {

@@ -1,12 +1,12 @@
 //! Accepting events, alone and in batches.
 
+use crate::door::Api;
 use poem::Request;
 use poem_openapi::ApiResponse;
 use serde_json::value::RawValue;
-use crate::door::Api;
+use shared::accept::{Accepted, Refused};
 use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::intake::{self, Envelope};
-use shared::accept::{Accepted, Refused};
 use shared::id::{KeyId, ProjectId};
 
 use super::wire::{AcceptedEvent, Batch, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use crate::door::Api;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::value::RawValue;
-use crate::door::Api;
-use shared::domain::intake::NewEvent;
 use shared::accept::{Accepted, Refused};
+use shared::domain::intake::NewEvent;
 use shared::id::{KeyId, ProjectId};
 
 use super::accept;

@@ -23,10 +23,7 @@ fn every_setting_is_printed_with_its_source() {
     let config = Desk::new("[http]\nlisten = \"127.0.0.1:9\"").config();
     let printed = config.print();
     assert!(printed.contains("bellbuoy.toml line 2\n"), "{printed}");
-    assert!(
-        printed.contains("profile = \"development\" # default\n"),
-        "{printed}"
-    );
+    assert!(printed.contains("profile = \"development\" # default\n"), "{printed}");
     for line in printed.lines().filter(|line| line.contains(" = ")) {
         assert!(line.contains(" # "), "{line}");
     }
@@ -52,12 +49,8 @@ fn json_has_every_setting() {
     assert_eq!(json.matches("\"source\"").count(), fields().count() + 1);
     // TOML's inline tables are near enough to JSON to tell whether brackets and quotes match,
     // once they stand in one line and nothing is null.
-    let toml = format!(
-        "x = {}",
-        json.replace('\n', "")
-            .replace("null", "0")
-            .replace("\": ", "\"= ")
-    );
+    let toml =
+        format!("x = {}", json.replace('\n', "").replace("null", "0").replace("\": ", "\"= "));
     assert!(toml::de::DeTable::parse(&toml).is_ok(), "{toml}");
 }
 
@@ -65,58 +58,36 @@ fn json_has_every_setting() {
 fn documents_name_every_setting() {
     let (example, reference) = (Config::env_example(), Config::reference());
     for field in fields() {
-        assert!(
-            example.contains(&format!("\n#{}=", field.variable())),
-            "{}",
-            field.name
-        );
+        assert!(example.contains(&format!("\n#{}=", field.variable())), "{}", field.name);
         assert!(
             reference.contains(&format!("| `{}` | `{}` |", field.name, field.variable())),
             "{}",
             field.name
         );
-        assert!(
-            field.doc.trim().ends_with('.'),
-            "{} has no sentence",
-            field.name
-        );
+        assert!(field.doc.trim().ends_with('.'), "{} has no sentence", field.name);
     }
     for section in SECTIONS {
         assert!(example.contains(&format!("# ---- {} ----", section.name)));
         assert!(reference.contains(&format!("\n## {}\n", section.name)));
     }
-    assert!(
-        reference.contains("| `127.0.0.1:8080` / `0.0.0.0:8080` |"),
-        "{reference}"
-    );
-    assert!(
-        reference.contains("| 32 bytes in base64 (secret) | none |"),
-        "{reference}"
-    );
+    assert!(reference.contains("| `127.0.0.1:8080` / `0.0.0.0:8080` |"), "{reference}");
+    assert!(reference.contains("| 32 bytes in base64 (secret) | none |"), "{reference}");
     assert!(example.contains(
         "# In staging and production: 0.0.0.0:8080\n#BELLBUOY_HTTP_LISTEN=127.0.0.1:8080\n"
     ));
-    assert!(
-        example
-            .lines()
-            .all(|line| line.is_empty() || line.starts_with('#'))
-    );
+    assert!(example.lines().all(|line| line.is_empty() || line.starts_with('#')));
 }
 
 #[test]
 fn the_example_uncommented_is_development() {
     let example = Config::env_example();
-    let lines = example
-        .lines()
-        .filter_map(|line| line.strip_prefix("#BELLBUOY_"));
+    let lines = example.lines().filter_map(|line| line.strip_prefix("#BELLBUOY_"));
     let owned: Vec<(String, &str)> = lines
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (format!("BELLBUOY_{name}"), value))
         .collect();
-    let env: Vec<(&str, &str)> = owned
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
+    let env: Vec<(&str, &str)> =
+        owned.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     assert_eq!(env.len(), fields().count() + 1);
     assert_eq!(load_only(None, &env).unwrap(), Config::development());
 }

@@ -13,23 +13,13 @@ fn is_hidden(text: &str) {
 fn in_what_is_loaded() {
     let desk = Desk::new("[auditor]\nheartbeat_url = \"https://beat.example.com/hunter2\"")
         .env("BELLBUOY_SEAL_KEY", KEY)
-        .env(
-            "BELLBUOY_STORE_URL",
-            "postgres://app:hunter2@db:5432/bellbuoy",
-        )
+        .env("BELLBUOY_STORE_URL", "postgres://app:hunter2@db:5432/bellbuoy")
         .env("BELLBUOY_COORDINATION_URL", "rediss://:hunter2@cache:6379")
-        .env(
-            "BELLBUOY_OTLP_ENDPOINT",
-            "https://u:hunter2@otlp.example.com/v1?api-key=hunter2",
-        )
+        .env("BELLBUOY_OTLP_ENDPOINT", "https://u:hunter2@otlp.example.com/v1?api-key=hunter2")
         .secret("BELLBUOY_QUEUE_URL_FILE", "redis://app:hunter2@jobs:6379/1");
     let config = desk.config();
-    for text in [
-        format!("{config:?}"),
-        format!("{config:#?}"),
-        config.print(),
-        config.print_json(),
-    ] {
+    for text in [format!("{config:?}"), format!("{config:#?}"), config.print(), config.print_json()]
+    {
         is_hidden(&text);
     }
     is_hidden(&format!("{:?}", desk.sources()));
@@ -46,16 +36,7 @@ fn in_what_is_loaded() {
     }
     let key = config.seal.key.unwrap();
     is_hidden(&format!("{key} {key:?} {:?}", key.expose()));
-    assert_eq!(
-        config
-            .auditor
-            .heartbeat_url
-            .unwrap()
-            .expose()
-            .expose()
-            .path(),
-        "/hunter2"
-    );
+    assert_eq!(config.auditor.heartbeat_url.unwrap().expose().expose().path(), "/hunter2");
     let text: Secret = Secret::new(WORD.to_owned());
     assert_eq!(format!("{text} {text:?}"), "*** ***");
     assert_eq!(text.expose(), WORD);
@@ -108,12 +89,7 @@ fn what_is_hidden_does_not_load() {
         .env("BELLBUOY_STORE_URL", "postgres://app:hunter2@db/bellbuoy");
     let config = desk.config();
     let copy = Desk::new(&config.print());
-    let keys: Vec<String> = copy
-        .mistakes()
-        .0
-        .into_iter()
-        .map(|mistake| mistake.key)
-        .collect();
+    let keys: Vec<String> = copy.mistakes().0.into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(keys, ["store.url", "seal.key"]);
     // With the secrets given where they came from, the copy is the same configuration.
     let mut again = Desk::new(&config.print());

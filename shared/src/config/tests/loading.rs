@@ -32,12 +32,8 @@ fn later_sources_win() {
     assert_eq!(config.http.listen, address("127.0.0.1:2"));
     assert_eq!(config.http.max_body.bytes(), 1 << 20);
     assert_eq!(config.store.max_connections, 9);
-    let origin = |name: &str| {
-        config
-            .origin(name)
-            .to_string()
-            .replace(desk.dir.to_str().unwrap(), "")
-    };
+    let origin =
+        |name: &str| config.origin(name).to_string().replace(desk.dir.to_str().unwrap(), "");
     assert_eq!(origin("http.listen"), "environment BELLBUOY_HTTP_LISTEN");
     assert_eq!(origin("http.max_body"), "/bellbuoy.toml line 3");
     assert_eq!(
@@ -56,12 +52,9 @@ fn what_is_overridden_is_not_judged() {
 
 #[test]
 fn secret_files_lose_their_line_end_only() {
-    for (content, filter) in [
-        ("debug", "debug"),
-        ("debug\n", "debug"),
-        ("debug\r\n", "debug"),
-        (" a b \n", " a b "),
-    ] {
+    for (content, filter) in
+        [("debug", "debug"), ("debug\n", "debug"), ("debug\r\n", "debug"), (" a b \n", " a b ")]
+    {
         let desk = Desk::new("").secret("BELLBUOY_LOG_FILTER_FILE", content);
         assert_eq!(desk.config().log.filter, filter);
     }
@@ -92,47 +85,26 @@ fn profiles_have_their_own_defaults() {
     assert!(config.webhooks.allow_networks.is_empty());
     assert!(config.http.sends_hsts());
 
-    let staging = Desk::production("profile = \"production\"")
-        .env("BELLBUOY_PROFILE", "staging")
-        .config();
-    assert_eq!(
-        staging.profile,
-        Profile::Staging,
-        "the variable wins over the file"
-    );
+    let staging =
+        Desk::production("profile = \"production\"").env("BELLBUOY_PROFILE", "staging").config();
+    assert_eq!(staging.profile, Profile::Staging, "the variable wins over the file");
     assert!(staging.store.require_durable);
 
     let file = Desk::new("profile = \"development\"").config();
     assert!(file.demo.enabled && !file.store.require_durable);
-    assert_eq!(
-        file.origin("profile").to_string().rsplit(' ').next(),
-        Some("1")
-    );
+    assert_eq!(file.origin("profile").to_string().rsplit(' ').next(), Some("1"));
 }
 
 #[test]
 fn lists_come_as_arrays_or_between_commas() {
     let queues = vec![WorkerQueue::Events, WorkerQueue::Maintenance];
-    for toml in [
-        "queues = [\"events\", \"maintenance\"]",
-        "queues = \"events,maintenance\"",
-    ] {
-        assert_eq!(
-            Desk::new(&format!("[worker]\n{toml}"))
-                .config()
-                .worker
-                .queues,
-            queues
-        );
+    for toml in ["queues = [\"events\", \"maintenance\"]", "queues = \"events,maintenance\""] {
+        assert_eq!(Desk::new(&format!("[worker]\n{toml}")).config().worker.queues, queues);
     }
     let desk = Desk::new("").env("BELLBUOY_WORKER_QUEUES", "events, maintenance");
     assert_eq!(desk.config().worker.queues, queues);
     assert!(
-        Desk::new("[webhooks]\nallow_networks = []")
-            .config()
-            .webhooks
-            .allow_networks
-            .is_empty()
+        Desk::new("[webhooks]\nallow_networks = []").config().webhooks.allow_networks.is_empty()
     );
 }
 
@@ -140,13 +112,7 @@ fn lists_come_as_arrays_or_between_commas() {
 fn empty_means_not_set() {
     let desk = Desk::new("[otlp]\nendpoint = \"http://localhost:4318\"");
     assert!(desk.config().otlp.endpoint.is_some());
-    assert!(
-        desk.env("BELLBUOY_OTLP_ENDPOINT", "")
-            .config()
-            .otlp
-            .endpoint
-            .is_none()
-    );
+    assert!(desk.env("BELLBUOY_OTLP_ENDPOINT", "").config().otlp.endpoint.is_none());
 }
 
 #[test]
@@ -159,23 +125,14 @@ fn toml_numbers_are_read_as_toml_means_them() {
 
 #[test]
 fn reserved_names_are_not_settings() {
-    let env = [
-        ("BELLBUOY_TEST_POSTGRES", "x"),
-        ("HTTP_LISTEN", "x"),
-        ("PATH", "x"),
-    ];
+    let env = [("BELLBUOY_TEST_POSTGRES", "x"), ("HTTP_LISTEN", "x"), ("PATH", "x")];
     assert!(load_only(None, &env).is_ok());
 }
 
 #[test]
 fn mysql_is_understood() {
     let errors = load_only(None, &[("BELLBUOY_STORE_URL", "mysql://u:p@h/d")]).unwrap_err();
-    assert!(
-        errors
-            .to_string()
-            .contains("not supported by this build yet"),
-        "{errors}"
-    );
+    assert!(errors.to_string().contains("not supported by this build yet"), "{errors}");
     assert!(errors.to_string().contains("mysql://u:***@h/d"), "{errors}");
 }
 
@@ -188,9 +145,8 @@ fn the_process_is_a_source() {
 
 #[test]
 fn no_two_settings_share_a_variable() {
-    let names: Vec<String> = fields()
-        .flat_map(|field| [field.variable(), field.file_variable()])
-        .collect();
+    let names: Vec<String> =
+        fields().flat_map(|field| [field.variable(), field.file_variable()]).collect();
     let reserved = ["BELLBUOY_CONFIG", "BELLBUOY_PROFILE"];
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     assert!(

@@ -27,64 +27,31 @@ fn mistakes_in_the_file() {
             "[htp]\nlisten = \"x\"",
             &["htp (bellbuoy.toml line 1): no such section; did you mean http?"],
         ),
-        (
-            "[nonsense]",
-            &["nonsense (bellbuoy.toml line 1): no such section"],
-        ),
+        ("[nonsense]", &["nonsense (bellbuoy.toml line 1): no such section"]),
         (
             "[worker]\nconcurrency = 4",
             &["worker.concurrency", "did you mean delivery.concurrency?"],
         ),
-        (
-            "docs_enabled = true",
-            &["outside of a section; did you mean http.docs_enabled?"],
-        ),
+        ("docs_enabled = true", &["outside of a section; did you mean http.docs_enabled?"]),
         ("profil = \"staging\"", &["did you mean profile?"]),
         (
             "profile = \"prod\"",
             &["profile = \"prod\" (bellbuoy.toml line 1): one of development, staging, production"],
         ),
-        (
-            "profile = [1]",
-            &["profile (bellbuoy.toml line 1): one word"],
-        ),
-        (
-            "http = 5",
-            &["http (bellbuoy.toml line 1): a section: [http]"],
-        ),
-        (
-            "[[http]]",
-            &["http (bellbuoy.toml line 1): a section: [http]"],
-        ),
-        (
-            "[http.listen]",
-            &["http.listen (bellbuoy.toml line 1): one value: IP address and port"],
-        ),
-        (
-            "[http]\nlisten = [\"127.0.0.1:80\"]",
-            &["http.listen (bellbuoy.toml line 2): one value"],
-        ),
+        ("profile = [1]", &["profile (bellbuoy.toml line 1): one word"]),
+        ("http = 5", &["http (bellbuoy.toml line 1): a section: [http]"]),
+        ("[[http]]", &["http (bellbuoy.toml line 1): a section: [http]"]),
+        ("[http.listen]", &["http.listen (bellbuoy.toml line 1): one value: IP address and port"]),
+        ("[http]\nlisten = [\"127.0.0.1:80\"]", &["http.listen (bellbuoy.toml line 2): one value"]),
         ("[queue]\npoll = 5", &["queue.poll = \"5\"", "a unit"]),
-        (
-            "[queue]\npoll = 2026-01-01",
-            &["queue.poll (bellbuoy.toml line 2): one value: duration"],
-        ),
-        (
-            "[queue]\nbatch = -1",
-            &["queue.batch = \"-1\"", "a whole number"],
-        ),
+        ("[queue]\npoll = 2026-01-01", &["queue.poll (bellbuoy.toml line 2): one value: duration"]),
+        ("[queue]\nbatch = -1", &["queue.batch = \"-1\"", "a whole number"]),
         (
             "[delivery]\nbackoff = [\"5s,6s\"]",
             &["delivery.backoff", "each item a duration without a comma"],
         ),
-        (
-            "[delivery]\nbackoff = [\"5s\", 6]",
-            &["delivery.backoff = \"5s,6\"", "item 2 is not"],
-        ),
-        (
-            "[http]\nhsts = \"x\"",
-            &["hsts = \"x\"", "true or false; or empty for none"],
-        ),
+        ("[delivery]\nbackoff = [\"5s\", 6]", &["delivery.backoff = \"5s,6\"", "item 2 is not"]),
+        ("[http]\nhsts = \"x\"", &["hsts = \"x\"", "true or false; or empty for none"]),
     ];
     for (toml, parts) in table {
         one(&Desk::new(toml), parts);
@@ -97,10 +64,7 @@ fn broken_files() {
         &Desk::new("[http]\nlisten = "),
         &["configuration file (bellbuoy.toml line 2): valid TOML ("],
     );
-    one(
-        &Desk::new("[seal]\nkey = \"hunter2"),
-        &["bellbuoy.toml line 2): valid TOML ("],
-    );
+    one(&Desk::new("[seal]\nkey = \"hunter2"), &["bellbuoy.toml line 2): valid TOML ("]);
     one(
         &Desk::new("[log]\nfilter = \"a\"\nfilter = \"b\""),
         &["bellbuoy.toml line 3): valid TOML (duplicate key"],
@@ -111,27 +75,20 @@ fn broken_files() {
 
 #[test]
 fn missing_files() {
-    let asked = load_only(Some("/nowhere/x.toml".as_ref()), &[])
-        .unwrap_err()
-        .to_string();
+    let asked = load_only(Some("/nowhere/x.toml".as_ref()), &[]).unwrap_err().to_string();
     assert!(
         asked.contains(
             "configuration file (/nowhere/x.toml): a TOML file that can be read, as --config asks"
         ),
         "{asked}"
     );
-    let named = load_only(None, &[("BELLBUOY_CONFIG", "/nowhere/y.toml")])
-        .unwrap_err()
-        .to_string();
+    let named = load_only(None, &[("BELLBUOY_CONFIG", "/nowhere/y.toml")]).unwrap_err().to_string();
     assert!(
         named.contains("/nowhere/y.toml") && named.contains("as BELLBUOY_CONFIG asks"),
         "{named}"
     );
     // Production's demands would blame defaults that the missing file may well change.
-    let strict = load_only(
-        Some("/nowhere/x.toml".as_ref()),
-        &[("BELLBUOY_PROFILE", "production")],
-    );
+    let strict = load_only(Some("/nowhere/x.toml".as_ref()), &[("BELLBUOY_PROFILE", "production")]);
     assert_eq!(strict.unwrap_err().0.len(), 1);
 }
 
@@ -148,11 +105,7 @@ fn mistakes_in_the_environment() {
             "x",
             &["BELLBUOY_HTTP_LISTNE", "did you mean BELLBUOY_HTTP_LISTEN?"],
         ),
-        (
-            "BELLBUOY_SEAL_KEY_FIEL",
-            "x",
-            &["did you mean BELLBUOY_SEAL_KEY_FILE?"],
-        ),
+        ("BELLBUOY_SEAL_KEY_FIEL", "x", &["did you mean BELLBUOY_SEAL_KEY_FILE?"]),
         ("BELLBUOY_PROFIL", "x", &["did you mean BELLBUOY_PROFILE?"]),
         (
             "BELLBUOY_SOMETHING_ELSE",
@@ -180,100 +133,45 @@ fn mistakes_in_the_environment() {
         }
     }
     let empty = Desk::new("").secret("BELLBUOY_SEAL_KEY_FILE", "\n");
-    one(
-        &empty,
-        &[
-            "seal.key = *** (environment BELLBUOY_SEAL_KEY_FILE)",
-            "this one is empty",
-        ],
-    );
-    let both = Desk::new("")
-        .env("BELLBUOY_QUEUE_URL", "sql:")
-        .secret("BELLBUOY_QUEUE_URL_FILE", "sql:");
-    one(
-        &both,
-        &[
-            "queue.url",
-            "either BELLBUOY_QUEUE_URL or BELLBUOY_QUEUE_URL_FILE, not both",
-        ],
-    );
+    one(&empty, &["seal.key = *** (environment BELLBUOY_SEAL_KEY_FILE)", "this one is empty"]);
+    let both =
+        Desk::new("").env("BELLBUOY_QUEUE_URL", "sql:").secret("BELLBUOY_QUEUE_URL_FILE", "sql:");
+    one(&both, &["queue.url", "either BELLBUOY_QUEUE_URL or BELLBUOY_QUEUE_URL_FILE, not both"]);
 }
 
 #[test]
 fn values_that_do_not_do() {
     let table: [(&str, &str, &str); 27] = [
         ("STORE_MAX_CONNECTIONS", "0", "from 1 to 10000"),
-        (
-            "STORE_MAX_CONNECTIONS",
-            "1",
-            "at most store.max_connections (1)",
-        ),
+        ("STORE_MAX_CONNECTIONS", "1", "at most store.max_connections (1)"),
         ("STORE_READ_CONNECTIONS", "0", "from 1 to 1000"),
-        (
-            "STORE_LOCK_TIMEOUT",
-            "21s",
-            "at most store.statement_timeout (20s)",
-        ),
+        ("STORE_LOCK_TIMEOUT", "21s", "at most store.statement_timeout (20s)"),
         ("HTTP_MAX_BODY", "2GiB", "from 1KiB to 1GiB"),
         ("HTTP_MAX_BODY", "100KiB", "at most http.max_body (100KiB)"),
         ("HTTP_PUBLIC_URL", "https://u:p@h", "without user, password"),
         ("HTTP_BASE_DOMAIN", "Example.com", "in lower case"),
         ("HTTP_BASE_DOMAIN", ".example.com", "a domain"),
-        (
-            "HTTP_CORS_ORIGINS",
-            "*,https://a.example.com/",
-            "as browsers send it",
-        ),
-        (
-            "HTTP_REQUEST_TIMEOUT",
-            "5s",
-            "less than http.request_timeout (5s)",
-        ),
-        (
-            "OPS_LISTEN",
-            "127.0.0.1:8080",
-            "another port than http.listen",
-        ),
-        (
-            "OPS_LISTEN",
-            "0.0.0.0:8080",
-            "another port than http.listen",
-        ),
+        ("HTTP_CORS_ORIGINS", "*,https://a.example.com/", "as browsers send it"),
+        ("HTTP_REQUEST_TIMEOUT", "5s", "less than http.request_timeout (5s)"),
+        ("OPS_LISTEN", "127.0.0.1:8080", "another port than http.listen"),
+        ("OPS_LISTEN", "0.0.0.0:8080", "another port than http.listen"),
         ("OTLP_SAMPLE_RATIO", "1.5", "from 0.0 to 1.0"),
         ("QUEUE_PREFIX", "a b", "1 to 64 letters"),
         ("QUEUE_LEASE", "1s", "at least 2s"),
-        (
-            "DELIVERY_CLAIM",
-            "18s",
-            "at most four fifths of delivery.claim (14400ms)",
-        ),
-        (
-            "WEBHOOKS_TIMEOUT",
-            "25s",
-            "at most four fifths of delivery.claim (20s)",
-        ),
+        ("DELIVERY_CLAIM", "18s", "at most four fifths of delivery.claim (14400ms)"),
+        ("WEBHOOKS_TIMEOUT", "25s", "at most four fifths of delivery.claim (20s)"),
         ("DELIVERY_BACKOFF", "", "1 to 64 pauses"),
         ("DELIVERY_BACKOFF", "5s,0s", "1 to 64 pauses"),
         ("DUE_GRACE", "1s", "at least due.interval (2s)"),
-        (
-            "DUE_WATERMARK_LAG",
-            "4s",
-            "at least accept.commit_timeout (5s)",
-        ),
-        (
-            "REGISTRY_DEAD_AFTER",
-            "1s",
-            "at least twice registry.beat (1s)",
-        ),
+        ("DUE_WATERMARK_LAG", "4s", "at least accept.commit_timeout (5s)"),
+        ("REGISTRY_DEAD_AFTER", "1s", "at least twice registry.beat (1s)"),
         ("WORKER_QUEUES", "", "at least one queue"),
         ("WORKER_QUEUES", "events,events", "each once"),
         ("LOG_FILTER", " ", "not empty"),
         ("WEBHOOKS_USER_AGENT", "a\nb", "printable"),
     ];
     for (name, value, part) in table {
-        let message = Desk::new("")
-            .env(&format!("BELLBUOY_{name}"), value)
-            .message();
+        let message = Desk::new("").env(&format!("BELLBUOY_{name}"), value).message();
         assert!(message.contains(part), "{name}={value}: {message}");
     }
     for name in [
@@ -289,10 +187,7 @@ fn values_that_do_not_do() {
         "CACHE_MAX_ENTRIES",
         "LIMITS_BURST_SECONDS",
     ] {
-        one(
-            &Desk::new("").env(&format!("BELLBUOY_{name}"), "0"),
-            &[" 1"],
-        );
+        one(&Desk::new("").env(&format!("BELLBUOY_{name}"), "0"), &[" 1"]);
     }
     for name in [
         "QUEUE_POLL",
@@ -302,10 +197,7 @@ fn values_that_do_not_do() {
         "CACHE_TTL",
         "COORDINATION_TIMEOUT",
     ] {
-        one(
-            &Desk::new("").env(&format!("BELLBUOY_{name}"), "0s"),
-            &["at least 1ms"],
-        );
+        one(&Desk::new("").env(&format!("BELLBUOY_{name}"), "0s"), &["at least 1ms"]);
     }
     one(
         &Desk::new("")
@@ -319,42 +211,25 @@ fn values_that_do_not_do() {
 fn strict_profiles_refuse_what_is_insecure() {
     for profile in ["staging", "production"] {
         let errors = load_only(None, &[("BELLBUOY_PROFILE", profile)]).unwrap_err();
-        let keys: Vec<&str> = errors
-            .0
-            .iter()
-            .map(|mistake| mistake.key.as_str())
-            .collect();
+        let keys: Vec<&str> = errors.0.iter().map(|mistake| mistake.key.as_str()).collect();
         assert_eq!(keys, ["http.public_url", "seal.key"], "{errors}");
         assert!(
-            errors
-                .to_string()
-                .contains("http.public_url = \"http://127.0.0.1:8080\" (default)"),
+            errors.to_string().contains("http.public_url = \"http://127.0.0.1:8080\" (default)"),
             "{errors}"
         );
     }
     let table = [
         ("DEMO_ENABLED", "true", "false in production"),
         ("STORE_REQUIRE_DURABLE", "false", "true in production"),
-        (
-            "WEBHOOKS_ALLOW_NETWORKS",
-            "10.0.0.0/8,127.0.0.0/16",
-            "loopback",
-        ),
+        ("WEBHOOKS_ALLOW_NETWORKS", "10.0.0.0/8,127.0.0.0/16", "loopback"),
         ("WEBHOOKS_ALLOW_NETWORKS", "0.0.0.0/0", "loopback"),
         ("WEBHOOKS_ALLOW_NETWORKS", "::/0", "loopback"),
         ("WEBHOOKS_ALLOW_NETWORKS", "::1/128", "loopback"),
         ("WEBHOOKS_ALLOW_NETWORKS", "::ffff:7f00:1/128", "loopback"),
-        (
-            "WEBHOOKS_ALLOW_NETWORKS",
-            "169.254.169.254/32",
-            "link-local",
-        ),
+        ("WEBHOOKS_ALLOW_NETWORKS", "169.254.169.254/32", "link-local"),
     ];
     for (name, value, part) in table {
-        one(
-            &Desk::production("").env(&format!("BELLBUOY_{name}"), value),
-            &[part],
-        );
+        one(&Desk::production("").env(&format!("BELLBUOY_{name}"), value), &[part]);
     }
     let private =
         Desk::production("").env("BELLBUOY_WEBHOOKS_ALLOW_NETWORKS", "10.0.0.0/8,fd00::/8");
@@ -370,10 +245,8 @@ fn all_are_told_at_once() {
         .env("BELLBUOY_QUEUE_URLL", "sql:")
         .env("BELLBUOY_SEAL_KEY", "hunter2");
     let message = desk.message();
-    let lines: Vec<&str> = message
-        .lines()
-        .map(|line| line.split(['(', '=']).next().unwrap().trim())
-        .collect();
+    let lines: Vec<&str> =
+        message.lines().map(|line| line.split(['(', '=']).next().unwrap().trim()).collect();
     let expected = [
         "7 mistakes in the configuration:",
         "- http.listn",

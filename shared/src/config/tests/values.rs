@@ -14,19 +14,14 @@ fn reads<T: Setting + PartialEq>(table: &[(&str, &str)]) {
     for (text, printed) in table {
         let value = T::parse(text).unwrap_or_else(|right| panic!("{text:?}: {right}"));
         assert_eq!(value.print(), *printed, "{text:?}");
-        assert!(
-            T::parse(printed).is_ok_and(|again| again == value),
-            "{printed:?}"
-        );
+        assert!(T::parse(printed).is_ok_and(|again| again == value), "{printed:?}");
     }
 }
 
 /// Each text is refused, in words with this in them.
 fn refuses<T: Setting>(table: &[(&str, &str)]) {
     for (text, part) in table {
-        let right = T::parse(text)
-            .err()
-            .unwrap_or_else(|| panic!("{text:?} was read"));
+        let right = T::parse(text).err().unwrap_or_else(|| panic!("{text:?} was read"));
         assert!(right.contains(part), "{text:?}: {right}");
     }
 }
@@ -34,12 +29,7 @@ fn refuses<T: Setting>(table: &[(&str, &str)]) {
 #[test]
 fn plain_values() {
     reads::<bool>(&[("true", "true"), ("false", "false")]);
-    refuses::<bool>(&[
-        ("yes", "true or false"),
-        ("1", "true"),
-        ("", "true"),
-        ("True", "true"),
-    ]);
+    refuses::<bool>(&[("yes", "true or false"), ("1", "true"), ("", "true"), ("True", "true")]);
     reads::<u32>(&[("0", "0"), ("16", "16"), ("4294967295", "4294967295")]);
     refuses::<u32>(&[
         ("-1", "0 to 4294967295"),
@@ -48,11 +38,7 @@ fn plain_values() {
         ("", "whole"),
     ]);
     reads::<f64>(&[("1", "1.0"), ("0.25", "0.25"), ("1e-7", "1e-7")]);
-    refuses::<f64>(&[
-        ("NaN", "a number"),
-        ("inf", "a number"),
-        ("many", "a number"),
-    ]);
+    refuses::<f64>(&[("NaN", "a number"), ("inf", "a number"), ("many", "a number")]);
     reads::<String>(&[("a b", "a b"), ("", "")]);
     reads::<PathBuf>(&[("./data", "./data"), ("/var/lib/a b", "/var/lib/a b")]);
     refuses::<PathBuf>(&[("", "path"), ("a\0b", "path")]);
@@ -104,22 +90,13 @@ fn durations_and_sizes() {
         ("1GiB", "1GiB"),
         ("0B", "0B"),
     ]);
-    refuses::<ByteSize>(&[
-        ("256", "a unit"),
-        ("256KB", "KiB"),
-        ("2000GiB", "at most 1024GiB"),
-    ]);
+    refuses::<ByteSize>(&[("256", "a unit"), ("256KB", "KiB"), ("2000GiB", "at most 1024GiB")]);
 }
 
 #[test]
 fn lists_and_options() {
     type Steps = Vec<Duration>;
-    reads::<Steps>(&[
-        ("5s,30s, 2m", "5s,30s,2m"),
-        ("5s", "5s"),
-        ("", ""),
-        (" ", ""),
-    ]);
+    reads::<Steps>(&[("5s,30s, 2m", "5s,30s,2m"), ("5s", "5s"), ("", ""), (" ", "")]);
     refuses::<Steps>(&[
         ("5s,,1m", "item 2 is empty"),
         ("5s,6", "item 2 is not"),
@@ -144,16 +121,10 @@ fn engine_urls() {
         ("sqlite:data/b.db", "sqlite://data/b.db"),
         ("sqlite:///var/b.db", "sqlite:///var/b.db"),
         ("postgres://user@host/db", "postgres://user@host/db"),
-        (
-            "postgresql://host:5433/db?sslmode=require",
-            "postgresql://host:5433/db?sslmode=require",
-        ),
+        ("postgresql://host:5433/db?sslmode=require", "postgresql://host:5433/db?sslmode=require"),
         ("mysql://user@host/db", "mysql://user@host/db"),
     ]);
-    assert_eq!(
-        StoreUrl::parse("sqlite:///a.db"),
-        Ok(StoreUrl::sqlite("/a.db"))
-    );
+    assert_eq!(StoreUrl::parse("sqlite:///a.db"), Ok(StoreUrl::sqlite("/a.db")));
     refuses::<StoreUrl>(&[
         ("", "sqlite://"),
         ("data.db", "sqlite://"),
@@ -177,21 +148,14 @@ fn engine_urls() {
         ("sqs://q", "redis://"),
         ("redis:", "redis://"),
     ]);
-    reads::<CoordinationUrl>(&[
-        ("memory:", "memory:"),
-        ("redis://host:6379", "redis://host:6379"),
-    ]);
+    reads::<CoordinationUrl>(&[("memory:", "memory:"), ("redis://host:6379", "redis://host:6379")]);
     refuses::<CoordinationUrl>(&[("sql:", "memory:"), ("redis://:***@h", "redis://")]);
     reads::<HttpUrl>(&[
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("https://a.example.com/", "https://a.example.com"),
         ("https://a.example.com/base/", "https://a.example.com/base/"),
     ]);
-    refuses::<HttpUrl>(&[
-        ("a.example.com", "http"),
-        ("ftp://a", "http"),
-        ("https://", "http"),
-    ]);
+    refuses::<HttpUrl>(&[("a.example.com", "http"), ("ftp://a", "http"), ("https://", "http")]);
 }
 
 #[test]
@@ -203,10 +167,7 @@ fn passwords_are_kept_and_not_printed() {
     };
     assert_eq!(url.expose().password(), Some("hunter2"));
     assert_eq!(url.database(), "db");
-    assert_eq!(
-        url.masked(),
-        "postgres://user:***@host/db?sslpassword=***&a=b"
-    );
+    assert_eq!(url.masked(), "postgres://user:***@host/db?sslpassword=***&a=b");
     assert_eq!(format!("{url} {url:?}"), format!("{0} {0}", url.masked()));
     assert!(StoreUrl::parse(&url.masked()).is_err());
 }
@@ -216,27 +177,15 @@ fn seal_keys() {
     let parse = |text: &str| SealKey::parse(text).map(|key| *key.bytes());
     assert_eq!(parse(super::KEY), Ok([0; 32]));
     let mut counted = [0; 32];
-    counted
-        .iter_mut()
-        .zip(0u8..)
-        .for_each(|(byte, number)| *byte = number);
-    assert_eq!(
-        parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
-        Ok(counted)
-    );
+    counted.iter_mut().zip(0u8..).for_each(|(byte, number)| *byte = number);
+    assert_eq!(parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), Ok(counted));
     let digits = "+/".repeat(21) + "+w==";
     assert!(parse(&digits).is_err(), "34 bytes");
     refuses::<Secret<SealKey>>(&[
         ("", "32 random bytes"),
         ("AAAA", "openssl rand -base64 32"),
-        (
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-            "32 random bytes",
-        ),
-        (
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-=",
-            "32 random bytes",
-        ),
+        ("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "32 random bytes"),
+        ("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-=", "32 random bytes"),
         ("====", "32 random bytes"),
         ("***", "the secret itself"),
     ]);

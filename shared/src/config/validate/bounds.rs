@@ -12,42 +12,17 @@ use super::{
 /// Numbers that have a least and a greatest.
 pub(super) fn amounts(judge: &mut Judge<'_>) {
     let Config {
-        http,
-        store,
-        queue,
-        limits,
-        accept,
-        evaluate,
-        delivery,
-        webhooks,
-        due,
-        cache,
-        ..
+        http, store, queue, limits, accept, evaluate, delivery, webhooks, due, cache, ..
     } = judge.config;
     let wide = |number: usize| number as u64;
     let any = u64::MAX;
     let counts = [
         ("http.max_connections", wide(http.max_connections), 1, any),
-        (
-            "store.max_connections",
-            store.max_connections.into(),
-            1,
-            10_000,
-        ),
-        (
-            "store.read_connections",
-            store.read_connections.into(),
-            1,
-            1_000,
-        ),
+        ("store.max_connections", store.max_connections.into(), 1, 10_000),
+        ("store.read_connections", store.read_connections.into(), 1, 1_000),
         ("queue.batch", wide(queue.batch), 1, 10_000),
         ("queue.max_attempts", queue.max_attempts.into(), 1, any),
-        (
-            "limits.burst_seconds",
-            limits.burst_seconds.into(),
-            1,
-            3_600,
-        ),
+        ("limits.burst_seconds", limits.burst_seconds.into(), 1, 3_600),
         ("accept.batch", wide(accept.batch), 1, 10_000),
         ("accept.committers", wide(accept.committers), 1, 64),
         ("accept.max_batch", wide(accept.max_batch), 1, 100_000),
@@ -60,18 +35,8 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         ),
         ("evaluate.attempts", evaluate.attempts.into(), 1, any),
         ("delivery.concurrency", wide(delivery.concurrency), 1, any),
-        (
-            "delivery.per_provider_concurrency",
-            wide(delivery.per_provider_concurrency),
-            1,
-            any,
-        ),
-        (
-            "delivery.breaker_failures",
-            delivery.breaker_failures.into(),
-            1,
-            any,
-        ),
+        ("delivery.per_provider_concurrency", wide(delivery.per_provider_concurrency), 1, any),
+        ("delivery.breaker_failures", delivery.breaker_failures.into(), 1, any),
         ("due.batch", wide(due.batch), 1, 10_000),
         ("cache.max_entries", cache.max_entries, 1, any),
     ];
@@ -83,30 +48,10 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         judge.demand((least..=most).contains(&number), &[name], right);
     }
     let sizes = [
-        (
-            "http.max_body",
-            http.max_body,
-            ByteSize::kib(1),
-            ByteSize::mib(1_024),
-        ),
-        (
-            "accept.max_payload",
-            accept.max_payload,
-            ByteSize::kib(1),
-            ByteSize::mib(16),
-        ),
-        (
-            "accept.inline_job_bytes",
-            accept.inline_job_bytes,
-            ByteSize::kib(0),
-            ByteSize::mib(1),
-        ),
-        (
-            "webhooks.max_response",
-            webhooks.max_response,
-            ByteSize::kib(0),
-            ByteSize::mib(16),
-        ),
+        ("http.max_body", http.max_body, ByteSize::kib(1), ByteSize::mib(1_024)),
+        ("accept.max_payload", accept.max_payload, ByteSize::kib(1), ByteSize::mib(16)),
+        ("accept.inline_job_bytes", accept.inline_job_bytes, ByteSize::kib(0), ByteSize::mib(1)),
+        ("webhooks.max_response", webhooks.max_response, ByteSize::kib(0), ByteSize::mib(16)),
     ];
     for (name, size, least, most) in sizes {
         let right = format!("from {} to {}", least.print(), most.print());
@@ -118,25 +63,8 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
 
 /// Durations that must not be (nearly) nothing: a loop would spin, or a claim end before its work.
 pub(super) fn durations(judge: &mut Judge<'_>) {
-    let Config {
-        http,
-        store,
-        queue,
-        coordination,
-        limits,
-        accept,
-        delivery,
-        ..
-    } = judge.config;
-    let Config {
-        webhooks,
-        due,
-        scheduler,
-        auditor,
-        registry,
-        cache,
-        ..
-    } = judge.config;
+    let Config { http, store, queue, coordination, limits, accept, delivery, .. } = judge.config;
+    let Config { webhooks, due, scheduler, auditor, registry, cache, .. } = judge.config;
     let (tick, instant) = (Duration::from_millis(1), Duration::from_millis(100));
     let (second, claim) = (Duration::from_secs(1), Duration::from_secs(2));
     let least = [
@@ -157,51 +85,27 @@ pub(super) fn durations(judge: &mut Judge<'_>) {
         ("due.interval", due.interval, tick),
         ("scheduler.tick", scheduler.tick, tick),
         ("auditor.interval", auditor.interval, instant),
-        (
-            "auditor.heartbeat_interval",
-            auditor.heartbeat_interval,
-            second,
-        ),
+        ("auditor.heartbeat_interval", auditor.heartbeat_interval, second),
         ("registry.beat", registry.beat, tick),
         ("cache.ttl", cache.ttl, tick),
     ];
     for (name, duration, least) in least {
-        judge.demand(
-            duration >= least,
-            &[name],
-            format!("at least {}", least.print()),
-        );
+        judge.demand(duration >= least, &[name], format!("at least {}", least.print()));
     }
     let pauses = &delivery.backoff;
     let paused =
         !pauses.is_empty() && pauses.len() <= 64 && pauses.iter().all(|pause| *pause >= tick);
-    judge.demand(
-        paused,
-        &["delivery.backoff"],
-        "1 to 64 pauses of at least 1ms each",
-    );
+    judge.demand(paused, &["delivery.backoff"], "1 to 64 pauses of at least 1ms each");
 }
 
 /// Texts of which not every one will do.
 pub(super) fn texts(judge: &mut Judge<'_>) {
     let config = judge.config;
     let plain = config.http.public_url.is_plain();
-    judge.demand(
-        plain,
-        &["http.public_url"],
-        "a URL without user, password, query and fragment",
-    );
+    judge.demand(plain, &["http.public_url"], "a URL without user, password, query and fragment");
     let domain = config.http.base_domain.as_deref().is_none_or(is_domain);
-    judge.demand(
-        domain,
-        &["http.base_domain"],
-        "a domain in lower case, like alerts.example.com",
-    );
-    let origins = config
-        .http
-        .cors_origins
-        .iter()
-        .all(|origin| is_origin(origin));
+    judge.demand(domain, &["http.base_domain"], "a domain in lower case, like alerts.example.com");
+    let origins = config.http.cors_origins.iter().all(|origin| is_origin(origin));
     judge.demand(
         origins,
         &["http.cors_origins"],
@@ -210,11 +114,7 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
     let prefix = &config.queue.prefix;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
     let prefixed = (1..=64).contains(&prefix.len()) && prefix.bytes().all(allowed);
-    judge.demand(
-        prefixed,
-        &["queue.prefix"],
-        "1 to 64 letters, digits, or any of _ - . :",
-    );
+    judge.demand(prefixed, &["queue.prefix"], "1 to 64 letters, digits, or any of _ - . :");
     for (name, text) in [
         ("log.filter", &config.log.filter),
         ("otlp.service_name", &config.otlp.service_name),

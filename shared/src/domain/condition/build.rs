@@ -15,11 +15,7 @@ use super::tree::{ArithOp, CompareOp, Expr, ExprKind, Literal, ValueKind};
 
 /// Builds the tree of tokens that passed the grammar check.
 pub(super) fn build(source: &str, tokens: &[Token]) -> Result<Expr, ConditionError> {
-    let builder = Builder {
-        source,
-        tokens,
-        pattern_room: Cell::new(calls::PATTERN_ROOM),
-    };
+    let builder = Builder { source, tokens, pattern_room: Cell::new(calls::PATTERN_ROOM) };
     let tree = evalexpr::build_operator_tree(&placeholders(source, tokens)).map_err(|error| {
         ConditionError::at(source, 0, format!("the condition cannot be read: {error}"))
     })?;
@@ -81,18 +77,11 @@ impl Builder<'_> {
 
     fn parenthesized(&self, node: &Node) -> Result<Built, ConditionError> {
         let mut built = self.only_child(node)?;
-        built.first = built
-            .first
-            .checked_sub(1)
-            .ok_or_else(|| self.unreadable())?;
+        built.first = built.first.checked_sub(1).ok_or_else(|| self.unreadable())?;
         built.last += 1;
         let opens = matches!(self.kind(built.first)?, Kind::Open);
         let closes = matches!(self.kind(built.last)?, Kind::Close);
-        if opens && closes {
-            Ok(built)
-        } else {
-            Err(self.unreadable())
-        }
+        if opens && closes { Ok(built) } else { Err(self.unreadable()) }
     }
 
     /// `a && b && c` is left-deep in evalexpr's tree and flat in ours, however long it is.
@@ -161,15 +150,8 @@ impl Builder<'_> {
         };
         let child = self.node(child)?;
         let is_not = *node.operator() == Evalexpr::Not;
-        let sign = if is_not {
-            Operator::Not
-        } else {
-            Operator::Arith(ArithOp::Sub)
-        };
-        let first = child
-            .first
-            .checked_sub(1)
-            .ok_or_else(|| self.unreadable())?;
+        let sign = if is_not { Operator::Not } else { Operator::Arith(ArithOp::Sub) };
+        let first = child.first.checked_sub(1).ok_or_else(|| self.unreadable())?;
         if !matches!(self.kind(first)?, Kind::Operator(operator) if *operator == sign) {
             return Err(self.unreadable());
         }
@@ -214,9 +196,7 @@ impl Builder<'_> {
 
     fn kind(&self, index: usize) -> Result<&Kind, ConditionError> {
         let token = self.tokens.get(index);
-        token
-            .map(|token| &token.kind)
-            .ok_or_else(|| self.unreadable())
+        token.map(|token| &token.kind).ok_or_else(|| self.unreadable())
     }
 
     /// Checks evalexpr's tree against the tokens: the operator stands between its two sides.
@@ -228,11 +208,7 @@ impl Builder<'_> {
     ) -> Result<(), ConditionError> {
         let between = self.kind(left_last + 1)?;
         let is_it = matches!(between, Kind::Operator(found) if *found == operator);
-        if is_it && right.first == left_last + 2 {
-            Ok(())
-        } else {
-            Err(self.unreadable())
-        }
+        if is_it && right.first == left_last + 2 { Ok(()) } else { Err(self.unreadable()) }
     }
 
     fn require_boolean(&self, expr: &Expr, place: &str) -> Result<(), ConditionError> {
@@ -253,10 +229,7 @@ impl Builder<'_> {
             first = left;
         }
         let at = match self.compare(first) {
-            Ok(left) => self
-                .tokens
-                .get(left.last + 1)
-                .map_or(0, |token| token.start),
+            Ok(left) => self.tokens.get(left.last + 1).map_or(0, |token| token.start),
             Err(error) => return error,
         };
         ConditionError::at(self.source, at, "comparisons cannot be chained")

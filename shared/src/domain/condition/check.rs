@@ -20,14 +20,8 @@ pub(super) fn grammar(source: &str, tokens: &[Token]) -> Result<(), ConditionErr
         return Err(ConditionError::at(source, 0, "the condition is empty")
             .hint("a rule for every event has the condition true"));
     }
-    let mut checker = Checker {
-        source,
-        open: Vec::new(),
-        signs: 0,
-        depth: 0,
-        operators: 0,
-        wants_operand: true,
-    };
+    let mut checker =
+        Checker { source, open: Vec::new(), signs: 0, depth: 0, operators: 0, wants_operand: true };
     for (index, token) in tokens.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| &tokens[before]);
         if checker.wants_operand {
@@ -89,9 +83,9 @@ impl Checker<'_> {
 
     fn operator(&mut self, token: &Token) -> Result<(), ConditionError> {
         match &token.kind {
-            Kind::Operator(Operator::Not) => Err(self
-                .error(token, "'!' stands between two values")
-                .hint("use != to compare")),
+            Kind::Operator(Operator::Not) => {
+                Err(self.error(token, "'!' stands between two values").hint("use != to compare"))
+            }
             Kind::Operator(_) => {
                 self.wants_operand = true;
                 self.count_operator(token)
@@ -109,18 +103,10 @@ impl Checker<'_> {
 
     fn open(&mut self, token: &Token, before: Option<&Token>) -> Result<(), ConditionError> {
         let call = before.and_then(|before| match before.kind {
-            Kind::Function(function) => Some(Call {
-                at: before.start,
-                function,
-                arguments: 1,
-            }),
+            Kind::Function(function) => Some(Call { at: before.start, function, arguments: 1 }),
             _ => None,
         });
-        self.open.push(Open {
-            at: token.start,
-            call,
-            signs: std::mem::take(&mut self.signs),
-        });
+        self.open.push(Open { at: token.start, call, signs: std::mem::take(&mut self.signs) });
         self.deeper(token)
     }
 
@@ -160,11 +146,7 @@ impl Checker<'_> {
             return Err(ConditionError::at(self.source, self.source.len(), message));
         }
         match self.open.last() {
-            Some(open) => Err(ConditionError::at(
-                self.source,
-                open.at,
-                "this '(' is never closed",
-            )),
+            Some(open) => Err(ConditionError::at(self.source, open.at, "this '(' is never closed")),
             None => Ok(()),
         }
     }
@@ -195,9 +177,7 @@ impl Checker<'_> {
             return Ok(());
         }
         let message = format!("the condition has more than {MAX_OPERATORS} operators");
-        Err(self
-            .error(token, message)
-            .hint("use in(x, a, b, …) for many values"))
+        Err(self.error(token, message).hint("use in(x, a, b, …) for many values"))
     }
 
     fn error(&self, token: &Token, message: impl Into<String>) -> ConditionError {

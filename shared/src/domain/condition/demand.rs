@@ -57,13 +57,9 @@ fn membership(value: &Expr, candidates: &[Expr]) -> Vec<Demand> {
     let ExprKind::Path(path) = &value.kind else {
         return Vec::new();
     };
-    let literals: Option<Vec<Value>> = candidates
-        .iter()
-        .map(|candidate| as_literal(candidate).map(Literal::to_json))
-        .collect();
-    literals
-        .map(|any_of| vec![demand(path, any_of)])
-        .unwrap_or_default()
+    let literals: Option<Vec<Value>> =
+        candidates.iter().map(|candidate| as_literal(candidate).map(Literal::to_json)).collect();
+    literals.map(|any_of| vec![demand(path, any_of)]).unwrap_or_default()
 }
 
 fn as_literal(expr: &Expr) -> Option<&Literal> {
@@ -74,10 +70,7 @@ fn as_literal(expr: &Expr) -> Option<&Literal> {
 }
 
 fn demand(path: &Path, any_of: Vec<Value>) -> Demand {
-    let mut demand = Demand {
-        path: path.canonical().to_owned(),
-        any_of,
-    };
+    let mut demand = Demand { path: path.canonical().to_owned(), any_of };
     deduplicate(&mut demand);
     demand
 }

@@ -24,12 +24,7 @@ pub(super) struct Evaluator<'a> {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn new(event: &Subject<'a>, now: Time, steps: u32) -> Self {
-        Self {
-            event: *event,
-            now,
-            steps_left: steps,
-            notes: None,
-        }
+        Self { event: *event, now, steps_left: steps, notes: None }
     }
 
     pub(super) fn collect_notes(&mut self) {
@@ -151,9 +146,7 @@ impl<'a> Evaluator<'a> {
 
     /// Takes steps from the budget.
     fn spend(&mut self, steps: usize) -> Result<(), EvalError> {
-        let left = u32::try_from(steps)
-            .ok()
-            .and_then(|steps| self.steps_left.checked_sub(steps));
+        let left = u32::try_from(steps).ok().and_then(|steps| self.steps_left.checked_sub(steps));
         // What is used up stays used up, so that an explanation cannot go on after the error.
         self.steps_left = left.unwrap_or(0);
         left.map(|_| ()).ok_or(EvalError::TooManySteps)

@@ -86,11 +86,7 @@ impl<'a> Explainer<'a> {
         };
         let notes = self.evaluator.take_notes();
         Ok(Part {
-            text: self
-                .source
-                .get(expr.span.clone())
-                .unwrap_or_default()
-                .to_owned(),
+            text: self.source.get(expr.span.clone()).unwrap_or_default().to_owned(),
             result,
             note: (!notes.is_empty()).then(|| notes.join("; ")),
             parts,
@@ -114,10 +110,7 @@ impl<'a> Explainer<'a> {
 }
 
 fn is_composite(expr: &Expr) -> bool {
-    matches!(
-        expr.kind,
-        ExprKind::All(_) | ExprKind::Any(_) | ExprKind::Not(_)
-    )
+    matches!(expr.kind, ExprKind::All(_) | ExprKind::Any(_) | ExprKind::Not(_))
 }
 
 fn add_note(part: &mut Part, note: &str) {

@@ -20,44 +20,14 @@ type Entry = (&'static str, Function, usize, usize, &'static str);
 
 const FUNCTIONS: [Entry; 9] = [
     ("in", Function::In, 2, usize::MAX, "in(x, a, b, …)"),
-    (
-        "contains",
-        Function::Contains,
-        2,
-        2,
-        "contains(text or list, x)",
-    ),
-    (
-        "starts_with",
-        Function::StartsWith,
-        2,
-        2,
-        "starts_with(text, start)",
-    ),
-    (
-        "ends_with",
-        Function::EndsWith,
-        2,
-        2,
-        "ends_with(text, end)",
-    ),
+    ("contains", Function::Contains, 2, 2, "contains(text or list, x)"),
+    ("starts_with", Function::StartsWith, 2, 2, "starts_with(text, start)"),
+    ("ends_with", Function::EndsWith, 2, 2, "ends_with(text, end)"),
     ("len", Function::Len, 1, 1, "len(text or list)"),
     ("exists", Function::Exists, 1, 1, "exists(event.payload.x)"),
     ("lower", Function::Lower, 1, 1, "lower(text)"),
-    (
-        "matches",
-        Function::Matches,
-        2,
-        2,
-        "matches(text, \"regex\")",
-    ),
-    (
-        "now_hour",
-        Function::NowHour,
-        1,
-        1,
-        "now_hour(\"Europe/Berlin\")",
-    ),
+    ("matches", Function::Matches, 2, 2, "matches(text, \"regex\")"),
+    ("now_hour", Function::NowHour, 1, 1, "now_hour(\"Europe/Berlin\")"),
 ];
 
 /// Words from other languages for which the edit distance is of no use.
@@ -85,10 +55,7 @@ const ALIASES: [(&str, &str); 19] = [
 
 impl Function {
     pub(super) fn named(name: &str) -> Option<Self> {
-        FUNCTIONS
-            .iter()
-            .find(|entry| entry.0 == name)
-            .map(|entry| entry.1)
+        FUNCTIONS.iter().find(|entry| entry.0 == name).map(|entry| entry.1)
     }
 
     pub(super) fn usage(self) -> &'static str {
@@ -103,9 +70,7 @@ impl Function {
         }
         let at_least = if least == most { "" } else { "at least " };
         let plural = if *least == 1 { "" } else { "s" };
-        Some(format!(
-            "{name} takes {at_least}{least} argument{plural}, here are {given}"
-        ))
+        Some(format!("{name} takes {at_least}{least} argument{plural}, here are {given}"))
     }
 
     fn entry(self) -> Option<&'static Entry> {

@@ -55,11 +55,7 @@ impl Path {
         if field != Field::Payload && !steps.is_empty() {
             return Err(BelowOwnField(field.name().to_owned()));
         }
-        Ok(Self {
-            canonical: canonical(field, &steps),
-            field,
-            steps,
-        })
+        Ok(Self { canonical: canonical(field, &steps), field, steps })
     }
 
     pub(super) fn canonical(&self) -> &str {
@@ -105,13 +101,10 @@ impl Path {
     }
 
     fn find_in<'a>(&self, payload: &'a Value) -> Found<'a> {
-        let found = self
-            .steps
-            .iter()
-            .try_fold(payload, |value, step| match step {
-                Step::Key(key) => value.as_object()?.get(key),
-                Step::Index(index) => value.as_array()?.get(*index),
-            });
+        let found = self.steps.iter().try_fold(payload, |value, step| match step {
+            Step::Key(key) => value.as_object()?.get(key),
+            Step::Index(index) => value.as_array()?.get(*index),
+        });
         match found {
             None => Found::Missing,
             Some(Value::Null) => Found::Null,

@@ -40,11 +40,7 @@ pub(super) enum Operator {
 
 /// Splits a condition into tokens.
 pub(super) fn scan(source: &str) -> Result<Vec<Token>, ConditionError> {
-    let mut scanner = Scanner {
-        source,
-        at: 0,
-        tokens: Vec::new(),
-    };
+    let mut scanner = Scanner { source, at: 0, tokens: Vec::new() };
     loop {
         scanner.skip_space();
         let Some(first) = scanner.peek() else { break };
@@ -112,8 +108,7 @@ impl<'s> Scanner<'s> {
     }
 
     fn malformed_number(&self, start: usize) -> ConditionError {
-        self.error(start, "this is not a number")
-            .hint("numbers are written 1500, 0.5 or 1e3")
+        self.error(start, "this is not a number").hint("numbers are written 1500, 0.5 or 1e3")
     }
 
     fn rest(&self) -> &'s str {

@@ -15,13 +15,8 @@ use super::{Builder, Built};
 /// Compiled sizes in bytes, and what a byte of text then costs, in eighths of a step. The slowest
 /// engine of the regex crate looks at every state for every byte, at worst 70 ns per KiB and byte;
 /// so one evaluation takes about a second at the very worst. An ordinary `\w` is about 50 KiB.
-const PATTERN_SIZES: [(usize, usize); 5] = [
-    (1 << 13, 1),
-    (1 << 15, 4),
-    (1 << 17, 16),
-    (1 << 19, 64),
-    (1 << 20, 128),
-];
+const PATTERN_SIZES: [(usize, usize); 5] =
+    [(1 << 13, 1), (1 << 15, 4), (1 << 17, 16), (1 << 19, 64), (1 << 20, 128)];
 /// The room for all patterns of one condition, since every active rule is kept in memory.
 pub(super) const PATTERN_ROOM: usize = 1 << 21;
 /// With a smaller cache the regex crate falls back to its slow engine for ordinary patterns.
@@ -47,8 +42,7 @@ impl Builder<'_> {
         let arguments = match (parentheses.operator(), parentheses.children()) {
             (Evalexpr::RootNode, [tuple]) if *tuple.operator() == Evalexpr::Tuple => {
                 let each = tuple.children().iter();
-                each.map(|child| self.only_child(child))
-                    .collect::<Result<Vec<_>, _>>()?
+                each.map(|child| self.only_child(child)).collect::<Result<Vec<_>, _>>()?
             }
             (Evalexpr::RootNode, [single]) => vec![self.node(single)?],
             _ => return Err(self.unreadable()),

@@ -103,8 +103,7 @@ impl Scanner<'_> {
 
     fn below_own_field(&self, start: usize, field: &str) -> ConditionError {
         let message = format!("event.{field} is a text and has nothing below it");
-        self.error(start, message)
-            .hint(format!("the payload's is event.payload.{field}"))
+        self.error(start, message).hint(format!("the payload's is event.payload.{field}"))
     }
 
     fn called_name(&self, start: usize, path: &Path) -> ConditionError {
@@ -176,10 +175,7 @@ fn hint_for_name(word: &str, dotted: &str) -> String {
     }
     let own = ["type", "source", "id", "received_at", "payload"];
     if own.contains(&word) {
-        return format!(
-            "did you mean 'event.{}'? {NAMES}",
-            shown(&format!("{word}{dotted}"))
-        );
+        return format!("did you mean 'event.{}'? {NAMES}", shown(&format!("{word}{dotted}")));
     }
     if !dotted.is_empty() && suggest::nearest(word, ["event"]).is_some() {
         return format!("did you mean 'event{}'? {NAMES}", shown(dotted));

@@ -5,10 +5,7 @@ use super::parse;
 /// The demands as pairs of path and values.
 fn demands(source: &str) -> Value {
     let demands = parse(source).demands();
-    demands
-        .iter()
-        .map(|demand| json!([demand.path, demand.any_of]))
-        .collect()
+    demands.iter().map(|demand| json!([demand.path, demand.any_of])).collect()
 }
 
 #[test]
@@ -21,10 +18,7 @@ fn demands_of_conditions() {
             r#"event.type == "a" && event.amount > 3 && event.source == "s""#,
             json!([["event.type", ["a"]], ["event.source", ["s"]]]),
         ),
-        (
-            r#"in(event.type, "a", "b", "a") && true"#,
-            json!([["event.type", ["a", "b"]]]),
-        ),
+        (r#"in(event.type, "a", "b", "a") && true"#, json!([["event.type", ["a", "b"]]])),
         (
             r#"(event.type == "a" || event.type == "b" || in(event.type, "b", "c")) && event.x"#,
             json!([["event.type", ["a", "b", "c"]]]),

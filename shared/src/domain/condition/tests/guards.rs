@@ -40,12 +40,7 @@ fn long_and_deep_sources_are_refused_quickly() {
 
 #[test]
 fn depth() {
-    for (open, close, each) in [
-        ("(", ")", 1),
-        ("!", "", 1),
-        ("!(", ")", 2),
-        ("lower(", ")", 1),
-    ] {
+    for (open, close, each) in [("(", ")", 1), ("!", "", 1), ("!(", ")", 2), ("lower(", ")", 1)] {
         let nested =
             |times: usize| format!("{}{}{}", open.repeat(times), "event.a", close.repeat(times));
         let source = |times| match open {
@@ -90,24 +85,12 @@ fn the_largest_conditions_fit_the_stack() {
         vec!["false"; 501].join("||"),
         format!("{} == 1", vec!["1"; 500].join("+")),
         format!("{}<{}", vec!["1"; 250].join("-"), vec!["2"; 250].join("*")),
-        format!(
-            "{}||{}",
-            vec!["true"; 250].join("&&"),
-            vec!["true"; 250].join("&&")
-        ),
+        format!("{}||{}", vec!["true"; 250].join("&&"), vec!["true"; 250].join("&&")),
         vec!["1==1"; 250].join("||"),
         format!("in({})", vec!["1"; 2_000].join(",")),
         format!("{}1{}", layer.repeat(32), ")".repeat(32)),
-        format!(
-            "{}true{}",
-            "true&&(1==1&&!(false||".repeat(21),
-            "))".repeat(21)
-        ),
-        format!(
-            "{}true{}",
-            "(1==1)==(true&&(false||".repeat(31),
-            "))".repeat(31)
-        ),
+        format!("{}true{}", "true&&(1==1&&!(false||".repeat(21), "))".repeat(21)),
+        format!("{}true{}", "(1==1)==(true&&(false||".repeat(31), "))".repeat(31)),
         format!("{}1{} > 0", "event.a+2*(".repeat(64), ")".repeat(64)),
         format!("{}true{}", "(".repeat(64), ")".repeat(64)),
         format!("{}true{}", "in(true,".repeat(64), ")".repeat(64)),
@@ -134,24 +117,12 @@ fn steps_are_bounded() {
     let often = vec![once; 100].join(" || ");
     let started = Instant::now();
     let condition = parse(&often);
-    assert_eq!(
-        condition.holds(&subject(&payload), now()),
-        Err(EvalError::TooManySteps)
-    );
-    assert_eq!(
-        condition.explain(&subject(&payload), now()),
-        Err(EvalError::TooManySteps)
-    );
+    assert_eq!(condition.holds(&subject(&payload), now()), Err(EvalError::TooManySteps));
+    assert_eq!(condition.explain(&subject(&payload), now()), Err(EvalError::TooManySteps));
     let equal = "event.list != event.list || ".repeat(50) + "false";
-    assert_eq!(
-        parse(&equal).holds(&subject(&payload), now()),
-        Err(EvalError::TooManySteps)
-    );
+    assert_eq!(parse(&equal).holds(&subject(&payload), now()), Err(EvalError::TooManySteps));
     let lower = "len(lower(event.text)) < 1 || ".repeat(80) + "false";
-    assert_eq!(
-        parse(&lower).holds(&subject(&payload), now()),
-        Err(EvalError::TooManySteps)
-    );
+    assert_eq!(parse(&lower).holds(&subject(&payload), now()), Err(EvalError::TooManySteps));
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
@@ -174,11 +145,7 @@ fn patterns_are_bounded() {
         // Either answer is fine; what matters is that it comes.
         let _ = condition.holds(&subject(&payload), now());
     }
-    assert!(
-        started.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -188,10 +155,7 @@ fn a_deep_payload_does_not_overflow() {
         deep = json!([deep]);
     }
     let payload = json!({"a": deep, "b": deep});
-    assert_eq!(
-        parse("event.a == event.b").holds(&subject(&payload), now()),
-        Ok(true)
-    );
+    assert_eq!(parse("event.a == event.b").holds(&subject(&payload), now()), Ok(true));
 }
 
 #[test]
@@ -199,9 +163,6 @@ fn patterns_share_their_room() {
     let matches = |times: usize| r#"matches(event.a, "^\\w{1,18}$")"#.repeat(times);
     parse(&matches(1));
     let error = error(&vec![matches(1); 3].join("||"));
-    assert!(
-        error.message.contains("together with those before"),
-        "{error}"
-    );
+    assert!(error.message.contains("together with those before"), "{error}");
     assert_eq!(error.position, 2 * (matches(1).len() + 2) + 18);
 }

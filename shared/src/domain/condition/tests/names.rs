@@ -30,10 +30,7 @@ fn payload_paths() {
         r#"event.quote == "say \"hi\"""#,
         r#"event.path == "C:\\temp""#,
     ]);
-    none_holds(&[
-        "event.payload.items[2].x == 1",
-        "event.payload.payload.amount == 1500",
-    ]);
+    none_holds(&["event.payload.items[2].x == 1", "event.payload.payload.amount == 1500"]);
 }
 
 #[test]

@@ -59,12 +59,7 @@ fn order() {
         r#""Z" < "a""#,
         r#"event.received_at > "2024-03-01T""#,
     ]);
-    none_holds(&[
-        "event.amount > 1500",
-        "event.amount < 1500",
-        r#""b" <= "a""#,
-        "1 >= 2",
-    ]);
+    none_holds(&["event.amount > 1500", "event.amount < 1500", r#""b" <= "a""#, "1 >= 2"]);
 }
 
 #[test]
@@ -122,24 +117,12 @@ fn logic() {
         "event.missing > 3 || event.yes",
         "(true == true) == true",
     ]);
-    none_holds(&[
-        "false",
-        "!true",
-        "true && false",
-        "false || false",
-        "event.no",
-    ]);
+    none_holds(&["false", "!true", "true && false", "false || false", "event.no"]);
 }
 
 #[test]
 fn what_is_no_boolean_counts_as_false() {
-    none_holds(&[
-        "event.amount",
-        "event.name",
-        "event.items",
-        "event.missing",
-        "event.nothing",
-    ]);
+    none_holds(&["event.amount", "event.name", "event.items", "event.missing", "event.nothing"]);
     all_hold(&["!event.amount", "!event.missing", "!(event.name && true)"]);
 }
 
@@ -220,11 +203,7 @@ fn precedence() {
         "1 == 1 && 2 == 2 || 3 == 4",
         "1 == 2 || 2 == 2 && 3 == 3",
     ]);
-    none_holds(&[
-        "(true || false) && false",
-        "!(false && true) && false",
-        "!(true || true)",
-    ]);
+    none_holds(&["(true || false) && false", "!(false && true) && false", "!(true || true)"]);
 }
 
 #[test]

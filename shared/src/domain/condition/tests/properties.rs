@@ -114,9 +114,7 @@ fn payload() -> impl Strategy<Value = Value> {
         prop_oneof![
             vec(inner, 0..4).prop_map(Value::from),
             vec(entry, 0..4).prop_map(|entries| {
-                let entries = entries
-                    .into_iter()
-                    .map(|(key, value)| (key.to_owned(), value));
+                let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
                 Value::Object(entries.collect::<Map<_, _>>())
             }),
         ]
@@ -130,10 +128,7 @@ fn exercise(source: &str, payload: &Value, now: i64) -> Option<bool> {
         Err(error) => {
             assert!(error.position >= 1);
             assert!(error.position <= source.chars().count() + 1);
-            assert!(
-                !error.message.contains("cannot be read"),
-                "{source}: {error}"
-            );
+            assert!(!error.message.contains("cannot be read"), "{source}: {error}");
             return None;
         }
     };
@@ -143,24 +138,16 @@ fn exercise(source: &str, payload: &Value, now: i64) -> Option<bool> {
         assert_eq!(explanation.result, result, "{source}");
     }
     if result {
-        let values = condition
-            .explain(&subject, at(now))
-            .map(|found| found.values);
+        let values = condition.explain(&subject, at(now)).map(|found| found.values);
         for demand in condition.demands() {
-            let found = values
-                .iter()
-                .flatten()
-                .find(|value| value.name == demand.path);
+            let found = values.iter().flatten().find(|value| value.name == demand.path);
             let value = found.map(|found| found.value.clone());
             let equals =
                 |wanted: &Value| match (wanted.as_f64(), value.as_ref().and_then(Value::as_f64)) {
                     (Some(a), Some(b)) => a == b,
                     _ => value.as_ref() == Some(wanted),
                 };
-            assert!(
-                demand.any_of.iter().any(equals),
-                "{source}: {demand:?} {value:?}"
-            );
+            assert!(demand.any_of.iter().any(equals), "{source}: {demand:?} {value:?}");
         }
     }
     Some(result)
