@@ -1,14 +1,17 @@
 //! Does an event find its way, on every pair of store and queue: from the front door to the receiver, once?
 
+#![allow(clippy::expect_used, reason = "a test that can't go on should say so at once")]
+
 use std::time::Duration;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::sink::Reply;
 use bellbuoy_harness::{Pair, TestApp, on_every_pair};
 use serde_json::{Value, json};
-use shared::domain::job::QueueName;
+use shared::domain::job::{NewJob, QueueName};
 use shared::domain::project::ProjectStatus;
 use shared::domain::rule::Suppression;
+use shared::id::JobId;
 
 on_every_pair! {
     an_event_rings_and_its_trace_says_why
@@ -27,6 +30,7 @@ on_every_pair! {
     events_that_the_queue_lost_are_found
     more_deliveries_than_there_is_room_for_all_arrive
     ticks_are_made_once_and_run
+    jobs_that_nobody_can_run_end_up_dead_and_strand_nobody
 }
 
 const MATCH: &str = r#"event.type == "payment" && event.payload.amount > 100"#;
@@ -432,5 +436,41 @@ async fn ticks_are_made_once_and_run(pair: Pair) {
     }
     app.run_for(Duration::from_secs(15)).await;
     assert_eq!(app.app.store.finished_ticks().await.expect("ticks"), 6);
+    app.stop().await;
+}
+
+async fn jobs_that_nobody_can_run_end_up_dead_and_strand_nobody(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let tenant = app.tenant("acme").await;
+    app.rule(&tenant, "Large payment", MATCH, None).await;
+    let job = |body: &[u8]| NewJob {
+        id: JobId::fresh(app.app.clock.now()),
+        project: tenant.project,
+        queue: QueueName::Events,
+        body: body.to_vec(),
+    };
+    let newer =
+        format!(r#"{{"v":9,"kind":"telepathy","project":"{}","data":{{}}}}"#, tenant.project);
+    let (broken, newer) = (job(b"not a job"), job(newer.as_bytes()));
+    let (broken_id, newer_id) = (broken.id, newer.id);
+    app.app.queue.push(vec![broken, newer]).await.expect("pushes");
+    for n in 0..10 {
+        app.event(&tenant, "payment", &payment(150 + n, "a")).await;
+    }
+    let store = &app.app.store;
+    while tenant.sink.count() < 10
+        || store.dead_jobs(tenant.project, 10).await.expect("dead jobs").is_empty()
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let dead = store.dead_jobs(tenant.project, 10).await.expect("dead jobs");
+    assert_eq!((dead.len(), dead[0].id, &dead[0].body[..]), (1, broken_id, &b"not a job"[..]));
+    // The other one is offered to newer builds, for a day; then it is dead as well.
+    let depth = app.app.queue.depth(QueueName::Events).await.expect("a depth");
+    assert_eq!(depth.waiting + depth.held, 1, "{depth:?}");
+    app.clock.advance(Duration::from_secs(25 * 3600));
+    app.run_until_idle().await;
+    let dead = store.dead_jobs(tenant.project, 10).await.expect("dead jobs");
+    assert!(dead.iter().any(|one| one.id == newer_id), "{dead:?}");
     app.stop().await;
 }

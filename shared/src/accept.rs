@@ -1,7 +1,8 @@
 //! The one way in: events are kept, durably, before anybody is told that they are. Requests that come at the same time
 //! share a commit; then the queue is nudged, and should that fail, the due loop finds the events.
 
-use std::collections::BTreeMap;
+mod nudge;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use crate::config::AcceptConfig;
 use crate::domain::event::Event;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::intake::NewEvent;
-use crate::domain::job::{Envelope, Job, NewJob};
-use crate::id::{EventId, JobId, KeyId, ProjectId, sha256, time_of};
+use crate::id::{EventId, KeyId, ProjectId, sha256, time_of};
 use crate::queue::Queue;
-use crate::store::events::{Incoming, Nudge, Taken};
+use crate::store::events::{Incoming, Nudge, Taken, jobs_for};
 use crate::store::idempotency::IdempotencyKey;
 use crate::store::{Store, StoreError};
+use crate::telemetry::current_traceparent;
 use crate::time::Time;
 
 /// An event that is kept.
@@ -61,6 +62,7 @@ struct Asked {
     project: ProjectId,
     key: KeyId,
     events: Vec<NewEvent>,
+    trace: Option<String>,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -79,6 +81,9 @@ struct Committer {
     config: AcceptConfig,
     nudges: Arc<Semaphore>,
 }
+
+/// Whose events they are, the key that they came with, and the trace that they belong to.
+type From = (ProjectId, KeyId, Option<String>);
 
 const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1) };
 
@@ -115,7 +120,8 @@ impl Accept {
     pub async fn accept(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
         let count = events.len();
         let (reply, answer) = oneshot::channel();
-        let sent = self.asks.send(Asked { project, key, events, reply }).await;
+        let trace = current_traceparent();
+        let sent = self.asks.send(Asked { project, key, events, trace, reply }).await;
         let away = || vec![Err(AWAY); count];
         if sent.is_err() {
             return away();
@@ -152,10 +158,8 @@ impl Committer {
         let mut replies = Vec::with_capacity(asks.len());
         for ask in asks {
             replies.push((ask.events.len(), ask.reply));
-            let (project, key) = (ask.project, ask.key);
-            incoming.extend(
-                ask.events.into_iter().map(|event| self.incoming(project, key, event, now)),
-            );
+            let from = (ask.project, ask.key, ask.trace);
+            incoming.extend(ask.events.into_iter().map(|event| self.incoming(&from, event, now)));
         }
         metrics::histogram!("bellbuoy_accept_batch_events").record(incoming.len() as f64);
         let incoming = Arc::new(incoming);
@@ -182,7 +186,8 @@ impl Committer {
         }
     }
 
-    fn incoming(&self, project: ProjectId, key: KeyId, new: NewEvent, now: Time) -> Incoming {
+    fn incoming(&self, from: &From, new: NewEvent, now: Time) -> Incoming {
+        let (project, key, trace) = from;
         let idempotency = new.idempotency;
         let expires_at = now.plus(self.config.idempotency_ttl);
         let event = Event {
@@ -195,14 +200,14 @@ impl Committer {
             idempotency_key: idempotency.as_ref().map(|one| one.key.clone()),
             correlation_id: new.correlation_id,
             replay_of: None,
-            key_id: Some(key),
+            key_id: Some(*key),
         };
         let key = idempotency.map(|one| IdempotencyKey {
             hash: sha256(one.key.as_bytes()),
             body: one.body,
             expires_at,
         });
-        Incoming { project, event, key }
+        Incoming { project: *project, event, key, trace: trace.clone() }
     }
 
     /// Keeps a batch; one that the store refuses is halved until the bad event stands alone.
@@ -242,20 +247,11 @@ impl Committer {
 
     fn jobs_maker(&self, now: Time) -> Nudge {
         let inline = self.config.inline_job_bytes.as_usize();
-        Arc::new(move |project, events| jobs(project, events, inline, now))
+        Arc::new(move |project, events| nudge::jobs(project, events, inline, now))
     }
 
     fn nudge(&self, kept: &[&Incoming]) {
-        let mut by_project: BTreeMap<ProjectId, Vec<&Event>> = BTreeMap::new();
-        for one in kept {
-            by_project.entry(one.project).or_default().push(&one.event);
-        }
-        let inline = self.config.inline_job_bytes.as_usize();
-        let now = self.clock.now();
-        let jobs: Vec<NewJob> = by_project
-            .into_iter()
-            .flat_map(|(project, events)| jobs(project, &events, inline, now))
-            .collect();
+        let jobs = jobs_for(kept, &self.jobs_maker(self.clock.now()));
         let Ok(permit) = Arc::clone(&self.nudges).try_acquire_owned() else {
             metrics::counter!("bellbuoy_nudges_lost_total").increment(jobs.len() as u64);
             return;
@@ -284,40 +280,4 @@ fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, R
         Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
         Taken::Conflict => Err(Refused::Conflict),
     }
-}
-
-/// How many events one job carries at most.
-const PER_JOB: usize = 64;
-
-/// The jobs that nudge these events of one project: they carry them while they are small.
-fn jobs(project: ProjectId, events: &[&Event], inline: usize, now: Time) -> Vec<NewJob> {
-    let mut chunks: Vec<Vec<&Event>> = Vec::new();
-    let mut size = 0;
-    for event in events {
-        let bytes = event.payload.get().len() + 300;
-        let full =
-            chunks.last().is_none_or(|chunk| chunk.len() >= PER_JOB || size + bytes > inline);
-        if full {
-            chunks.push(Vec::new());
-            size = 0;
-        }
-        size += bytes;
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(event);
-        }
-    }
-    chunks.into_iter().filter_map(|chunk| job(project, &chunk, inline, now)).collect()
-}
-
-fn job(project: ProjectId, chunk: &[&Event], inline: usize, now: Time) -> Option<NewJob> {
-    let alone = chunk.len() == 1 && chunk[0].payload.get().len() > inline;
-    let job = if alone {
-        Job::EvaluateStored(chunk.iter().map(|event| event.id).collect())
-    } else {
-        Job::Evaluate(chunk.iter().map(|event| (*event).clone()).collect())
-    };
-    let queue = job.queue();
-    let body = Envelope::new(project, job).encode();
-    // An event that can't be encoded is still kept, and the due loop finds it.
-    body.ok().map(|body| NewJob { id: JobId::fresh(now), project, queue, body })
 }

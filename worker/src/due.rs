@@ -130,7 +130,10 @@ impl Walk {
             self.advance(worker, project, from, before).await?;
             return Ok(false);
         };
-        self.watermarks.insert(project, shared::id::time_of(first.0));
+        let oldest = shared::id::time_of(first.0);
+        self.watermarks.insert(project, oldest);
+        metrics::histogram!("bellbuoy_event_rescue_age_seconds")
+            .record(now.since(oldest).as_secs_f64());
         metrics::counter!("bellbuoy_events_rescued_total").increment(ids.len() as u64);
         tracing::info!(%project, events = ids.len(), "events that nobody moved are taken by the due loop");
         let events = app.store.events(project, &ids).await?;

@@ -14,11 +14,23 @@ use shared::id::{DeliveryId, EventId, JobId, ProjectId, TickId, time_of};
 use shared::queue::Held;
 use shared::queue::backend::Reservation;
 use shared::store::queues::DeadJob;
+use shared::telemetry::set_parent;
+use tracing::{Instrument, Span};
 
 use crate::Worker;
 
 /// How long a job waits before it is offered again to workers that may know its kind, or to a store that is back.
 const LATER: Duration = Duration::from_secs(2);
+
+/// The span that a job runs in, a part of the trace that it continues.
+fn span(what: &'static str, project: ProjectId, trace: Option<&str>) -> Span {
+    // At the level of errors, so that a filter of logs does not cut traces.
+    let span = tracing::error_span!("job", what, %project);
+    if let Some(trace) = trace {
+        set_parent(&span, trace);
+    }
+    span
+}
 
 /// What a batch comes down to.
 #[derive(Default)]
@@ -43,6 +55,8 @@ struct Events {
     stored: Vec<EventId>,
     /// Whether a job came back so often that each event is to be tried alone.
     singly: bool,
+    /// The trace of the first of them.
+    trace: Option<String>,
 }
 
 pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
@@ -51,11 +65,14 @@ pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
     let count = reservation.jobs.len() as u64;
     let sorted = sort(worker, queue, &reservation.jobs);
     let mut back = bury(worker, sorted.dead).await;
-    let evaluations =
-        sorted.events.into_iter().map(|(project, events)| evaluate_all(worker, project, events));
+    let evaluations = sorted.events.into_iter().map(|(project, events)| {
+        let span = span("evaluate", project, events.trace.as_deref());
+        evaluate_all(worker, project, events).instrument(span)
+    });
     back.extend(futures_util::future::join_all(evaluations).await.into_iter().flatten());
     for (id, project, job) in sorted.others {
-        if !run_one(worker, project, job).await {
+        let span = span("job", project, None);
+        if !run_one(worker, project, job).instrument(span).await {
             back.push(id);
         }
     }
@@ -99,18 +116,21 @@ fn sort(worker: &Worker, queue: QueueName, jobs: &[Held]) -> Sorted {
 
 fn sort_known(sorted: &mut Sorted, held: &Held, envelope: Envelope) {
     let project = envelope.project;
+    let trace = envelope.trace;
     match envelope.job {
         Job::Evaluate(events) => {
             let all = sorted.events.entry(project).or_default();
             all.jobs.push(held.id);
             all.carried.extend(events);
             all.singly |= held.attempt > 2;
+            all.trace = all.trace.take().or(trace);
         }
         Job::EvaluateStored(ids) => {
             let all = sorted.events.entry(project).or_default();
             all.jobs.push(held.id);
             all.stored.extend(ids);
             all.singly |= held.attempt > 2;
+            all.trace = all.trace.take().or(trace);
         }
         Job::Deliver(ids) => sorted.others.push((held.id, project, Other::Deliver(ids))),
         Job::Tick(id) => sorted.others.push((held.id, project, Other::Tick(id))),

@@ -5,6 +5,7 @@
 
 mod channels;
 mod due;
+mod gauges;
 mod jobs;
 mod lane;
 mod outbound;
@@ -47,6 +48,7 @@ pub async fn run(
         tasks.spawn(serve(Arc::clone(&worker), queue, stop.clone()));
     }
     tasks.spawn(due::run(Arc::clone(&worker), stop.clone()));
+    tasks.spawn(gauges::run(Arc::clone(&worker), stop.clone()));
     tasks.close();
     stop.cancelled().await;
     let grace = app.config.worker.shutdown_grace;

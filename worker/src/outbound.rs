@@ -79,6 +79,10 @@ impl Outbound {
         self.rules.check_literal(&url)?;
         let mut request =
             self.client.post(url).header("content-type", "application/json").body(body);
+        // The trace goes on at the other side, if it wants to.
+        if let Some(trace) = shared::telemetry::current_traceparent() {
+            request = request.header("traceparent", trace);
+        }
         for (name, value) in headers {
             request = request.header(*name, value);
         }

@@ -12,6 +12,7 @@ use shared::id::ProjectId;
 use shared::store::deliveries::{Claimed, Settled, Snoozed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::channels;
@@ -97,12 +98,14 @@ impl Outbox {
         for delivery in claimed {
             let permit = room.as_mut().and_then(|room| room.split(1));
             let (outbox, open) = (self.clone(), Arc::clone(&open));
-            self.tasks.spawn(async move {
+            let span = tracing::error_span!("delivery", id = %delivery.id);
+            let sending = async move {
                 let report = outbox.deliver(delivery).await;
                 let last = open.left.fetch_sub(1, Ordering::AcqRel) == 1;
                 outbox.recorder.report(report, last.then_some((open.project, open.token)));
                 drop(permit);
-            });
+            };
+            self.tasks.spawn(sending.instrument(span));
         }
     }
 

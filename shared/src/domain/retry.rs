@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn each_outcome_has_its_consequence() {
         let steps = [Duration::from_secs(5), Duration::from_secs(30)];
-        let at = |seconds| Time::from_micros(seconds * 1_000_000);
+        let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
         let next = |attempt: &Attempt, number| after(attempt, number, &steps, at(100), 0.0);
         assert_eq!(next(&attempt(Outcome::Delivered), 1), Next::Delivered);
         assert_eq!(next(&attempt(Outcome::Transient), 1), Next::Retry(at(105)));

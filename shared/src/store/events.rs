@@ -23,6 +23,8 @@ pub struct Incoming {
     pub event: Event,
     /// Its idempotency key.
     pub key: Option<IdempotencyKey>,
+    /// The W3C trace that it belongs to.
+    pub trace: Option<String>,
 }
 
 /// What became of it.
@@ -37,7 +39,7 @@ pub enum Taken {
 }
 
 /// Makes the jobs for what was kept of one project.
-pub type Nudge = Arc<dyn Fn(ProjectId, &[&Event]) -> Vec<NewJob> + Send + Sync>;
+pub type Nudge = Arc<dyn Fn(ProjectId, &[&Incoming]) -> Vec<NewJob> + Send + Sync>;
 
 pub(super) type Row = (
     EventId,
@@ -116,7 +118,7 @@ impl Store {
         let rows = self
             .read("events", move |tx| {
                 let ids = ids.clone();
-                Box::pin(async move { Ok(by_id(tx, project, &ids).await?) })
+                Box::pin(async move { by_id(tx, project, &ids).await })
             })
             .await?;
         rows.into_iter().map(event).collect()
@@ -230,10 +232,11 @@ async fn accept(
     Ok(taken)
 }
 
-fn jobs_for(fresh: &[&Incoming], nudge: &Nudge) -> Vec<NewJob> {
-    let mut by_project: BTreeMap<ProjectId, Vec<&Event>> = BTreeMap::new();
+/// The jobs for what was kept, project by project.
+pub fn jobs_for(fresh: &[&Incoming], nudge: &Nudge) -> Vec<NewJob> {
+    let mut by_project: BTreeMap<ProjectId, Vec<&Incoming>> = BTreeMap::new();
     for one in fresh {
-        by_project.entry(one.project).or_default().push(&one.event);
+        by_project.entry(one.project).or_default().push(one);
     }
     by_project.into_iter().flat_map(|(project, events)| nudge(project, &events)).collect()
 }

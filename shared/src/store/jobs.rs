@@ -55,10 +55,10 @@ impl Store {
     pub(super) fn wake(&self, queue: QueueName) {
         self.wakeups.stir(queue);
         if self.engine.postgres().is_some() {
-            if let Ok(mut stirred) = self.wakeups.stirred.lock() {
-                if !stirred.contains(&queue) {
-                    stirred.push(queue);
-                }
+            if let Ok(mut stirred) = self.wakeups.stirred.lock()
+                && !stirred.contains(&queue)
+            {
+                stirred.push(queue);
             }
             self.wakeups.outward.notify_one();
         }
