@@ -165,6 +165,8 @@ impl Store {
         self.write("make_partition", move |tx| {
             let (name, text) = (name.clone(), text.clone());
             Box::pin(async move {
+                // Of processes that start at the same time only one may find it missing.
+                sql!(tx, execute, lite "", pg "SELECT pg_advisory_xact_lock($1)", PARTITION_LOCK)?;
                 let there = sql!(
                     tx,
                     fetch_optional as (i32,),
@@ -181,6 +183,9 @@ impl Store {
         .await
     }
 }
+
+/// Any number that nothing else locks: the digits of "part".
+const PARTITION_LOCK: i64 = 0x7061_7274;
 
 /// The tables that are partitioned by time on PostgreSQL.
 const PARTITIONED: [&str; 7] =
