@@ -7,7 +7,6 @@ use crate::domain::condition::{Condition, Explanation, Part, Subject};
 use crate::domain::evaluation::EvaluationStatus;
 use crate::domain::event::Event;
 use crate::domain::intake::NewEvent;
-use crate::domain::names::words;
 use crate::domain::project::ProjectStatus;
 use crate::domain::rule::Rule;
 use crate::domain::trace::{
@@ -18,6 +17,7 @@ use crate::id::{EventId, KeyId, ProjectId};
 use crate::store::{Store, StoreError, trace as records};
 use crate::time::Time;
 
+pub use crate::domain::event::{EventState, EventStatus};
 pub use crate::store::events::EventFilter;
 
 /// Why a question was not answered.
@@ -43,35 +43,6 @@ impl From<StoreError> for ReadError {
             Self::Failed(error.to_string())
         }
     }
-}
-
-words! {
-    /// How far an event has come.
-    EventStatus {
-        /// It is kept and waits for its evaluation.
-        Accepted = 0 "accepted",
-        /// It waits, because its project is suspended.
-        Held = 1 "held",
-        /// It was evaluated.
-        Processed = 2 "processed",
-        /// Its evaluation failed for good.
-        Failed = 3 "failed",
-    }
-}
-
-/// An event and how far it has come.
-#[derive(Clone, Debug)]
-pub struct EventState {
-    /// The event.
-    pub event: Event,
-    /// How far it has come.
-    pub status: EventStatus,
-    /// How many rules were tried.
-    pub looked: u32,
-    /// How many of them matched.
-    pub matched: u32,
-    /// How many of those did not ring.
-    pub suppressed: u32,
 }
 
 /// The event pipeline.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::names::words;
 use crate::id::{EventId, KeyId};
 use crate::time::Time;
 
@@ -36,4 +37,33 @@ pub struct Event {
     /// The API key that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<KeyId>,
+}
+
+words! {
+    /// How far an event has come.
+    EventStatus {
+        /// It is kept and waits for its evaluation.
+        Accepted = 0 "accepted",
+        /// It waits, because its project is suspended.
+        Held = 1 "held",
+        /// It was evaluated.
+        Processed = 2 "processed",
+        /// Its evaluation failed for good.
+        Failed = 3 "failed",
+    }
+}
+
+/// An event and how far it has come.
+#[derive(Clone, Debug)]
+pub struct EventState {
+    /// The event.
+    pub event: Event,
+    /// How far it has come.
+    pub status: EventStatus,
+    /// How many rules were tried.
+    pub looked: u32,
+    /// How many of them matched.
+    pub matched: u32,
+    /// How many of those did not ring.
+    pub suppressed: u32,
 }

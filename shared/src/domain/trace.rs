@@ -1,7 +1,7 @@
 //! What became of an event, as the records tell it.
 
+use crate::domain::event::EventState;
 use crate::domain::reason::Reason;
-use crate::events::EventState;
 use crate::id::{AlertId, DeliveryId, EndpointId, KeyId, NotificationId, RuleId, UserId};
 use crate::time::Time;
 
