@@ -52,7 +52,7 @@ impl<T: Type> ApiResponse for Answer<T> {
         let content_type = Self::CONTENT_TYPE;
         let content = vec![MetaMediaType { content_type, schema: T::schema_ref() }];
         let response = MetaResponse {
-            description: "Found.",
+            description: "What was asked for.",
             status: Some(200),
             status_range: None,
             content,

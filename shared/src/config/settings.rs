@@ -198,8 +198,8 @@ settings! {
         /// Events per second of one project. Above any usual load, and a fraction of what one
         /// process accepts: one flood leaves room for others.
         project_per_second: u32 = 2_000;
-        /// Events per second of one API key. As much as its project, for most projects have one key
-        /// that matters.
+        /// Requests per second of one API key. As many as its project has events, for most projects
+        /// have one key that matters.
         key_per_second: u32 = 2_000;
         /// Requests per second of one address that has not logged in. An office behind one address
         /// passes, guessing passwords at speed does not.
@@ -336,8 +336,8 @@ settings! {
 
     /// The demo project.
     demo: DemoConfig {
-        /// Whether the first start makes a demo project with a rule and prints its login. Off
-        /// outside of development, for its password is in the log.
+        /// Whether the first start makes a demo project with a rule and prints its key. Off outside
+        /// of development, for whoever reads the output has the key.
         enabled: bool = true, production: false;
     }
 
