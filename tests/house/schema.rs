@@ -1,0 +1,176 @@
+//! The page of the database schema, made from the migrations.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::migrations::names;
+use super::pages::{code, table};
+use super::sources::read;
+
+/// A table as the migrations make it on one engine.
+#[derive(Default)]
+struct Table {
+    columns: Vec<(String, String, bool)>,
+    keys: Vec<String>,
+    partitioned: Option<String>,
+    indexes: Vec<String>,
+}
+
+/// The tables of an engine, in the order of their migrations.
+fn tables(engine: &str) -> Vec<(String, Table)> {
+    let mut found: Vec<(String, Table)> = Vec::new();
+    for name in names(engine, "up") {
+        let text = read(&format!("migrations/{engine}/{name}.up.sql"));
+        for statement in statements(&text) {
+            if statement.contains(" PARTITION OF ") {
+                continue;
+            }
+            if let Some(rest) = statement.strip_prefix("CREATE TABLE ") {
+                let (table, rest) = rest.split_once(" (").expect("a list of columns");
+                found.push((table.to_owned(), read_table(rest)));
+            } else if let Some(rest) = statement
+                .strip_prefix("CREATE INDEX ")
+                .or(statement.strip_prefix("CREATE UNIQUE INDEX "))
+            {
+                let (_, rest) = rest.split_once(" ON ").expect("its table");
+                let (table, columns) = rest.split_once(' ').expect("its columns");
+                let known = found
+                    .iter_mut()
+                    .find(|(name, _)| name == table)
+                    .unwrap_or_else(|| panic!("no table {table}"));
+                known.1.indexes.push(columns.to_owned());
+            } else {
+                panic!("the schema page does not understand {engine}/{name}: {statement}");
+            }
+        }
+    }
+    found
+}
+
+/// The statements of a script, each on one line and without comments.
+fn statements(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let text = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    text.split(';').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+fn read_table(rest: &str) -> Table {
+    let end = closing(rest);
+    let mut table = Table::default();
+    for part in split(&rest[..end]) {
+        let is_key = ["PRIMARY KEY", "UNIQUE", "FOREIGN KEY", "CHECK"]
+            .iter()
+            .any(|start| part.starts_with(start));
+        if is_key {
+            table.keys.push(part);
+            continue;
+        }
+        let (name, rest) = part.split_once(' ').expect("a column's type");
+        let nullable = !rest.contains("NOT NULL");
+        table.columns.push((name.to_owned(), rest.replace(" NOT NULL", ""), nullable));
+    }
+    table.partitioned = rest[end..].split_once("PARTITION BY ").map(|(_, by)| by.to_owned());
+    table
+}
+
+/// Where the parenthesis that was opened before `text` closes.
+fn closing(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return at,
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    panic!("an open parenthesis in {text}");
+}
+
+/// The parts between commas that stand outside of parentheses.
+fn split(text: &str) -> Vec<String> {
+    let (mut depth, mut parts) = (0_usize, vec![String::new()]);
+    for c in text.chars() {
+        match (c, parts.last_mut()) {
+            (',', _) if depth == 0 => parts.push(String::new()),
+            (c, Some(part)) => {
+                match c {
+                    '(' => depth += 1,
+                    ')' => depth -= 1,
+                    _ => {}
+                }
+                part.push(c);
+            }
+            (_, None) => {}
+        }
+    }
+    parts.into_iter().map(|part| part.trim().to_owned()).collect()
+}
+
+/// What each table holds, in the words of ARCHITECTURE.md.
+fn sentences() -> BTreeMap<String, String> {
+    let rows = table(&read("ARCHITECTURE.md"), "table");
+    rows.into_iter().map(|row| (code(&row[0]).to_owned(), row[1].clone())).collect()
+}
+
+const HEAD: &str = "# Database schema
+
+Generated from the migrations; do not edit. The tables are the same on every engine, and so are the names of their
+columns; types are given for PostgreSQL and SQLite. Rules that hold for all of them are in
+[ARCHITECTURE.md](../ARCHITECTURE.md#the-schema-at-a-glance). SQLite keeps times as microseconds since 1970, ids as 16
+bytes and JSON as text. Besides these there is `schema_migrations`, with the names of the migrations that are applied.
+";
+
+/// The page.
+pub fn page() -> String {
+    let (postgres, sqlite) = (tables("postgres"), tables("sqlite"));
+    let mut sentences = sentences();
+    let mut page = HEAD.to_owned();
+    for ((name, table), (other, lite)) in postgres.iter().zip(&sqlite) {
+        assert_eq!(name, other, "the engines have other tables");
+        let sentence = sentences
+            .remove(name)
+            .unwrap_or_else(|| panic!("ARCHITECTURE.md says nothing of {name}"));
+        write!(page, "\n## {name}\n\n{sentence}\n\n").expect("a text");
+        page.push_str(
+            "| column | PostgreSQL | SQLite | may be null |\n| --- | --- | --- | --- |\n",
+        );
+        assert_eq!(table.columns.len(), lite.columns.len(), "{name} has other columns on SQLite");
+        for ((column, kind, nullable), (same, lite_kind, lite_nullable)) in
+            table.columns.iter().zip(&lite.columns)
+        {
+            assert_eq!((column, nullable), (same, lite_nullable), "{name} differs on SQLite");
+            let null = if *nullable { "yes" } else { "" };
+            writeln!(page, "| `{column}` | {kind} | {lite_kind} | {null} |").expect("a text");
+        }
+        page.push('\n');
+        let partitions =
+            table.partitioned.iter().map(|by| format!("Partitioned on PostgreSQL by {by}"));
+        let indexes = table.indexes.iter().map(|columns| format!("Index on {columns}"));
+        for line in table.keys.iter().cloned().chain(indexes).chain(partitions) {
+            writeln!(page, "- {line}").expect("a text");
+        }
+    }
+    assert!(
+        sentences.is_empty(),
+        "ARCHITECTURE.md tells of tables that are not there: {sentences:?}"
+    );
+    page
+}
+
+#[test]
+fn keys_are_the_same_on_every_engine() {
+    for ((name, table), (_, lite)) in tables("postgres").iter().zip(&tables("sqlite")) {
+        assert_eq!(table.keys, lite.keys, "{name}");
+        assert_eq!(table.indexes, lite.indexes, "{name}");
+    }
+}
+
+#[test]
+fn a_reference_carries_the_rows_own_project() {
+    for (name, table) in tables("postgres") {
+        for key in table.keys.iter().filter(|key| key.starts_with("FOREIGN KEY")) {
+            assert!(key.starts_with("FOREIGN KEY (project_id"), "{name}: {key}");
+        }
+    }
+}
