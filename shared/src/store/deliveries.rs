@@ -123,7 +123,7 @@ pub struct Taken {
     pub ticks: Vec<crate::id::TickId>,
     /// How many claims had expired: what they held is unknown.
     pub expired: usize,
-    /// How many due rows were worked off; a full batch says that there may be more.
+    /// How much was worked off; a full batch says that there may be more.
     pub rows: usize,
 }
 
@@ -136,14 +136,15 @@ impl Store {
         self.write("record_attempts", move |tx| {
             let work = Arc::clone(&work);
             Box::pin(async move {
-                record(tx, &work.settled, now).await?;
-                snooze(tx, &work.snoozed, now).await?;
+                // Due rows before deliveries, as the due loop locks them.
                 let closed: Vec<(ProjectId, DueKind, Uuid)> = work
                     .closed
                     .iter()
                     .map(|(project, token)| (*project, DueKind::Claim, *token))
                     .collect();
-                delete_due(tx, &closed).await.map(|_| ())
+                delete_due(tx, &closed).await?;
+                record(tx, &work.settled, now).await?;
+                snooze(tx, &work.snoozed, now).await
             })
         })
         .await
@@ -164,19 +165,21 @@ impl Store {
         self.write("claim_deliveries", move |tx| {
             let ids = ids.clone();
             Box::pin(async move {
+                // Due rows before deliveries, as the due loop locks them.
+                let planned: Vec<(ProjectId, DueKind, Uuid)> =
+                    ids.iter().map(|id| (project, DueKind::Planned, id.0)).collect();
+                delete_due(tx, &planned).await?;
                 let wanted: Vec<Wanted> = ids.iter().map(|id| Wanted::planned(*id)).collect();
                 let mine = claim(tx, project, &wanted, &terms, now).await?;
-                let planned: Vec<(ProjectId, DueKind, Uuid)> =
-                    mine.iter().map(|(id, _)| (project, DueKind::Planned, id.0)).collect();
-                delete_due(tx, &planned).await?;
+                hold(tx, project, &mine, &terms).await?;
                 load(tx, project, mine, &terms).await
             })
         })
         .await
     }
 
-    /// Takes what is due of a project: claims its deliveries, marking what an expired claim left as unknown. A delivery
-    /// has `allowed` attempts.
+    /// Takes what is due of a project, no more than the terms allow: claims its deliveries, marking what an expired claim
+    /// left as unknown. A delivery has `allowed` attempts.
     ///
     /// # Errors
     /// When nothing was taken.
@@ -190,7 +193,7 @@ impl Store {
     ) -> Result<Taken> {
         self.write("take_due", move |tx| {
             Box::pin(async move {
-                let due = take_due(tx, project, open, now, terms.limit as i64).await?;
+                let due = take_due(tx, project, open, now, terms.limit).await?;
                 take(tx, project, &due, &terms, allowed, now).await
             })
         })
@@ -249,10 +252,19 @@ async fn claim(
             Option<Uuid> = |one| one.token,
         }
     );
+    Ok(mine)
+}
+
+/// Notes when the claim of these ends.
+async fn hold(
+    tx: &mut Tx,
+    project: ProjectId,
+    mine: &[(DeliveryId, i64)],
+    terms: &ClaimTerms,
+) -> Result<()> {
     let ids: Vec<DeliveryId> = mine.iter().map(|(id, _)| *id).collect();
     let due: Vec<Due> = Due::claim(project, terms, &ids).into_iter().collect();
-    insert_due(tx, &due).await?;
-    Ok(mine)
+    insert_due(tx, &due).await
 }
 
 async fn take(
@@ -267,22 +279,24 @@ async fn take(
     let ticks = due.iter().filter(is_tick).map(|one| crate::id::TickId(one.row)).collect();
     let (lost, ready): (Vec<&Due>, Vec<&Due>) =
         due.iter().filter(|one| !is_tick(one)).partition(|one| one.kind == DueKind::Claim);
-    let wanted: Vec<Wanted> = ready.iter().flat_map(|one| Wanted::of(one)).collect();
+    // Each for itself: a delivery that waits for its next attempt may be named by an expired claim too.
+    let ready: Vec<Wanted> = ready.iter().flat_map(|one| Wanted::of(one)).collect();
+    let mut mine = claim(tx, project, &ready, terms, now).await?;
     let lost: Vec<Wanted> = lost.iter().flat_map(|one| Wanted::of(one)).collect();
-    let all: Vec<Wanted> =
-        wanted.into_iter().chain(lost.iter().map(|one| Wanted { ..*one })).collect();
-    let lost: std::collections::HashSet<DeliveryId> = lost.iter().map(|one| one.id).collect();
-    let mine = claim(tx, project, &all, terms, now).await?;
+    let unknown = claim(tx, project, &lost, terms, now).await?;
     // What an expired claim held was perhaps sent: that is an attempt whose outcome nobody knows.
-    let unknown: Vec<(DeliveryId, i64)> =
-        mine.iter().filter(|(id, _)| lost.contains(id)).copied().collect();
-    let expired = unknown.len();
     record_unknown(tx, project, &unknown, terms.token, allowed, now).await?;
-    let count =
-        |(id, made): (DeliveryId, i64)| (id, if lost.contains(&id) { made + 1 } else { made });
-    let mine: Vec<(DeliveryId, i64)> =
-        mine.into_iter().map(count).filter(|(_, made)| *made < allowed).collect();
-    Ok(Taken { deliveries: load(tx, project, mine, terms).await?, ticks, expired, rows: due.len() })
+    let expired = unknown.len();
+    mine.extend(
+        unknown.into_iter().map(|(id, made)| (id, made + 1)).filter(|(_, made)| *made < allowed),
+    );
+    hold(tx, project, &mine, terms).await?;
+    Ok(Taken {
+        deliveries: load(tx, project, mine, terms).await?,
+        ticks,
+        expired,
+        rows: due.iter().map(Due::count).sum(),
+    })
 }
 
 /// Keeps the attempts whose worker vanished; a delivery that has no attempt left stays unknown for good.

@@ -68,6 +68,18 @@ impl Due {
             _ => vec![DeliveryId(self.row)],
         }
     }
+
+    /// How much work it is.
+    pub(super) fn count(&self) -> usize {
+        self.deliveries().len().max(1)
+    }
+
+    /// Leaves it no more than `count` deliveries; answers a row of the others.
+    fn split_off(&mut self, count: usize) -> Option<Self> {
+        let over = |data: &&mut Vec<u8>| self.kind == DueKind::Claim && data.len() > count * 16;
+        let rest = self.data.as_mut().filter(over)?.split_off(count * 16);
+        Some(Self { data: Some(rest), ..self.clone() })
+    }
 }
 
 pub(super) async fn insert_due(tx: &mut Tx, rows: &[Due]) -> Result<()> {
@@ -113,13 +125,14 @@ pub struct Open {
     pub ticks: bool,
 }
 
-/// The oldest rows of a project that are due, locked; what another worker is about to take is left to it.
+/// The oldest rows of a project that are due, as many as make no more work than `limit`; what another worker is about to
+/// take is left to it.
 pub(super) async fn take_due(
     tx: &mut Tx,
     project: ProjectId,
     open: Open,
     now: Time,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<Due>> {
     let rows = sql!(
         tx, fetch_all as Row,
@@ -128,17 +141,26 @@ pub(super) async fn take_due(
         pg "SELECT project_id, kind, row_id, at, data FROM due
             WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
             FOR UPDATE SKIP LOCKED",
-        project, now, open.ticks, open.deliveries, limit
+        project, now, open.ticks, open.deliveries, limit as i64
     )?;
     let due = |(project, kind, row, at, data): Row| {
         DueKind::from_number(kind).map(|kind| Due { project, kind, row, at, data })
     };
+    let (mut taken, mut left, mut room) = (Vec::new(), None, limit);
     // A kind that only a newer build knows is left to it.
-    let due: Vec<Due> = rows.into_iter().filter_map(due).collect();
+    for mut one in rows.into_iter().filter_map(due) {
+        if room == 0 {
+            break;
+        }
+        left = one.split_off(room);
+        room -= one.count().min(room);
+        taken.push(one);
+    }
     let keys: Vec<(ProjectId, DueKind, Uuid)> =
-        due.iter().map(|one| (one.project, one.kind, one.row)).collect();
+        taken.iter().map(|one| (one.project, one.kind, one.row)).collect();
     delete_due(tx, &keys).await?;
-    Ok(due)
+    insert_due(tx, left.as_slice()).await?;
+    Ok(taken)
 }
 
 impl Store {

@@ -15,7 +15,7 @@ use crate::domain::evaluation::{
     Decision, EvaluationStatus, GroupId, Looked, NewNotification, decide,
 };
 use crate::domain::group::GroupState;
-use crate::domain::job::{Envelope, Job, NewJob};
+use crate::domain::job::{Envelope, Job, NewJob, QueueName};
 use crate::domain::project::ProjectStatus;
 use crate::domain::ruleset::RuleSet;
 use crate::id::{AlertId, DeliveryId, EventId, JobId, NotificationId, ProjectId, RuleId, UserId};
@@ -86,11 +86,17 @@ impl Store {
         batch: Evaluating,
         now: Time,
     ) -> Result<Recorded> {
-        self.write("record_evaluation", move |tx| {
-            let batch = batch.clone();
-            Box::pin(async move { record(tx, project, &batch, now).await })
-        })
-        .await
+        let jobs_here = batch.jobs_here;
+        let recorded = self
+            .write("record_evaluation", move |tx| {
+                let batch = batch.clone();
+                Box::pin(async move { record(tx, project, &batch, now).await })
+            })
+            .await?;
+        if jobs_here && matches!(&recorded, Recorded::Done(done) if !done.jobs.is_empty()) {
+            self.wake(QueueName::Deliveries);
+        }
+        Ok(recorded)
     }
 
     /// Counts an attempt at an event before it is made, so that one that takes the process with it is counted too;
@@ -174,9 +180,9 @@ async fn record(
         return Ok(Recorded::Stale);
     }
     let fresh = insert_evaluations(tx, project, batch, epoch, now).await?;
-    let mine: HashSet<EventId> = fresh.iter().copied().collect();
-    let looked: Vec<&Looked> =
-        batch.looked.iter().filter(|one| mine.contains(&one.event)).collect();
+    // An event that the batch holds twice is decided on once.
+    let mut mine: HashSet<EventId> = fresh.iter().copied().collect();
+    let looked: Vec<&Looked> = batch.looked.iter().filter(|one| mine.remove(&one.event)).collect();
     if batch.failed_before {
         forget_attempts(tx, project, &fresh).await?;
     }

@@ -1,5 +1,7 @@
 //! Idempotency keys: the first one with a key does it, the others get its answer.
 
+use std::collections::{HashMap, HashSet};
+
 use super::engine::{Tx, insert, rows_in, sql};
 use super::{Result, Store};
 use crate::domain::names::words;
@@ -68,36 +70,63 @@ pub(super) async fn claim(
             Time = |one| one.key.expires_at,
         }
     );
-    let won: std::collections::HashSet<EventId> = won.into_iter().map(|(id,)| id).collect();
-    let mut answers = Vec::with_capacity(claims.len());
-    for one in &claims {
-        let claim =
-            if won.contains(&one.result) { Claim::Won } else { settle(tx, one, now).await? };
-        answers.push((one.result, claim));
+    let won: HashSet<EventId> = won.into_iter().map(|(id,)| id).collect();
+    let (won, lost): (Vec<Claiming>, Vec<Claiming>) =
+        claims.into_iter().partition(|one| won.contains(&one.result));
+    let mut answers: Vec<(EventId, Claim)> =
+        won.iter().map(|one| (one.result, Claim::Won)).collect();
+    for of_project in lost.chunk_by(|one, next| one.project == next.project) {
+        let first = first_claims(tx, of_project[0].project, of_project).await?;
+        for one in of_project {
+            // If it was forgotten between the two statements, the caller tries again and wins.
+            let forgotten = || super::StoreError::Again("an idempotency key just expired".into());
+            let first = first.get(one.key.hash.as_slice()).ok_or_else(forgotten)?;
+            answers.push((one.result, settle(tx, one, first, now).await?));
+        }
     }
     Ok(answers)
 }
 
-/// Reads back who was first; a key that expired but was not yet forgotten is taken over.
-async fn settle(tx: &mut Tx, one: &Claiming, now: Time) -> Result<Claim> {
+/// What a key led to, the hash of its body, and when it expires.
+type First = (EventId, Vec<u8>, Time);
+
+/// Reads back who was first, by the keys' hashes.
+async fn first_claims(
+    tx: &mut Tx,
+    project: ProjectId,
+    lost: &[Claiming],
+) -> Result<HashMap<Vec<u8>, First>> {
     let operation = Operation::AcceptEvent.number();
-    let found = rows_in!(
+    let hashes: Vec<Vec<u8>> = lost.iter().map(|one| one.key.hash.to_vec()).collect();
+    let rows = rows_in!(
         tx,
-        as (EventId, Vec<u8>, Time),
-        "SELECT result, body_hash, expires_at FROM idempotency_keys WHERE project_id = $1 AND operation = $2 AND key_hash",
-        [one.project, operation],
-        [one.key.hash.to_vec()],
+        as (Vec<u8>, EventId, Vec<u8>, Time),
+        "SELECT key_hash, result, body_hash, expires_at FROM idempotency_keys
+         WHERE project_id = $1 AND operation = $2 AND key_hash",
+        [project, operation],
+        hashes,
         lite "",
         pg ""
     );
-    let Some((result, body, expires_at)) = found.into_iter().next() else {
-        // It was forgotten between the two statements: the caller tries again and wins.
-        return Err(super::StoreError::Again("an idempotency key just expired".into()));
-    };
-    if expires_at > now {
-        let body =
-            body.try_into().map_err(|_| super::StoreError::Corrupt("body hash of a key".into()))?;
-        return Ok(Claim::Kept { result, body });
+    Ok(rows
+        .into_iter()
+        .map(|(hash, result, body, expires_at)| (hash, (result, body, expires_at)))
+        .collect())
+}
+
+/// Answers for a key that is there already; one that expired but was not yet forgotten is taken over.
+async fn settle(
+    tx: &mut Tx,
+    one: &Claiming,
+    (result, body, expires_at): &First,
+    now: Time,
+) -> Result<Claim> {
+    if *expires_at > now {
+        let body = body
+            .as_slice()
+            .try_into()
+            .map_err(|_| super::StoreError::Corrupt("body hash of a key".into()))?;
+        return Ok(Claim::Kept { result: *result, body });
     }
     let taken = sql!(
         tx,
@@ -108,9 +137,9 @@ async fn settle(tx: &mut Tx, one: &Claiming, now: Time) -> Result<Claim> {
         one.key.body.to_vec(),
         one.key.expires_at,
         one.project,
-        operation,
+        Operation::AcceptEvent.number(),
         one.key.hash.to_vec(),
-        expires_at
+        *expires_at
     )?;
     if taken == 1 {
         Ok(Claim::Won)

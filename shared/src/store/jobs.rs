@@ -4,7 +4,6 @@
 //! but the deadline of a lease, and a drained queue leaves nothing.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -139,13 +138,22 @@ pub struct SqlQueue {
     lease: Duration,
     // Leases run on real time, whatever clock the domain has.
     clock: Clock,
-    turn: Arc<AtomicU64>,
+    // The project that was served last in each queue: the next turn begins after it.
+    served: Arc<Mutex<HashMap<QueueName, ProjectId>>>,
+}
+
+/// What a worker wants to reserve: up to `max` jobs, from the projects that come after `after`.
+#[derive(Clone, Copy)]
+struct Wanted {
+    queue: QueueName,
+    max: usize,
+    after: Option<ProjectId>,
 }
 
 impl SqlQueue {
     /// The queue of `store`.
     pub fn new(store: Store, lease: Duration) -> Self {
-        Self { store, lease, clock: Clock::System, turn: Arc::default() }
+        Self { store, lease, clock: Clock::System, served: Arc::default() }
     }
 }
 
@@ -176,18 +184,24 @@ impl Queue for SqlQueue {
     fn reserve(&self, queue: QueueName, max: usize) -> Answer<'_, Option<Batch>> {
         Box::pin(async move {
             let now = self.clock.now();
-            let (until, turn) = (now.plus(self.lease), self.turn.fetch_add(1, Ordering::Relaxed));
+            let until = now.plus(self.lease);
             // Looking costs no write, so that an idle worker does not keep the writer busy.
             if !self.has_work(queue, now).await? {
                 return Ok(None);
             }
-            let batch = self
+            let after = self.served.lock().ok().and_then(|served| served.get(&queue).copied());
+            let wanted = Wanted { queue, max, after };
+            let reserved = self
                 .store
                 .write("reserve_jobs", move |tx| {
-                    Box::pin(async move { reserve(tx, queue, max, turn, now, until).await })
+                    Box::pin(async move { reserve(tx, wanted, now, until).await })
                 })
                 .await?;
-            Ok(batch)
+            let Some((batch, last)) = reserved else { return Ok(None) };
+            if let Ok(mut served) = self.served.lock() {
+                served.insert(queue, last);
+            }
+            Ok(Some(batch))
         })
     }
 
@@ -298,62 +312,71 @@ impl SqlQueue {
     }
 }
 
-/// A job inside a lease's row.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Leased {
-    id: JobId,
-    project: ProjectId,
-    attempt: u32,
-    body: String,
+/// The jobs of a lease's row: each its ids, attempt and length, then its body.
+fn pack(jobs: &[Held]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(jobs.iter().map(|job| HEAD + job.body.len()).sum());
+    for job in jobs {
+        bytes.extend_from_slice(job.id.bytes());
+        bytes.extend_from_slice(job.project.bytes());
+        bytes.extend_from_slice(&job.attempt.to_be_bytes());
+        bytes.extend_from_slice(&u32::try_from(job.body.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(&job.body);
+    }
+    bytes
 }
 
-fn pack(jobs: &[Leased]) -> Result<Vec<u8>> {
-    serde_json::to_vec(jobs).map_err(|error| StoreError::Corrupt(error.to_string()))
+const HEAD: usize = 40;
+
+fn unpack(bytes: &[u8]) -> Result<Vec<Held>> {
+    let mut jobs = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (job, after) =
+            unpack_one(rest).ok_or_else(|| StoreError::Corrupt("jobs of a lease".into()))?;
+        jobs.push(job);
+        rest = after;
+    }
+    Ok(jobs)
 }
 
-fn unpack(bytes: &[u8]) -> Result<Vec<Leased>> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| StoreError::Corrupt(format!("jobs of a lease: {error}")))
+fn unpack_one(bytes: &[u8]) -> Option<(Held, &[u8])> {
+    let (id, bytes) = bytes.split_first_chunk::<16>()?;
+    let (project, bytes) = bytes.split_first_chunk::<16>()?;
+    let (attempt, bytes) = bytes.split_first_chunk::<4>()?;
+    let (length, bytes) = bytes.split_first_chunk::<4>()?;
+    let (body, rest) = bytes.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    let (id, project) = (JobId(Uuid::from_bytes(*id)), ProjectId(Uuid::from_bytes(*project)));
+    Some((Held { id, project, attempt: u32::from_be_bytes(*attempt), body: body.to_vec() }, rest))
 }
 
 async fn reserve(
     tx: &mut Tx,
-    queue: QueueName,
-    max: usize,
-    turn: u64,
+    wanted: Wanted,
     now: Time,
     until: Time,
-) -> Result<Option<Batch>> {
+) -> Result<Option<(Batch, ProjectId)>> {
+    let Wanted { queue, max, after } = wanted;
     return_expired(tx, queue, now).await?;
-    let projects = projects(tx, queue).await?;
-    let mut held = Vec::new();
-    // Each project gets its share; who comes first changes with every turn.
-    let mut order: Vec<ProjectId> = projects;
-    if !order.is_empty() {
-        let by = usize::try_from(turn % order.len() as u64).unwrap_or(0);
-        order.rotate_left(by);
-    }
-    let share = max.div_ceil(order.len().max(1)).max(1);
+    // Each project gets its share, beginning after the one that came last; then those that have more get what is over.
+    let mut order = projects(tx, queue).await?;
+    let next = order.partition_point(|project| Some(*project) <= after);
+    order.rotate_left(next);
+    let share = max.div_ceil(order.len().max(1));
+    let (mut held, mut more, mut last) = (Vec::new(), Vec::new(), None);
     for project in order {
-        let room = max - held.len();
-        if room == 0 {
-            break;
+        let room = share.min(max - held.len());
+        let taken = take(tx, queue, project, room as i64).await?;
+        if room > 0 && taken.len() == room {
+            more.push(project);
         }
-        held.extend(take(tx, queue, project, share.min(room) as i64).await?);
+        last = if taken.is_empty() { last } else { Some(project) };
+        held.extend(taken);
     }
-    if held.is_empty() {
-        return Ok(None);
+    for project in more {
+        held.extend(take(tx, queue, project, (max - held.len()) as i64).await?);
     }
+    let Some(last) = last else { return Ok(None) };
     let lease = fresh(now);
-    let leased: Vec<Leased> = held
-        .iter()
-        .map(|job| Leased {
-            id: job.id,
-            project: job.project,
-            attempt: job.attempt,
-            body: String::from_utf8_lossy(&job.body).into_owned(),
-        })
-        .collect();
     sql!(
         tx,
         execute,
@@ -361,9 +384,9 @@ async fn reserve(
         number(queue),
         lease,
         until,
-        pack(&leased)?
+        pack(&held)
     )?;
-    Ok(Some(Batch { lease: LeaseId(lease), jobs: held }))
+    Ok(Some((Batch { lease: LeaseId(lease), jobs: held }, last)))
 }
 
 /// The projects that have jobs waiting, found by jumping along the index.
@@ -383,6 +406,9 @@ async fn projects(tx: &mut Tx, queue: QueueName) -> Result<Vec<ProjectId>> {
 }
 
 async fn take(tx: &mut Tx, queue: QueueName, project: ProjectId, max: i64) -> Result<Vec<Held>> {
+    if max == 0 {
+        return Ok(Vec::new());
+    }
     let ids = sql!(
         tx, fetch_all as (JobId,),
         lite "SELECT id FROM jobs WHERE queue = $1 AND project_id = $2 ORDER BY id LIMIT $3",
@@ -424,13 +450,13 @@ async fn return_expired(tx: &mut Tx, queue: QueueName, now: Time) -> Result<()> 
     drop_leases(tx, queue, &ids).await
 }
 
-async fn put_back(tx: &mut Tx, queue: QueueName, jobs: &[Leased]) -> Result<()> {
+async fn put_back(tx: &mut Tx, queue: QueueName, jobs: &[Held]) -> Result<()> {
     insert!(tx, "INSERT INTO jobs (queue, project_id, id, attempts, body)", jobs, "ON CONFLICT DO NOTHING", {
         i16 = |_one| number(queue),
         ProjectId = |one| one.project,
         JobId = |one| one.id,
         i64 = |one| i64::from(one.attempt),
-        Vec<u8> = |one| one.body.clone().into_bytes(),
+        Vec<u8> = |one| one.body.clone(),
     });
     Ok(())
 }
@@ -465,7 +491,7 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
     )?;
     // A lease that is gone has given its jobs back already.
     let Some((packed,)) = row else { return Ok(()) };
-    let (mut going, staying): (Vec<Leased>, Vec<Leased>) =
+    let (mut going, staying): (Vec<Held>, Vec<Held>) =
         unpack(&packed)?.into_iter().partition(|job| jobs.contains(&job.id));
     if !back.spent {
         going.iter_mut().for_each(|job| job.attempt = job.attempt.saturating_sub(1));
@@ -477,7 +503,7 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
             tx,
             execute,
             "UPDATE job_leases SET jobs = $1 WHERE queue = $2 AND id = $3",
-            pack(&staying)?,
+            pack(&staying),
             number(back.queue),
             back.lease
         )?;
@@ -492,7 +518,7 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
             number(back.queue),
             fresh(now),
             at,
-            pack(&going)?
+            pack(&going)
         )
         .map(|_| ()),
     }

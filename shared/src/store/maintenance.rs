@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::due::DueKind;
 use super::engine::sql;
-use super::{Result, Store};
+use super::{Result, Store, StoreError};
 use crate::domain::delivery::DeliveryState;
 use crate::id::{EventId, ProjectId, floor};
 use crate::time::Time;
@@ -162,11 +162,12 @@ impl Store {
         let text = format!(
             "CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{to}'){options}"
         );
-        self.write("make_partition", move |tx| {
-            let (name, text) = (name.clone(), text.clone());
+        let wanted = name.clone();
+        let made = self.write("make_partition", move |tx| {
+            let (name, text) = (wanted.clone(), text.clone());
             Box::pin(async move {
-                // Of processes that start at the same time only one may find it missing.
-                sql!(tx, execute, lite "", pg "SELECT pg_advisory_xact_lock($1)", PARTITION_LOCK)?;
+                // Many processes may start at once: the others find it made.
+                sql!(tx, execute, lite "", pg "SELECT pg_advisory_xact_lock($1)", LOCK)?;
                 let there = sql!(
                     tx,
                     fetch_optional as (i32,),
@@ -179,13 +180,25 @@ impl Store {
                 sql!(tx, execute, lite "", pg AssertSqlSafe(text))?;
                 Ok(true)
             })
-        })
-        .await
+        });
+        match made.await {
+            // They came while nobody made partitions; they are found where they are, and later months get their own.
+            Err(StoreError::Refused(sqlx::Error::Database(error)))
+                if error.is_check_violation() =>
+            {
+                tracing::warn!(
+                    partition = name,
+                    "not made: the default partition has rows of that time"
+                );
+                Ok(false)
+            }
+            other => other,
+        }
     }
 }
 
 /// Any number that nothing else locks: the digits of "part".
-const PARTITION_LOCK: i64 = 0x7061_7274;
+const LOCK: i64 = 0x7061_7274;
 
 /// The tables that are partitioned by time on PostgreSQL.
 const PARTITIONED: [&str; 7] =
