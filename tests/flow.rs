@@ -78,7 +78,11 @@ async fn an_event_rings_and_its_trace_says_why(pair: Pair) {
     let values = told["values"].as_array().expect("values");
     assert!(values.iter().any(|value| value["name"] == "event.payload.amount"), "{told:#}");
     let notification = &told["notification"];
-    assert_eq!(notification["recipients"][0]["name"], "Night Watch");
+    let chosen = &notification["recipients"][0];
+    assert_eq!(
+        (&chosen["name"], &chosen["through_role"]),
+        (&json!("Night Watch"), &json!("on_call"))
+    );
     let delivery = &notification["deliveries"][0];
     assert_eq!(
         (&delivery["state"], &delivery["channel"]),

@@ -149,11 +149,6 @@ impl From<Refused> for Problem {
                 Code::IdempotencyConflict,
                 "This idempotency key was used for another body; a new event needs a new key.",
             ),
-            Refused::InProgress { retry_after } => Self::new(
-                Code::IdempotencyInProgress,
-                "The first request with this idempotency key is still running.",
-            )
-            .after(retry_after),
             Refused::Invalid(faults) => Self::invalid(faults),
             Refused::Unavailable { retry_after } => Self::unavailable(retry_after),
             Refused::TooManyRequests { retry_after } => {

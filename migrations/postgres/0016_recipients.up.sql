@@ -2,6 +2,7 @@ CREATE TABLE recipients (
     project_id uuid NOT NULL,
     notification_id uuid NOT NULL,
     user_id uuid NOT NULL,
+    role text,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, notification_id, user_id)
 ) PARTITION BY RANGE (notification_id);

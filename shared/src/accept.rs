@@ -37,11 +37,6 @@ pub struct Accepted {
 pub enum Refused {
     /// Its idempotency key was used for another body.
     Conflict,
-    /// The first request with its idempotency key is still running.
-    InProgress {
-        /// When to ask again.
-        retry_after: Duration,
-    },
     /// The store will not have it: this one alone, not its neighbours.
     Invalid(Vec<Fault>),
     /// The store is away.

@@ -32,8 +32,8 @@ pub use secret::{SealKey, Secret};
 pub use server_url::{HttpUrl, ServerUrl};
 pub use settings::{
     AcceptConfig, AuditorConfig, CacheConfig, Config, CoordinationConfig, DeliveryConfig,
-    DemoConfig, DueConfig, EvaluateConfig, FilesConfig, HttpConfig, LimitsConfig, LogConfig,
-    OpsConfig, OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig, StoreConfig,
+    DemoConfig, DueConfig, EvaluateConfig, HttpConfig, LimitsConfig, LogConfig, OpsConfig,
+    OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig, StoreConfig,
     WebhooksConfig, WorkerConfig,
 };
 pub use units::ByteSize;

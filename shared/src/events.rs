@@ -214,7 +214,7 @@ fn told_notification(one: records::Notified) -> TraceNotification {
     TraceNotification {
         id: one.id,
         title: one.title,
-        recipients: one.recipients.into_iter().map(|(user, name)| (user, name, None)).collect(),
+        recipients: one.recipients,
         deliveries: one.deliveries.into_iter().map(told_delivery).collect(),
     }
 }

@@ -58,7 +58,6 @@ impl Ground {
         let sources = Sources { file: None, default_file: folder.path().join("none.toml"), env };
         let mut config = Config::load(sources).expect("a configuration");
         config.seal.dev_key_path = folder.path().join("seal.key");
-        config.files.dir = folder.path().join("files");
         config.http.listen = ([127, 0, 0, 1], 0).into();
         config.ops.listen = ([127, 0, 0, 1], 0).into();
         config.demo.enabled = false;

@@ -62,12 +62,6 @@ codes! {
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed",
     /// The idempotency key was used for another body.
     IdempotencyConflict "idempotency_conflict" CONFLICT "Idempotency key used for another body",
-    /// The first request with this idempotency key is still running.
-    IdempotencyInProgress "idempotency_in_progress" CONFLICT "Still in progress",
-    /// What is to be made is there already, or in use.
-    Conflict "conflict" CONFLICT "Conflict",
-    /// Somebody else changed it in between.
-    PreconditionFailed "precondition_failed" PRECONDITION_FAILED "Changed in between",
     /// The body is too large.
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Body too large",
     /// The body is of a type that is not read here.

@@ -18,7 +18,7 @@ pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
         return problem.clone();
     }
     if error.is::<NotFoundError>() {
-        return Problem::new(Code::RouteNotFound, "There is nothing at this path; see /docs.");
+        return Problem::new(Code::RouteNotFound, "There is nothing at this path.");
     }
     if error.is::<MethodNotAllowedError>() {
         let problem = Problem::new(Code::MethodNotAllowed, "This path has other methods.");
@@ -63,14 +63,29 @@ fn plain(reason: &str) -> String {
     }
     let rest = reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": "));
     let rest = rest.map_or(reason, |(_, rest)| rest);
-    rest.split_once(" (occurred while").map_or(rest, |(rest, _)| rest).to_owned()
+    let rest = rest.split_once(" (occurred while").map_or(rest, |(rest, _)| rest);
+    bound(rest).unwrap_or_else(|| rest.to_owned())
+}
+
+/// What a bound that was broken would have: poem names it like a function call.
+fn bound(reason: &str) -> Option<String> {
+    let call = reason.strip_prefix("verification failed. ")?;
+    let (name, rest) = call.split_once('(')?;
+    let number = rest.split([',', ')']).next()?;
+    Some(match name {
+        "maximum" => format!("at most {number}"),
+        "minimum" => format!("at least {number}"),
+        "maxLength" => format!("at most {number} characters"),
+        "minLength" => format!("at least {number} characters"),
+        _ => return None,
+    })
 }
 
 fn media_type(error: &ContentTypeError) -> Problem {
     let detail = match error {
         ContentTypeError::NotSupported { content_type } => {
             let shown: String = content_type.chars().take(100).collect();
-            format!("{shown} is not read here; see /docs for what is.")
+            format!("{shown} is not read here.")
         }
         ContentTypeError::ExpectContentType => {
             "Say what the body is with Content-Type, like application/json.".to_owned()

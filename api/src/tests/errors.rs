@@ -102,7 +102,6 @@ async fn bodies() {
         (json, r#"{"type":"schema","payload":{}}"#, 400, "invalid_request", "payload.a"),
         (json, r#"{"type":"boom","payload":{}}"#, 500, "internal", ""),
         (json, r#"{"type":"away","payload":{}}"#, 503, "unavailable", ""),
-        (json, r#"{"type":"busy","payload":{}}"#, 409, "idempotency_in_progress", ""),
         (json, r#"{"type":"limit","payload":{}}"#, 429, "rate_limited", ""),
         ("", GOOD, 415, "unsupported_media_type", ""),
         ("text/plain", GOOD, 415, "unsupported_media_type", ""),

@@ -109,7 +109,6 @@ impl Memory {
         match event.kind.as_str() {
             "boom" => panic!("boom"),
             "away" => return Err(Refused::Unavailable { retry_after: SOON }),
-            "busy" => return Err(Refused::InProgress { retry_after: SOON }),
             "limit" => return Err(Refused::TooManyRequests { retry_after: SOON }),
             "schema" => {
                 let fault = Fault::new("payload.a", FaultCode::Required, "a must be there");

@@ -49,9 +49,6 @@ settings! {
         /// How people and programs outside reach the API; links in messages begin with it. Must be
         /// https outside of development.
         public_url: HttpUrl = HttpUrl::of(local(8080));
-        /// The domain whose subdomains name projects (`acme.alerts.example.com`). Not set: projects
-        /// are named by header, key or token only.
-        base_domain: Option<String> = None;
         /// The largest request body. Enough for a usual batch of 1000 events of 8 KiB; larger
         /// batches are split by the producer.
         max_body: ByteSize = ByteSize::mib(8);
@@ -94,7 +91,7 @@ settings! {
         format: LogFormat = LogFormat::Pretty, production: LogFormat::Json;
         /// What is logged, as `tracing` filters are written: `info,bellbuoy=debug`. At info a
         /// request or job makes about one line.
-        filter: String = "info,poem=warn".to_owned();
+        filter: String = "info,poem=warn,sqlx=warn".to_owned();
         /// Statements that take longer are logged. Well above what any of ours takes on an idle
         /// store.
         slow_query: Duration = ms(500);
@@ -171,13 +168,6 @@ settings! {
         /// How long to wait for an answer before going on without. Nothing depends on it, so it may
         /// cost a request only little.
         timeout: Duration = ms(50);
-    }
-
-    /// Files: uploads, exports, reports.
-    files: FilesConfig {
-        /// The directory that holds them. Beside the database, so that one directory is all there
-        /// is to keep.
-        dir: PathBuf = PathBuf::from("./data/files");
     }
 
     /// Sealing: encryption of secrets and personal data in the store.

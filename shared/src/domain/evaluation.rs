@@ -10,8 +10,8 @@ use super::group::{Alert, GroupState, Window};
 use super::names::words;
 use super::reason::Reason;
 use super::rule::Priority;
-use super::ruleset::{CompiledRule, RuleSet};
-use crate::id::{AlertId, EventId, NotificationId, RuleId, UserId, derived, sha256};
+use super::ruleset::{CompiledRule, Recipient, RuleSet};
+use crate::id::{AlertId, EventId, NotificationId, RuleId, derived, sha256};
 use crate::time::Time;
 
 words! {
@@ -166,7 +166,7 @@ pub struct Decision {
     /// What rings.
     pub notifications: Vec<NewNotification>,
     /// Whom.
-    pub recipients: Vec<(NotificationId, UserId)>,
+    pub recipients: Vec<(NotificationId, Recipient)>,
     /// How.
     pub deliveries: Vec<NewDelivery>,
 }
@@ -260,7 +260,7 @@ fn decide_match(
         notification: Some(notification.id),
         ..record(rule, event, MatchOutcome::Rang)
     };
-    decision.recipients.extend(rule.recipients.iter().map(|user| (notification.id, *user)));
+    decision.recipients.extend(rule.recipients.iter().map(|one| (notification.id, one.clone())));
     decision.deliveries.extend(set.endpoints.iter().map(|endpoint| {
         NewDelivery::new(notification.id, Channel::Webhook, endpoint.id, 0, notification.round)
     }));

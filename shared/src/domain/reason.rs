@@ -19,9 +19,5 @@ words! {
         TargetGone = 12 "target_gone",
         /// The address is one that we may not call.
         AddressForbidden = 13 "address_forbidden",
-        /// The event failed to evaluate, again and again.
-        EvaluationFailed = 20 "evaluation_failed",
-        /// The project is suspended: what came in is held.
-        ProjectSuspended = 21 "project_suspended",
     }
 }

@@ -1,6 +1,7 @@
 //! A project's rules, compiled once and indexed, so that an event's cost follows the rules that could match it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::condition::{Condition, Name, Subject};
 use super::project::ProjectStatus;
@@ -35,7 +36,16 @@ pub struct CompiledRule {
     /// The values that keep its groups apart.
     pub group_by: Vec<Name>,
     /// Who is told, each once, in order.
-    pub recipients: Vec<UserId>,
+    pub recipients: Vec<Recipient>,
+}
+
+/// Somebody who is told, and why they.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Who.
+    pub user: UserId,
+    /// The role through which they were chosen; none when the rule names them.
+    pub role: Option<Arc<str>>,
 }
 
 /// Who is there to be told.
@@ -48,12 +58,18 @@ pub struct People {
 }
 
 impl People {
-    fn chosen_by(&self, rule: &Rule) -> Vec<UserId> {
-        let by_role =
-            rule.body.target_roles.iter().filter_map(|role| self.roles.get(role)).flatten();
-        let named = rule.body.target_users.iter().filter(|user| self.active.contains(user));
-        let chosen: BTreeSet<UserId> = by_role.chain(named).copied().collect();
-        chosen.into_iter().collect()
+    fn chosen_by(&self, rule: &Rule) -> Vec<Recipient> {
+        let mut chosen: BTreeMap<UserId, Option<Arc<str>>> = BTreeMap::new();
+        for user in rule.body.target_users.iter().filter(|user| self.active.contains(user)) {
+            chosen.insert(*user, None);
+        }
+        for role in &rule.body.target_roles {
+            let name: Arc<str> = role.as_str().into();
+            for user in self.roles.get(role).into_iter().flatten() {
+                chosen.entry(*user).or_insert_with(|| Some(Arc::clone(&name)));
+            }
+        }
+        chosen.into_iter().map(|(user, role)| Recipient { user, role }).collect()
     }
 }
 

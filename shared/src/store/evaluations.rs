@@ -345,13 +345,14 @@ async fn insert_notifications(
     notifications(tx, project, &decision.notifications, now).await?;
     insert!(
         tx,
-        "INSERT INTO recipients (project_id, notification_id, user_id, created_at)",
+        "INSERT INTO recipients (project_id, notification_id, user_id, role, created_at)",
         decision.recipients,
         "ON CONFLICT DO NOTHING",
         {
             ProjectId = |_one| project,
             NotificationId = |one| one.0,
-            UserId = |one| one.1,
+            UserId = |one| one.1.user,
+            Option<String> = |one| one.1.role.as_deref().map(str::to_owned),
             Time = |_one| now,
         }
     );

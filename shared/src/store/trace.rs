@@ -88,8 +88,8 @@ pub struct Notified {
     pub title: String,
     /// When it was made.
     pub created_at: Time,
-    /// Who was chosen, by id and name.
-    pub recipients: Vec<(UserId, String)>,
+    /// Who was chosen: id, name, and the role through which.
+    pub recipients: Vec<(UserId, String, Option<String>)>,
     /// How it went to each target.
     pub deliveries: Vec<DeliveryTrace>,
 }
@@ -310,8 +310,8 @@ async fn notified(tx: &mut Tx, project: ProjectId, id: NotificationId) -> Result
     let Some((title, created_at)) = head else { return Ok(None) };
     let recipients = sql!(
         tx,
-        fetch_all as (UserId, String),
-        "SELECT r.user_id, COALESCE(u.full_name, '') FROM recipients r
+        fetch_all as (UserId, String, Option<String>),
+        "SELECT r.user_id, COALESCE(u.full_name, ''), r.role FROM recipients r
          LEFT JOIN users u ON u.project_id = r.project_id AND u.id = r.user_id
          WHERE r.project_id = $1 AND r.notification_id = $2 ORDER BY r.user_id LIMIT 200",
         project,

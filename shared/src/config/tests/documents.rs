@@ -5,9 +5,9 @@ use crate::config::{Config, Profile, settings::SECTIONS, table::fields};
 
 #[test]
 fn what_is_printed_loads_to_the_same() {
-    let rich = "profile = 'development'\n[http]\nbase_domain = \"a.example.com\"\nhsts = false\n\
+    let rich = "profile = 'development'\n[http]\nhsts = false\n\
         cors_origins = [\"https://a.example.com\", \"*\"]\ntrusted_proxies = [\"10.0.0.0/8\"]\n\
-        [log]\nfilter = 'a \"b\" \\c'\n[files]\ndir = \"./dä ta\\u007f\"\n\
+        [log]\nfilter = 'a \"b\" \\c'\n[seal]\ndev_key_path = \"./dä ta\\u007f\"\n\
         [delivery]\nbackoff = [\"1500ms\", \"24h\"]\n[otlp]\nsample_ratio = 0.125\n\
         [worker]\nqueues = [\"deliveries\"]\n[webhooks]\nallow_networks = []\n";
     for toml in ["", rich] {

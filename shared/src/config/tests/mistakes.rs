@@ -141,7 +141,7 @@ fn mistakes_in_the_environment() {
 
 #[test]
 fn values_that_do_not_do() {
-    let table: [(&str, &str, &str); 27] = [
+    let table: [(&str, &str, &str); 25] = [
         ("STORE_MAX_CONNECTIONS", "0", "from 1 to 10000"),
         ("STORE_MAX_CONNECTIONS", "1", "at most store.max_connections (1)"),
         ("STORE_READ_CONNECTIONS", "0", "from 1 to 1000"),
@@ -149,8 +149,6 @@ fn values_that_do_not_do() {
         ("HTTP_MAX_BODY", "2GiB", "from 1KiB to 1GiB"),
         ("HTTP_MAX_BODY", "100KiB", "at most http.max_body (100KiB)"),
         ("HTTP_PUBLIC_URL", "https://u:p@h", "without user, password"),
-        ("HTTP_BASE_DOMAIN", "Example.com", "in lower case"),
-        ("HTTP_BASE_DOMAIN", ".example.com", "a domain"),
         ("HTTP_CORS_ORIGINS", "*,https://a.example.com/", "as browsers send it"),
         ("HTTP_REQUEST_TIMEOUT", "5s", "less than http.request_timeout (5s)"),
         ("OPS_LISTEN", "127.0.0.1:8080", "another port than http.listen"),

@@ -103,8 +103,6 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
     let config = judge.config;
     let plain = config.http.public_url.is_plain();
     judge.demand(plain, &["http.public_url"], "a URL without user, password, query and fragment");
-    let domain = config.http.base_domain.as_deref().is_none_or(is_domain);
-    judge.demand(domain, &["http.base_domain"], "a domain in lower case, like alerts.example.com");
     let origins = config.http.cors_origins.iter().all(|origin| is_origin(origin));
     judge.demand(
         origins,
@@ -127,17 +125,6 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
             "a text in printable ASCII, not empty",
         );
     }
-}
-
-fn is_domain(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(allowed)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(label)
 }
 
 fn is_origin(text: &str) -> bool {
