@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -139,18 +140,23 @@ pub fn single(role: impl FnOnce(&Config) -> Result<Role, Failure>) -> ExitCode {
 
 async fn live(config: Config, roles: Vec<Role>, metrics: PrometheusHandle) -> Result<(), Failure> {
     let clock = clock(&config)?;
+    // From here on: whoever asks us to end while the roles start finds them ending in order, too.
+    let mut signals = Signals::listen();
     let ops_port =
         listen(config.ops.listen).await.map_err(|error| format!("ops.listen: {error}"))?;
-    let running = start(config, roles, clock).await?;
+    let running = tokio::select! {
+        running = start(config, roles, clock) => running?,
+        () = signals.next() => return Ok(()),
+    };
     let (health, stop) = (Arc::clone(&running.app.health), running.stop.clone());
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::serve(Arc::clone(&health), metrics, ops_port, ops_stop.clone()));
     tokio::spawn(async move {
-        signal().await;
+        signals.next().await;
         tracing::info!("stopping: what runs is finished first");
         health.drain();
         stop.cancel();
-        signal().await;
+        signals.next().await;
         tracing::warn!("stopping at once");
         std::process::exit(130);
     });
@@ -173,16 +179,32 @@ fn clock(config: &Config) -> Result<Clock, Failure> {
     }
 }
 
-async fn signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => signals.recv().await,
-            // Without it there is still SIGINT.
-            Err(_) => std::future::pending().await,
+/// What asks a process to end.
+struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on. A signal that can't be listened to ends the process, as it does by itself.
+    fn listen() -> Self {
+        let hear = |kind| {
+            signal(kind).inspect_err(|error| tracing::warn!(%error, "a signal is not heard")).ok()
+        };
+        Self { terminate: hear(SignalKind::terminate()), interrupt: hear(SignalKind::interrupt()) }
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            () = one(&mut self.terminate) => {}
+            () = one(&mut self.interrupt) => {}
         }
-    };
-    tokio::select! {
-        _ = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+async fn one(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }

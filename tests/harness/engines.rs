@@ -73,7 +73,7 @@ pub fn redis_url() -> String {
     variable("BELLBUOY_TEST_REDIS")
 }
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: tests/run starts the engines and sets it"))
 }
@@ -81,19 +81,20 @@ fn variable(name: &str) -> String {
 async fn store_url(store: Stores, folder: &TempDir) -> String {
     match store {
         Stores::Sqlite => format!("sqlite://{}", folder.path().join("bellbuoy.db").display()),
-        Stores::Postgres => {
-            let server = variable("BELLBUOY_TEST_POSTGRES");
-            let name = format!("t{}", uuid::Uuid::new_v4().simple());
-            let pool = sqlx::PgPool::connect(&server).await.expect("PostgreSQL answers");
-            let create = format!("CREATE DATABASE {name}");
-            sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await.expect("a database");
-            pool.close().await;
-            server
-                .rsplit_once('/')
-                .map(|(base, _)| format!("{base}/{name}"))
-                .expect("a database in the URL")
-        }
+        Stores::Postgres => postgres_database().await,
     }
+}
+
+/// A database of one test's own on the server that `tests/run` started; answers its URL.
+pub async fn postgres_database() -> String {
+    let server = variable("BELLBUOY_TEST_POSTGRES");
+    let name = format!("t{}", uuid::Uuid::new_v4().simple());
+    let pool = sqlx::PgPool::connect(&server).await.expect("PostgreSQL answers");
+    let create = format!("CREATE DATABASE {name}");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await.expect("a database");
+    pool.close().await;
+    let (base, _) = server.rsplit_once('/').expect("a database in the URL");
+    format!("{base}/{name}")
 }
 
 /// A store of one test's own, migrated.

@@ -1,11 +1,17 @@
 //! What the tests stand on: real engines, the product in this process on a clock that they hold, and a webhook receiver.
 
 pub mod app;
+pub mod books;
+pub mod chance;
+pub mod cluster;
 pub mod engines;
+pub mod postgres;
 pub mod redis;
 pub mod sink;
 
 pub use app::TestApp;
+pub use chance::Chance;
+pub use cluster::Cluster;
 pub use engines::{Pair, Stores};
 pub use sink::Sink;
 

@@ -1,6 +1,6 @@
 //! A webhook receiver that remembers what it was sent and answers as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -51,9 +51,28 @@ impl Reply {
     }
 }
 
-struct State {
+#[derive(Default)]
+struct Seen {
     hooks: Vec<Hook>,
+    arrivals: HashMap<String, usize>,
+    taken: HashSet<String>,
+    repeats: usize,
+    open: usize,
+}
+
+struct State {
+    seen: Seen,
     behaviour: Behaviour,
+}
+
+impl Seen {
+    fn arrive(&mut self, id: &str) -> usize {
+        self.open += 1;
+        self.repeats += usize::from(self.taken.contains(id));
+        let arrivals = self.arrivals.entry(id.to_owned()).or_default();
+        *arrivals += 1;
+        *arrivals - 1
+    }
 }
 
 /// The receiver.
@@ -69,7 +88,7 @@ impl Sink {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State {
-            hooks: Vec::new(),
+            seen: Seen::default(),
             behaviour: Box::new(|_, _| Reply::status(204)),
         }));
         let sink = Self { address, state };
@@ -104,12 +123,27 @@ impl Sink {
 
     /// Everything that came so far.
     pub fn hooks(&self) -> Vec<Hook> {
-        self.state.lock().expect("unpoisoned").hooks.clone()
+        self.state.lock().expect("unpoisoned").seen.hooks.clone()
     }
 
     /// How many came so far.
     pub fn count(&self) -> usize {
-        self.state.lock().expect("unpoisoned").hooks.len()
+        self.state.lock().expect("unpoisoned").seen.hooks.len()
+    }
+
+    /// How often each message came so far.
+    pub fn arrivals(&self) -> HashMap<String, usize> {
+        self.state.lock().expect("unpoisoned").seen.arrivals.clone()
+    }
+
+    /// How many came although they had been taken before.
+    pub fn repeats(&self) -> usize {
+        self.state.lock().expect("unpoisoned").seen.repeats
+    }
+
+    /// How many wait for their answer.
+    pub fn open(&self) -> usize {
+        self.state.lock().expect("unpoisoned").seen.open
     }
 
     async fn take(
@@ -122,19 +156,33 @@ impl Sink {
             request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let body = request.into_body().collect().await?.to_bytes().to_vec();
         let id = headers.get("webhook-id").cloned().unwrap_or_default();
-        let hook = Hook { id, headers, body };
+        let hook = Hook { id: id.clone(), headers, body };
         let reply = {
             let mut state = self.state.lock().expect("unpoisoned");
-            let before = state.hooks.iter().filter(|other| other.id == hook.id).count();
+            let before = state.seen.arrive(&id);
             let reply = (state.behaviour)(&hook, before);
-            state.hooks.push(hook);
+            state.seen.hooks.push(hook);
             reply
         };
+        let open = Open(self);
         tokio::time::sleep(reply.after).await;
+        if (200..300).contains(&reply.status) {
+            self.state.lock().expect("unpoisoned").seen.taken.insert(id);
+        }
+        drop(open);
         let mut response = Response::builder().status(reply.status);
         if let Some((name, value)) = reply.header {
             response = response.header(name, value);
         }
         Ok(response.body(Full::new(Bytes::from(reply.body))).expect("a response"))
+    }
+}
+
+/// A request that waits for its answer, until it is answered or its caller hangs up.
+struct Open<'a>(&'a Sink);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().expect("unpoisoned").seen.open -= 1;
     }
 }

@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[cfg(feature = "servers")]
 use bellbuoy_harness::redis as harness;
+#[cfg(feature = "servers")]
 mod redis_engine;
 mod suite;
 mod suite_leases;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use shared::queue::Queue;
-use shared::queue::redis::RedisQueue;
+use bellbuoy_harness::{Stores, engines};
+use shared::store::jobs::SqlQueue;
+use suite::Shared;
 
 /// One test per case and engine; an engine is a name and an async function that opens it empty with a given lease.
 macro_rules! conformance {
@@ -56,11 +58,24 @@ macro_rules! engines {
     )* };
 }
 
-async fn redis(lease: Duration) -> Arc<dyn Queue> {
-    let queue = RedisQueue::open(&harness::shared(), &harness::prefix(), lease);
-    Arc::new(queue.expect("opens"))
+#[cfg(feature = "servers")]
+async fn redis(lease: Duration) -> Shared {
+    let (url, prefix) = (harness::shared(), harness::prefix());
+    let queue = shared::queue::redis::RedisQueue::open(&url, &prefix, lease);
+    Shared::new(queue.expect("opens"))
+}
+
+async fn sql(store: Stores, lease: Duration) -> Shared {
+    let (store, ground) = engines::store(store).await;
+    Shared::on(ground, SqlQueue::new(store, lease))
 }
 
 engines! {
+    sqlite: async |lease: std::time::Duration| crate::sql(bellbuoy_harness::Stores::Sqlite, lease).await;
+}
+
+#[cfg(feature = "servers")]
+engines! {
     redis: crate::redis;
+    postgres: async |lease: std::time::Duration| crate::sql(bellbuoy_harness::Stores::Postgres, lease).await;
 }

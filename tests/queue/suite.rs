@@ -1,15 +1,42 @@
 //! What is true of every engine: order, fairness, completeness, wake-ups.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bellbuoy_harness::engines::Ground;
 use shared::clock::Clock;
 use shared::domain::job::{NewJob, QueueName};
 use shared::id::{JobId, ProjectId};
 use shared::queue::{Batch, Depth, LeaseId, Queue};
 
-pub type Shared = Arc<dyn Queue>;
+/// A queue, and what it lies on.
+#[derive(Clone)]
+pub struct Shared {
+    queue: Arc<dyn Queue>,
+    _ground: Option<Arc<Ground>>,
+}
+
+impl Shared {
+    #[cfg(feature = "servers")]
+    pub fn new(queue: impl Queue) -> Self {
+        Self { queue: Arc::new(queue), _ground: None }
+    }
+
+    pub fn on(ground: Ground, queue: impl Queue) -> Self {
+        Self { queue: Arc::new(queue), _ground: Some(Arc::new(ground)) }
+    }
+}
+
+impl Deref for Shared {
+    type Target = dyn Queue;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.queue
+    }
+}
+
 pub const EVENTS: QueueName = QueueName::Events;
 /// Longer than any test.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -225,8 +252,8 @@ pub async fn pushes_wake<F: AsyncFn(Duration) -> Shared>(open: &F) {
         wakeups.mark_unchanged();
         let start = Instant::now();
         queue.push(vec![job(mine, number)]).await.expect("pushes");
-        let moved = tokio::time::timeout(Duration::from_secs(1), wakeups.changed()).await;
-        moved.expect("within a second").expect("the queue is there");
+        let moved = tokio::time::timeout(Duration::from_secs(10), wakeups.changed()).await;
+        moved.expect("in time").expect("the queue is there");
         took.push(start.elapsed());
         let batch = reserve(&queue, 10).await.expect("the job");
         settle(&queue, &[batch.lease]).await;
@@ -244,4 +271,9 @@ pub async fn bodies_are_bytes<F: AsyncFn(Duration) -> Shared>(open: &F) {
     queue.push(pushed.collect()).await.expect("pushes");
     let batch = reserve(&queue, 10).await.expect("jobs");
     assert!(batch.jobs.iter().map(|job| &job.body).eq(bodies.iter()));
+    // Also when they have been held and come back.
+    let ids = batch.jobs.iter().map(|job| job.id).collect();
+    queue.release(EVENTS, batch.lease, ids, Duration::ZERO, false).await.expect("releases");
+    let again = reserve(&queue, 10).await.expect("jobs");
+    assert!(again.jobs.iter().map(|job| &job.body).eq(bodies.iter()));
 }

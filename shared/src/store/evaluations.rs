@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::due::{Due, DueKind, insert_due};
 use super::engine::{Tx, insert, rows_in, sql};
 use super::jobs::push_jobs;
+use super::projects::{Hold, hold_epoch};
 use super::{Result, Store, StoreError};
 use crate::domain::delivery::{DeliveryState, NewDelivery};
 use crate::domain::evaluation::{
@@ -45,8 +46,6 @@ pub struct Evaluating {
     pub claim: ClaimTerms,
     /// Whether the jobs that it makes go into this store's own queue.
     pub jobs_here: bool,
-    /// Whether some of the events failed before, so that their counts are to be forgotten.
-    pub failed_before: bool,
 }
 
 /// What became of a batch.
@@ -164,14 +163,16 @@ async fn record(
     batch: &Evaluating,
     now: Time,
 ) -> Result<Recorded> {
-    // The shared lock is held to the commit: whoever changes a rule waits for us, and we see what came before.
+    // Held to the commit: whoever changes a rule waits for us, and we see what came before.
+    hold_epoch(tx, project, Hold::Shared).await?;
     let head = sql!(
-        tx, fetch_optional as (i64, i16),
-        lite "SELECT epoch, status FROM projects WHERE id = $1",
-        pg "SELECT epoch, status FROM projects WHERE id = $1 FOR SHARE",
+        tx,
+        fetch_optional as (i64, i16, bool),
+        "SELECT epoch, status, EXISTS (SELECT 1 FROM evaluation_attempts a WHERE a.project_id = projects.id)
+         FROM projects WHERE id = $1",
         project
     )?;
-    let (epoch, status) = head.ok_or(StoreError::NotFound("project"))?;
+    let (epoch, status, attempted) = head.ok_or(StoreError::NotFound("project"))?;
     let status = ProjectStatus::from_number(status).unwrap_or(ProjectStatus::Suspended);
     if status != ProjectStatus::Active {
         return Ok(Recorded::Held(status));
@@ -183,8 +184,10 @@ async fn record(
     // An event that the batch holds twice is decided on once.
     let mut mine: HashSet<EventId> = fresh.iter().copied().collect();
     let looked: Vec<&Looked> = batch.looked.iter().filter(|one| mine.remove(&one.event)).collect();
-    if batch.failed_before {
-        forget_attempts(tx, project, &fresh).await?;
+    if attempted {
+        // Also those that somebody else evaluated: whoever began an attempt may be gone.
+        let all: Vec<EventId> = batch.looked.iter().map(|one| one.event).collect();
+        forget_attempts(tx, project, &all).await?;
     }
     if looked.iter().all(|one| one.matches.is_empty()) {
         return Ok(Recorded::Done(Box::new(Done { at: now, fresh, ..Done::default() })));

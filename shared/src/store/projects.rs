@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Tx, sql};
+use super::engine::{Conn, Tx, sql};
 use super::{Result, Store, StoreError};
 use crate::domain::project::{Project, ProjectStatus};
 use crate::id::ProjectId;
@@ -16,9 +16,34 @@ fn project((id, slug, name, status, epoch, created_at): Row) -> Result<Project> 
     Ok(Project { id, slug, name, status, epoch, created_at })
 }
 
+/// How a transaction holds a project's epoch to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hold {
+    /// It must not change: many may ask that at the same time.
+    Shared,
+    /// It is about to change.
+    Alone,
+}
+
+/// Holds a project's epoch. Whoever asks first is first: on a row's own lock of PostgreSQL, evaluations that follow one
+/// another would keep a change out for as long as there are any. SQLite has one writer.
+pub(super) async fn hold_epoch(tx: &mut Tx, id: ProjectId, hold: Hold) -> Result<()> {
+    if let Conn::Postgres(c) = tx.conn() {
+        let text = match hold {
+            Hold::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
+            Hold::Alone => "SELECT pg_advisory_xact_lock($1)",
+        };
+        // Two projects with the same key would wait for each other, and that is all.
+        let key = id.0.as_u64_pair().1.cast_signed();
+        sqlx::query(text).bind(key).execute(&mut *c).await?;
+    }
+    Ok(())
+}
+
 /// Counts the project's epoch up, in the transaction of a change that evaluation must see. It waits for evaluations that
 /// run under the old epoch, so that after it none does. Answers the new epoch.
 pub(super) async fn bump_epoch(tx: &mut Tx, id: ProjectId) -> Result<i64> {
+    hold_epoch(tx, id, Hold::Alone).await?;
     let bumped = sql!(
         tx,
         fetch_optional as (i64,),

@@ -37,7 +37,7 @@ pub(crate) async fn evaluate(
 }
 
 async fn together(worker: &Arc<Worker>, project: ProjectId, events: &[Event]) -> bool {
-    match attempt(worker, project, events, false).await {
+    match attempt(worker, project, events).await {
         Ok(()) => true,
         Err(error) if error.is_passing() => {
             tracing::warn!(%project, %error, events = events.len(), "events were not evaluated; they come again");
@@ -78,7 +78,7 @@ async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Resul
         }
         return Ok(());
     }
-    attempt(worker, project, std::slice::from_ref(event), true).await
+    attempt(worker, project, std::slice::from_ref(event)).await
 }
 
 /// How often rules may change under an evaluation before it is left to a later try.
@@ -88,7 +88,6 @@ async fn attempt(
     worker: &Arc<Worker>,
     project: ProjectId,
     events: &[Event],
-    failed_before: bool,
 ) -> Result<(), StoreError> {
     let app = &worker.app;
     for _ in 0..RELOADS {
@@ -117,7 +116,6 @@ async fn attempt(
             looked: Arc::new(looked),
             claim,
             jobs_here: app.jobs_here,
-            failed_before,
         };
         match app.store.record_evaluation(project, batch, now).await? {
             Recorded::Stale => app.rulesets.forget(project).await,

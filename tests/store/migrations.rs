@@ -1,0 +1,87 @@
+//! Migrations: up, down, and by many processes at once.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bellbuoy_harness::{Stores, on_every_store};
+use shared::store::Step;
+
+use crate::support::{another, project, unmigrated};
+
+on_every_store! {
+    migrations_go_up_from_nothing_and_down_to_nothing_and_up_again
+    migrations_by_many_processes_at_once_are_applied_once
+    migrations_of_a_newer_build_are_shown_and_not_taken_back
+    migrations_are_the_files_that_are_there
+}
+
+async fn migrations_go_up_from_nothing_and_down_to_nothing_and_up_again(which: Stores) {
+    let place = unmigrated(which).await;
+    let store = &place.store;
+    assert!(!store.is_current().await.expect("answers"));
+    let none = store.migrations().await.expect("a list");
+    assert!(none.iter().all(|one| !one.applied) && none.len() > 20);
+    let names: Vec<String> = none.into_iter().map(|one| one.name).collect();
+    assert_eq!(store.migrate(Step::Up).await.expect("goes up"), names);
+    assert!(store.is_current().await.expect("answers"));
+    assert!(store.migrations().await.expect("a list").iter().all(|one| one.applied));
+    assert_eq!(store.migrate(Step::Up).await.expect("has nothing to do"), Vec::<String>::new());
+    project(store, "acme").await;
+    for (at, name) in names.iter().enumerate().rev() {
+        assert_eq!(store.migrate(Step::Down).await.expect("goes down"), std::slice::from_ref(name));
+        let left = store.migrations().await.expect("a list");
+        assert!(left.iter().enumerate().all(|(n, one)| one.applied == (n < at)), "{left:?}");
+        assert!(!store.is_current().await.expect("answers"));
+    }
+    assert_eq!(store.migrate(Step::Down).await.expect("has nothing to do"), Vec::<String>::new());
+    let left = match which {
+        Stores::Sqlite => "sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        Stores::Postgres => "pg_tables WHERE schemaname = 'public'",
+    };
+    assert_eq!(place.raw.count(left).await, 1, "only the list of migrations is left");
+    assert_eq!(store.migrate(Step::Up).await.expect("goes up"), names);
+    project(store, "acme").await;
+}
+
+async fn migrations_by_many_processes_at_once_are_applied_once(which: Stores) {
+    let place = unmigrated(which).await;
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let store = another(&place.ground).await;
+        tasks.push(tokio::spawn(async move { store.migrate(Step::Up).await.expect("goes up") }));
+    }
+    let mut done = Vec::new();
+    for task in tasks {
+        done.extend(task.await.expect("no panic"));
+    }
+    let all: Vec<String> =
+        place.store.migrations().await.expect("a list").into_iter().map(|one| one.name).collect();
+    assert_eq!(done, all, "one did all of it, and the others nothing");
+}
+
+async fn migrations_of_a_newer_build_are_shown_and_not_taken_back(which: Stores) {
+    let place = unmigrated(which).await;
+    place.store.migrate(Step::Up).await.expect("goes up");
+    let newer = "INSERT INTO schema_migrations (name) VALUES ('9999_newer')";
+    place.raw.run(newer).await.expect("inserts");
+    assert!(place.store.is_current().await.expect("answers"), "what this build needs is there");
+    let last = place.store.migrations().await.expect("a list").pop().expect("some");
+    assert_eq!((last.name.as_str(), last.applied), ("9999_newer", true));
+    assert_eq!(
+        place.store.migrate(Step::Up).await.expect("has nothing to do"),
+        Vec::<String>::new()
+    );
+    place.store.migrate(Step::Down).await.expect_err("unknown");
+}
+
+async fn migrations_are_the_files_that_are_there(which: Stores) {
+    let place = unmigrated(which).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(place.store.kind());
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").file_name().into_string().expect("text"))
+        .collect();
+    let known = place.store.migrations().await.expect("a list").into_iter();
+    let both = known.flat_map(|one| ["up", "down"].map(|step| format!("{}.{step}.sql", one.name)));
+    assert_eq!(files, both.collect());
+}
