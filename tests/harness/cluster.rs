@@ -103,7 +103,6 @@ impl Cluster {
             ("QUEUE_LEASE", "2s"),
             ("QUEUE_POLL", "200ms"),
             ("COORDINATION_URL", &engines.coordination),
-            ("FILES_DIR", &at("files")),
             ("SEAL_DEV_KEY_PATH", &at("seal.key")),
             ("LIMITS_PROJECT_PER_SECOND", "0"),
             ("LIMITS_KEY_PER_SECOND", "0"),
