@@ -141,13 +141,17 @@ impl Load {
 
     /// Waits until so many events are accepted.
     pub async fn reach(&self, count: usize) {
-        let started = Instant::now();
-        while self.client.accepted() < count {
-            assert!(
-                started.elapsed() < PATIENCE,
-                "the load does not get on: {:?}",
-                self.client.answers().statuses
-            );
+        let (mut before, mut moved) = (0, Instant::now());
+        loop {
+            let accepted = self.client.accepted();
+            if accepted >= count {
+                return;
+            }
+            if accepted > before {
+                (before, moved) = (accepted, Instant::now());
+            }
+            let statuses = || self.client.answers().statuses;
+            assert!(moved.elapsed() < PATIENCE, "the load does not get on: {:?}", statuses());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -55,12 +55,10 @@ async fn jobs_that_a_dead_worker_held_are_done_by_another(pair: Pair) {
     let mut scene = Scene::with_rules(&engines_of(pair).await).await;
     scene.cluster.start_all(&[Role::Api, Role::Worker]).await;
     let client = scene.client();
-    let guard = scene.books.lock_project(scene.project.0).await;
+    let guard = scene.books.hold_evaluations().await;
     send(&scene, &client).await;
     let events = QueueName::Events;
-    let held = async || {
-        scene.queue.depth(events).await.is_ok_and(|depth| depth.held > 0 && depth.waiting == 0)
-    };
+    let held = async || scene.queue.depth(events).await.is_ok_and(|depth| depth.held > 0);
     scene.until("the reservation", BOUND, held).await;
     scene.cluster.kill(1);
     guard.rollback().await.expect("lets go");

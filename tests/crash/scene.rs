@@ -18,6 +18,8 @@ use shared::store::jobs::SqlQueue;
 use shared::store::{Step, Store};
 use shared::time::Time;
 
+use crate::by_length;
+
 /// The product.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_bellbuoy");
 
@@ -29,7 +31,9 @@ pub const TWO_OF_EACH: [Role; 6] =
 pub const LAG: Duration = Duration::from_secs(2);
 
 /// How long anything may take before it counts as stuck.
-const STUCK: Duration = Duration::from_secs(60);
+fn stuck() -> Duration {
+    Duration::from_secs(by_length(60, 900))
+}
 
 const END_OF_TIME: Time = Time::from_micros(i64::MAX / 2);
 
@@ -185,7 +189,7 @@ impl Scene {
         let mut looks = 0;
         while looks < 2 {
             looks = if self.is_busy().await { 0 } else { looks + 1 };
-            assert!(started.elapsed() < STUCK, "something is stuck: {}", self.state().await);
+            assert!(started.elapsed() < stuck(), "something is stuck: {}", self.state().await);
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
     }
@@ -210,7 +214,7 @@ impl Scene {
             let Some(next) = self.next().await else { break };
             // A little further, for what falls due soon after; not so far that a claim ends while somebody works under it.
             self.cluster.set_clock(next.max(self.cluster.now()).plus(Duration::from_millis(500)));
-            assert!(started.elapsed() < STUCK * 2, "it never ends: {}", self.state().await);
+            assert!(started.elapsed() < stuck() * 2, "it never ends: {}", self.state().await);
         }
         let fallen = self.cluster.fallen();
         assert!(fallen.is_empty(), "processes ended by themselves: {fallen:?}");

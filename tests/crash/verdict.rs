@@ -55,7 +55,7 @@ pub async fn judge(scene: &Scene, answers: &Answers, in_flight: i64) -> Verdict 
     differences.note(unknown <= in_flight, || {
         format!("{unknown} attempts are unknown, and {in_flight} were in flight at the kills")
     });
-    let repeats = messages(scene, &deliveries, unknown, &mut differences);
+    let repeats = messages(scene, &deliveries, &mut differences).await;
     leftovers(scene, &mut differences).await;
     let dead_jobs = scene.books.count("dead_jobs", "1 = 1").await;
     let verdict = Verdict { events: events.len(), rang, unknown, repeats, dead_jobs };
@@ -143,13 +143,9 @@ async fn rings(
     rang
 }
 
-/// The receiver has every message and no other, and none more often than somebody tried.
-fn messages(
-    scene: &Scene,
-    deliveries: &[Delivery],
-    unknown: i64,
-    differences: &mut Differences,
-) -> usize {
+/// The receiver has every message and no other, and took none again but for want of its first answer. Answers how many it
+/// took again.
+async fn messages(scene: &Scene, deliveries: &[Delivery], differences: &mut Differences) -> usize {
     let arrivals: HashMap<String, usize> = scene.sink.arrivals();
     let expected: BTreeMap<String, i64> =
         deliveries.iter().map(|one| (message_id(DeliveryId(one.id)), one.attempts)).collect();
@@ -164,11 +160,18 @@ fn messages(
     differences.note(more.is_empty(), || {
         format!("messages that came more often than there were attempts: {more:?}")
     });
-    let repeats = scene.sink.repeats();
-    differences.note(repeats as i64 <= unknown, || {
-        format!("{repeats} messages came again after they were taken, and only {unknown} attempts are unknown")
+    let unanswered = scene.books.unanswered_attempts().await;
+    let unanswered: HashMap<String, i64> =
+        unanswered.into_iter().map(|(id, count)| (message_id(DeliveryId(id)), count)).collect();
+    let taken = scene.sink.taken();
+    let again = |(id, count): &(&String, &usize)| {
+        **count as i64 > 1 + unanswered.get(*id).copied().unwrap_or_default()
+    };
+    let again: Vec<_> = taken.iter().filter(again).collect();
+    differences.note(again.is_empty(), || {
+        format!("messages taken again although their answer had come: {again:?}")
     });
-    repeats
+    taken.values().map(|count| count - 1).sum()
 }
 
 /// Nothing waits for anything any more.

@@ -125,6 +125,16 @@ impl Books {
         all!(self, (Uuid, Uuid, Uuid, i64, i64, i16, i64), text).into_iter().map(read).collect()
     }
 
+    /// How many attempts at each delivery ended without an answer.
+    pub async fn unanswered_attempts(&self) -> BTreeMap<Uuid, i64> {
+        let text = "SELECT id, COUNT(*) FROM (
+                      SELECT id FROM deliveries WHERE outcome <> 'delivered' AND status_code IS NULL
+                      UNION ALL
+                      SELECT delivery_id FROM attempts WHERE outcome <> 'delivered' AND status_code IS NULL
+                    ) AS unanswered GROUP BY id";
+        all!(self, (Uuid, i64), text).into_iter().collect()
+    }
+
     /// How many attempts ended so that nobody knows how.
     pub async fn unknown_attempts(&self) -> i64 {
         let text = "SELECT (SELECT COUNT(*) FROM deliveries WHERE outcome = 'unknown')
@@ -143,11 +153,11 @@ impl Books {
         rows.first().expect("a row").0
     }
 
-    /// Locks a project's row on PostgreSQL: whoever evaluates its events waits, until the guard is let go.
-    pub async fn lock_project(&self, project: Uuid) -> sqlx::Transaction<'static, sqlx::Postgres> {
-        let Self::Postgres(pool) = self else { panic!("SQLite locks no rows") };
+    /// Keeps everybody on PostgreSQL from recording evaluations: they wait until the guard is let go.
+    pub async fn hold_evaluations(&self) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let Self::Postgres(pool) = self else { panic!("SQLite has no locks that only some feel") };
         let mut guard = pool.begin().await.expect("begins");
-        let lock = sqlx::query("SELECT 1 FROM projects WHERE id = $1 FOR UPDATE").bind(project);
+        let lock = sqlx::query("LOCK TABLE evaluations IN SHARE MODE");
         lock.execute(&mut *guard).await.expect("locks");
         guard
     }

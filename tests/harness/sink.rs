@@ -1,6 +1,6 @@
 //! A webhook receiver that remembers what it was sent and answers as it is told.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -55,8 +55,7 @@ impl Reply {
 struct Seen {
     hooks: Vec<Hook>,
     arrivals: HashMap<String, usize>,
-    taken: HashSet<String>,
-    repeats: usize,
+    taken: HashMap<String, usize>,
     open: usize,
 }
 
@@ -68,7 +67,6 @@ struct State {
 impl Seen {
     fn arrive(&mut self, id: &str) -> usize {
         self.open += 1;
-        self.repeats += usize::from(self.taken.contains(id));
         let arrivals = self.arrivals.entry(id.to_owned()).or_default();
         *arrivals += 1;
         *arrivals - 1
@@ -136,9 +134,9 @@ impl Sink {
         self.state.lock().expect("unpoisoned").seen.arrivals.clone()
     }
 
-    /// How many came although they had been taken before.
-    pub fn repeats(&self) -> usize {
-        self.state.lock().expect("unpoisoned").seen.repeats
+    /// How often each message was taken: answered with success while its caller still listened.
+    pub fn taken(&self) -> HashMap<String, usize> {
+        self.state.lock().expect("unpoisoned").seen.taken.clone()
     }
 
     /// How many wait for their answer.
@@ -167,7 +165,7 @@ impl Sink {
         let open = Open(self);
         tokio::time::sleep(reply.after).await;
         if (200..300).contains(&reply.status) {
-            self.state.lock().expect("unpoisoned").seen.taken.insert(id);
+            *self.state.lock().expect("unpoisoned").seen.taken.entry(id).or_default() += 1;
         }
         drop(open);
         let mut response = Response::builder().status(reply.status);

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bellbuoy_harness::{Stores, on_every_store};
 use shared::domain::delivery::{Next, Outcome};
@@ -165,18 +166,18 @@ async fn two_loops_at_once_never_take_the_same(which: Stores) {
     let tenant = tenant(&place.store, "acme", 1, None).await;
     // Some wait, some were lost with their holder.
     let (_, done) = ring(&place.store, &tenant, 300, terms(100, start())).await;
-    let mut loops = Vec::new();
+    let (mut loops, taken) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
+    let deadline = Instant::now() + Duration::from_secs(30);
     for _ in 0..4 {
-        let store = place.store.clone();
+        let (store, count) = (place.store.clone(), Arc::clone(&taken));
         loops.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             // One may find nothing because another is just taking it.
-            for _ in 0..60 {
-                let taken = store
-                    .take_due(tenant.project, OPEN, terms(7, at(30)), 9, at(30))
-                    .await
-                    .expect("takes");
-                mine.extend(taken.deliveries.into_iter().map(|one| one.id));
+            while count.load(Ordering::Relaxed) < 300 && Instant::now() < deadline {
+                let taken = store.take_due(tenant.project, OPEN, terms(7, at(30)), 9, at(30)).await;
+                let taken = taken.expect("takes").deliveries;
+                count.fetch_add(taken.len(), Ordering::Relaxed);
+                mine.extend(taken.into_iter().map(|one| one.id));
             }
             mine
         }));

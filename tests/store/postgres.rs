@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::Stores;
-use shared::config::{Config, Sources, StoreConfig, StoreUrl};
+use shared::config::{Config, Sources, StoreConfig};
 use shared::domain::delivery::{Next, Outcome};
 use shared::domain::project::ProjectStatus;
 use shared::id::ProjectId;
@@ -14,13 +14,19 @@ use sqlx::PgPool;
 
 use crate::server::Server;
 use crate::settled::Held;
-use crate::support::{Place, Raw, at, open, project, ring, start, tenant, terms};
+use crate::support::{Place, Raw, another, at, open, project, ring, start, tenant, terms};
 
 fn pool(place: &Place) -> &PgPool {
     match &place.raw {
         Raw::Postgres(pool) => pool,
         Raw::Sqlite(_) => panic!("PostgreSQL"),
     }
+}
+
+/// The name of this test's own database.
+async fn database(place: &Place) -> String {
+    let ask = sqlx::query_scalar("SELECT current_database()::text");
+    ask.fetch_one(pool(place)).await.expect("a name")
 }
 
 /// Waits until so many connections of this test's database wait for a lock.
@@ -39,10 +45,16 @@ async fn a_verb_in_a_deadlock_is_run_again() {
     let place = open(Stores::Postgres).await;
     let tenant = tenant(&place.store, "acme", 1, None).await;
     let epoch = place.store.project(tenant.project).await.expect("is there").epoch;
+    // Whoever looks for a deadlock first gives way: that is the verb, when both of us wait for sure.
+    let patience = format!("ALTER DATABASE {} SET deadlock_timeout = '3s'", database(&place).await);
+    place.raw.run(&patience).await.expect("changes");
+    let store = another(&place.ground).await;
     let mut other = pool(&place).begin().await.expect("begins");
+    let never = "SET LOCAL deadlock_timeout = '1h'";
+    sqlx::query(never).execute(&mut *other).await.expect("sets");
     let lock = "SELECT 1 FROM rules WHERE project_id = $1 FOR UPDATE";
     sqlx::query(lock).bind(tenant.project).execute(&mut *other).await.expect("locks");
-    let (store, rule) = (place.store.clone(), tenant.rule.clone());
+    let rule = tenant.rule.clone();
     let verb = tokio::spawn(async move { store.change_rule(tenant.project, &rule, start()).await });
     // It has the project and wants the rule; now we, who have the rule, want the project.
     waiting_for_locks(&place, 1).await;
@@ -125,11 +137,9 @@ async fn a_lock_that_nobody_gives_back_makes_the_store_unavailable() {
 async fn weak_settings_are_told() {
     let place = open(Stores::Postgres).await;
     assert_eq!(place.store.durability().await.expect("answers"), Vec::<String>::new());
-    let StoreUrl::Postgres(url) = &place.ground.config.store.url else { panic!("PostgreSQL") };
-    let name = url.expose().path().trim_start_matches('/').to_owned();
-    let weaken = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+    let weaken = format!("ALTER DATABASE {} SET synchronous_commit = off", database(&place).await);
     place.raw.run(&weaken).await.expect("weakens");
-    let store = crate::support::another(&place.ground).await;
+    let store = another(&place.ground).await;
     let weak = store.durability().await.expect("answers");
     assert_eq!(weak.len(), 1);
     assert!(weak[0].contains("synchronous_commit"), "{weak:?}");
@@ -139,14 +149,11 @@ async fn weak_settings_are_told() {
 async fn connections_read_what_is_committed_and_nothing_weaker() {
     let place = open(Stores::Postgres).await;
     // A database may have another default; the store's own connections don't care.
-    let name: String = sqlx::query_scalar("SELECT current_database()::text")
-        .fetch_one(pool(&place))
-        .await
-        .expect("a name");
+    let name = database(&place).await;
     let strict =
         format!("ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'");
     place.raw.run(&strict).await.expect("changes");
-    let store = crate::support::another(&place.ground).await;
+    let store = another(&place.ground).await;
     let project = project(&store, "acme").await;
     let mut tasks = Vec::new();
     for n in 0..16 {

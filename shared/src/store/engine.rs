@@ -359,6 +359,8 @@ fn open_postgres(config: &StoreConfig, url: &str) -> Result<Engine> {
             ("lock_timeout", millis(config.lock_timeout)),
             ("idle_in_transaction_session_timeout", millis(config.statement_timeout)),
             ("plan_cache_mode", "force_generic_plan".to_owned()),
+            // A plan made while a partition is new and empty must serve when it is not.
+            ("enable_seqscan", "off".to_owned()),
             ("jit", "off".to_owned()),
         ])
         .disable_statement_logging();

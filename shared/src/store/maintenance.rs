@@ -40,10 +40,12 @@ impl Store {
         let rows = self
             .read("unevaluated", move |tx| {
                 Box::pin(async move {
+                    // A subquery for each row rather than NOT EXISTS: a server plans once, perhaps while the tables are
+                    // empty, and the anti-join of such a plan reads all evaluations for each event.
                     sql!(
                         tx, fetch_all as (EventId,),
                         "SELECT e.id FROM events e WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3
-                           AND NOT EXISTS (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id)
+                           AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
                          ORDER BY e.id LIMIT $4",
                         project, floor(from), floor(before), limit
                     )
@@ -124,7 +126,7 @@ impl Store {
                     "SELECT (SELECT COUNT(*) FROM deliveries WHERE state IN ($1, $2))
                           + (SELECT COUNT(*) FROM due WHERE at <= $3)
                           + (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
-                             WHERE NOT EXISTS (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id))",
+                             WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL)",
                     DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
                 )?;
                 Ok(busy == 0)
