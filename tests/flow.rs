@@ -234,6 +234,7 @@ async fn a_delivery_dies_after_its_last_attempt(pair: Pair) {
     app.rule(&tenant, "Large payment", MATCH, None).await;
     tenant.sink.answer(|_, _| Reply::status(500));
     let id = app.event(&tenant, "payment", &payment(150, "a")).await;
+    app.run_until_idle().await;
     app.run_for(Duration::from_secs(60)).await;
     assert_eq!(tenant.sink.count(), 3);
     let trace = app.trace(&tenant, &id).await;
@@ -251,6 +252,7 @@ async fn a_receiver_that_is_gone_for_good_is_not_tried_again(pair: Pair) {
     app.rule(&tenant, "Large payment", MATCH, None).await;
     tenant.sink.answer(|_, _| Reply::status(410));
     let id = app.event(&tenant, "payment", &payment(150, "a")).await;
+    app.run_until_idle().await;
     app.run_for(Duration::from_secs(60)).await;
     assert_eq!(tenant.sink.count(), 1);
     let trace = app.trace(&tenant, &id).await;

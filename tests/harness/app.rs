@@ -190,16 +190,31 @@ impl TestApp {
         }
     }
 
-    /// Moves the clock until lost jobs, retries and expired claims are worked off, then waits.
+    /// Moves the clock in steps, each worked off before the next, until lost jobs, retries and expired claims are done.
     pub async fn run_for(&self, span: Duration) {
         let step = Duration::from_secs(5);
         let mut gone = Duration::ZERO;
         while gone < span {
             self.advance(step);
             gone += step;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.work_off().await;
         }
         self.run_until_idle().await;
+    }
+
+    /// Waits until nothing is due and nothing is claimed; what only a later time makes due may still wait.
+    async fn work_off(&self) {
+        let started = Instant::now();
+        loop {
+            self.app.due.notify_one();
+            let waiting = self.app.store.waiting(self.app.clock.now()).await;
+            let waiting = waiting.expect("the store answers");
+            if waiting.due == 0 && waiting.claimed == 0 {
+                return;
+            }
+            assert!(started.elapsed() < STUCK, "something is stuck: {waiting:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     async fn is_idle(&self) -> bool {

@@ -18,6 +18,19 @@ pub struct Findings {
     pub stale_due: i64,
 }
 
+/// How much waits for somebody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Deliveries that nobody took.
+    pub planned: i64,
+    /// Deliveries that somebody has.
+    pub claimed: i64,
+    /// Rows that are due.
+    pub due: i64,
+    /// Events of projects that work, without an evaluation.
+    pub events: i64,
+}
+
 impl Findings {
     /// How much is broken.
     pub const fn total(&self) -> i64 {
@@ -114,25 +127,34 @@ impl Store {
         .await
     }
 
-    /// Whether nothing of any project is due at `now` or claimed: what a test waits for. Looks at everything.
+    /// What of any project waits for somebody at `now`: what a test waits for. Looks at everything.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn waiting(&self, now: Time) -> Result<Waiting> {
+        self.read("waiting", move |tx| {
+            Box::pin(async move {
+                let (planned, claimed, due, events) = sql!(
+                    tx, fetch_one as (i64, i64, i64, i64),
+                    "SELECT (SELECT COUNT(*) FROM deliveries WHERE state = $1),
+                            (SELECT COUNT(*) FROM deliveries WHERE state = $2),
+                            (SELECT COUNT(*) FROM due WHERE at <= $3),
+                            (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
+                             WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL)",
+                    DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
+                )?;
+                Ok(Waiting { planned, claimed, due, events })
+            })
+        })
+        .await
+    }
+
+    /// Whether nothing of any project waits for somebody at `now`.
     ///
     /// # Errors
     /// When the engine is away.
     pub async fn is_idle(&self, now: Time) -> Result<bool> {
-        self.read("is_idle", move |tx| {
-            Box::pin(async move {
-                let (busy,) = sql!(
-                    tx, fetch_one as (i64,),
-                    "SELECT (SELECT COUNT(*) FROM deliveries WHERE state IN ($1, $2))
-                          + (SELECT COUNT(*) FROM due WHERE at <= $3)
-                          + (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
-                             WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL)",
-                    DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
-                )?;
-                Ok(busy == 0)
-            })
-        })
-        .await
+        Ok(self.waiting(now).await? == Waiting::default())
     }
 
     /// On PostgreSQL: makes the monthly partitions of `now` and the two months after it.
