@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Counts an attempt at an event before it is made, so that one that takes the process with it is counted too;
-    /// answers how many there were, this one included.
+    /// answers how many there were, this one included, or none when the event is evaluated already.
     ///
     /// # Errors
     /// When the engine is away.
@@ -109,20 +109,22 @@ impl Store {
         event: EventId,
         error: &str,
         now: Time,
-    ) -> Result<i64> {
+    ) -> Result<Option<i64>> {
         let error = error.to_owned();
         self.write("begin_event_attempt", move |tx| {
             let error = error.clone();
             Box::pin(async move {
                 let row = sql!(
-                    tx, fetch_one as (i64,),
-                    "INSERT INTO evaluation_attempts (project_id, event_id, attempts, error, updated_at) VALUES ($1, $2, 1, $3, $4)
+                    tx, fetch_optional as (i64,),
+                    "INSERT INTO evaluation_attempts (project_id, event_id, attempts, error, updated_at)
+                     SELECT $1, $2, 1, $3, $4
+                     WHERE NOT EXISTS (SELECT 1 FROM evaluations WHERE project_id = $1 AND id = $2)
                      ON CONFLICT (project_id, event_id) DO UPDATE
                      SET attempts = evaluation_attempts.attempts + 1, error = excluded.error, updated_at = excluded.updated_at
                      RETURNING attempts",
                     project, event, error, now
                 )?;
-                Ok(row.0)
+                Ok(row.map(|(attempts,)| attempts))
             })
         })
         .await

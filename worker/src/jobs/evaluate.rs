@@ -70,7 +70,9 @@ async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Resul
         "the attempt did not end",
         app.clock.now(),
     );
-    if begun.await? > i64::from(app.config.evaluate.attempts) {
+    // A job that came back has events in it that were evaluated before.
+    let Some(attempts) = begun.await? else { return Ok(()) };
+    if attempts > i64::from(app.config.evaluate.attempts) {
         let why = "every attempt to evaluate it failed";
         if app.store.fail_event(project, event.id, why, app.clock.now()).await? {
             tracing::error!(%project, event = %event.id, "an event is given up");
