@@ -35,17 +35,21 @@ pub async fn send(scene: &Scene, client: &crate::load::Client) {
 async fn what_was_sent_and_not_recorded_is_sent_again_under_the_same_id(pair: Pair) {
     let mut cluster = Cluster::new(PROGRAM, &engines_of(pair).await);
     cluster.use_real_time();
+    // Long enough that everything is claimed, and nothing answered, when the kill comes.
+    cluster.set("DELIVERY_CLAIM", "5s");
+    cluster.set("WEBHOOKS_TIMEOUT", "4s");
     let mut scene = Scene::of(cluster).await;
     scene.usual_rules().await;
     scene.sink.answer(|_, before| match before {
-        0 => Reply { after: Duration::from_millis(900), ..Reply::status(204) },
+        0 => Reply { after: Duration::from_millis(3500), ..Reply::status(204) },
         _ => Reply::status(204),
     });
     let roles = if pair == Pair::SqliteSql { &[Role::Up][..] } else { &[Role::Api, Role::Worker] };
     scene.cluster.start_all(roles).await;
     let client = scene.client();
     send(&scene, &client).await;
-    scene.until("sending", BOUND, async || scene.sink.open() > 3).await;
+    let all = async || scene.sink.open() > 3 && scene.claimed().await == EVENTS as i64;
+    scene.until("sending", BOUND, all).await;
     scene.cluster.kill(roles.len() - 1);
     let in_flight = scene.claimed().await;
     assert!(in_flight > 3, "{in_flight} were claimed at the kill");
