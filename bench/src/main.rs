@@ -1,8 +1,10 @@
 //! The benchmark: what Bellbuoy does, beside the raw limits of the same machine in the same run.
 //!
-//!     cargo build --release
-//!     cargo run -p bellbuoy-bench --release -- [--out FILE.json] [--only NAME…] [--quick] [--explain]
-//!         [--set BELLBUOY_NAME=VALUE…]
+//! ```text
+//! cargo build --release
+//! cargo run -p bellbuoy-bench --release -- [--out FILE.json] [--only NAME…] [--quick] [--explain]
+//!     [--set BELLBUOY_NAME=VALUE…]
+//! ```
 //!
 //! Only ratios say something: load, product and engines share the cores of one machine. It speaks to nothing but this
 //! machine's loopback, and ends all that it started.
