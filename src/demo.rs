@@ -3,8 +3,12 @@
 
 use std::sync::Arc;
 
+use shared::admin::{AdminError, Invitee};
 use shared::app::App;
+use shared::audit::Doer;
+use shared::domain::permission::{ADMIN, SUPER_ADMIN};
 use shared::domain::rule::{Priority, RuleBody, Suppression};
+use shared::id::ProjectId;
 use shared::onboarding;
 use shared::process::{Failure, Role};
 use shared::store::StoreError;
@@ -26,6 +30,7 @@ async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
         stop.cancelled().await;
         return Ok(());
     }
+    let login = super_admin(&app).await?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}/ring", listener.local_addr()?);
     match app.store.project_by_slug(SLUG).await? {
@@ -40,13 +45,36 @@ async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
                 "The demo project is there from an earlier start, which printed its key. API: {base}"
             );
         }
-        None => make(&app, &url).await?,
+        None => make(&app, &url, login.as_deref()).await?,
     }
     stop.run_until_cancelled(receive(listener)).await;
     Ok(())
 }
 
-async fn make(app: &App, url: &str) -> Result<(), Failure> {
+const PLATFORM_LOGIN: &str = "root@example.com";
+const DEMO_LOGIN: &str = "admin@example.com";
+
+/// Makes the first super admin, if there is none; answers their password.
+async fn super_admin(app: &App) -> Result<Option<String>, Failure> {
+    if app.admin.has_super_admin().await? {
+        return Ok(None);
+    }
+    let password = crate::user::made();
+    let new = Invitee {
+        email: PLATFORM_LOGIN.to_owned(),
+        full_name: "Super Admin".to_owned(),
+        password: Some(password.clone()),
+        roles: vec![SUPER_ADMIN.to_owned()],
+    };
+    match app.admin.create_user(ProjectId::PLATFORM, new, None, &Doer::system()).await {
+        Ok(_) => Ok(Some(password)),
+        // Another process was faster; it prints the password.
+        Err(AdminError::Conflict(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> {
     let (store, now) = (&app.store, app.clock.now());
     let (project, key) = match onboarding::project(store, SLUG, "Demo", now).await {
         Ok(made) => made,
@@ -68,7 +96,18 @@ async fn make(app: &App, url: &str) -> Result<(), Failure> {
         suppression: Some(Suppression { count: 3, seconds: 60 }),
     };
     onboarding::rule(store, project, rule, now).await?;
-    app.epochs.refresh(store).await?;
+    let password = login.map_or_else(crate::user::made, str::to_owned);
+    let admin = Invitee {
+        email: DEMO_LOGIN.to_owned(),
+        full_name: "Demo Admin".to_owned(),
+        password: Some(password.clone()),
+        roles: vec![ADMIN.to_owned()],
+    };
+    app.admin.create_user(project, admin, None, &Doer::system()).await?;
+    let platform = match login {
+        Some(_) => format!("{PLATFORM_LOGIN} in the project platform, the same password"),
+        None => "there was one before".to_owned(),
+    };
     let base = app.config.http.public_url.base();
     println!(
         r#"
@@ -78,6 +117,8 @@ at most three times a minute for one customer.
   API       {base}/api/v1      reference: {base}/docs
   health    http://{ops}/health   metrics: http://{ops}/metrics
   API key   {key}   (shown this once)
+  login     {DEMO_LOGIN} in the project {SLUG}, password {password}   (shown this once)
+  platform  {platform}
 
 Ring it:
 

@@ -4,12 +4,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use shared::config::{Config, CoordinationUrl, QueueUrl};
+use shared::app::open_files;
+use shared::config::{Config, CoordinationUrl, FilesUrl, QueueUrl};
 use shared::coordination::Coordination;
 use shared::coordination::redis::RedisCoordination;
+use shared::domain::job::QueueName;
 use shared::process::Failure;
 use shared::queue::Queue;
 use shared::queue::redis::RedisQueue;
+use shared::queues;
 use shared::seal::Sealer;
 use shared::store::Store;
 
@@ -17,7 +20,15 @@ struct Finding {
     what: &'static str,
     engine: String,
     took: Duration,
+    place: Option<String>,
     wrong: Option<String>,
+}
+
+impl Finding {
+    /// The same, with words about where the engine is.
+    fn at(self, place: Option<String>) -> Self {
+        Self { place, ..self }
+    }
 }
 
 /// How long an engine may take to answer.
@@ -30,21 +41,24 @@ pub async fn run(config: Config, as_json: bool) -> Result<ExitCode, Failure> {
     findings.push(coordination(&config).await);
     let sealing = async { Sealer::open(&config).map(|_| ()).map_err(|error| error.to_string()) };
     findings.push(ask("sealing key", "aes-256-gcm".to_owned(), sealing).await);
+    findings.push(files(&config).await);
     let ill = findings.iter().any(|one| one.wrong.is_some());
     if as_json {
         let list: Vec<_> = findings
             .iter()
             .map(|one| {
                 json!({ "what": one.what, "engine": one.engine, "ok": one.wrong.is_none(),
-                        "took_ms": one.took.as_millis() as u64, "wrong": one.wrong })
+                        "took_ms": one.took.as_millis() as u64, "at": one.place,
+                        "wrong": one.wrong })
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&json!({ "ok": !ill, "findings": list }))?);
     } else {
         for one in &findings {
             let verdict = one.wrong.as_deref().unwrap_or("fine");
+            let place = one.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
             println!(
-                "{:<14} {:<12} {:>5} ms  {verdict}",
+                "{:<14} {:<12} {:>5} ms  {verdict}{place}",
                 one.what,
                 one.engine,
                 one.took.as_millis()
@@ -63,7 +77,7 @@ async fn ask(
     let answer = tokio::time::timeout(PATIENCE, question).await;
     let wrong =
         answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))).err();
-    Finding { what, engine, took: started.elapsed(), wrong }
+    Finding { what, engine, took: started.elapsed(), place: None, wrong }
 }
 
 async fn store(config: &Config) -> Vec<Finding> {
@@ -105,17 +119,24 @@ async fn queue(config: &Config) -> Finding {
     match &config.queue.url {
         QueueUrl::Sql => ask("queue", "sql".to_owned(), async { Ok(()) }).await,
         QueueUrl::Redis(url) => {
-            ask("queue", "redis".to_owned(), async {
-                let queue = RedisQueue::open(
-                    url.expose().as_str(),
-                    &config.queue.prefix,
-                    config.queue.lease,
-                );
-                queue
-                    .map_err(|error| error.to_string())?
-                    .ping()
-                    .await
-                    .map_err(|error| error.to_string())
+            let opened = RedisQueue::open(url.expose(), &config.queue.prefix, config.queue.lease);
+            let asked = ask("queue", "redis".to_owned(), async {
+                let queue = opened.as_ref().map_err(ToString::to_string)?;
+                // A server may answer pings and still refuse the user scripts or keys.
+                queue.ping().await.map_err(|error| error.to_string())?;
+                for name in QueueName::ALL {
+                    queue.depth(name).await.map_err(|error| error.to_string())?;
+                }
+                Ok(())
+            });
+            let found = asked.await;
+            found.at(opened.as_ref().ok().and_then(Queue::place))
+        }
+        QueueUrl::Sqs(url) => {
+            ask("queue", "sqs".to_owned(), async {
+                let queue = queues::sqs(config, url).map_err(|error| error.to_string())?;
+                let wrong = queue.check().await.map_err(|error| error.to_string())?;
+                if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
             })
             .await
         }
@@ -126,15 +147,29 @@ async fn coordination(config: &Config) -> Finding {
     match &config.coordination.url {
         CoordinationUrl::Memory => ask("coordination", "memory".to_owned(), async { Ok(()) }).await,
         CoordinationUrl::Redis(url) => {
-            ask("coordination", "redis".to_owned(), async {
-                let door =
-                    RedisCoordination::open(url.expose().as_str(), &config.queue.prefix, PATIENCE);
-                door.map_err(|error| error.to_string())?
-                    .ping()
-                    .await
-                    .map_err(|error| error.to_string())
-            })
-            .await
+            let opened = RedisCoordination::open(url.expose(), &config.queue.prefix, PATIENCE);
+            let asked = ask("coordination", "redis".to_owned(), async {
+                let door = opened.as_ref().map_err(ToString::to_string)?;
+                door.ping().await.map_err(|error| error.to_string())?;
+                let groups = vec!["doctor".to_owned()];
+                door.present(groups).await.map(drop).map_err(|error| error.to_string())
+            });
+            let found = asked.await;
+            found.at(opened.as_ref().ok().and_then(Coordination::place))
         }
     }
+}
+
+/// Stores a small file, reads it and takes it away: whether it is there is not all that can be wrong with a bucket.
+async fn files(config: &Config) -> Finding {
+    let engine = match &config.files.url {
+        FilesUrl::Disk { .. } => "disk",
+        FilesUrl::S3(_) => "s3",
+    };
+    ask("files", engine.to_owned(), async {
+        let sealer = Sealer::open(config).map_err(|error| error.to_string())?;
+        let door = open_files(config, &sealer).map_err(|error| error.to_string())?;
+        door.probe().await.map_err(|error| error.to_string())
+    })
+    .await
 }

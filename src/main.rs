@@ -1,8 +1,15 @@
 //! `bellbuoy`: every role and every operator's command in one binary.
 
+mod audit;
 mod demo;
 mod doctor;
+mod files;
+mod health;
+mod key;
 mod migrate;
+mod project;
+mod queue;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +40,7 @@ enum Command {
     /// A worker alone.
     Worker {
         /// The queues that it works on, with commas between them [default: worker.queues].
-        #[arg(long, value_delimiter = ',', value_parser = queue)]
+        #[arg(long, value_delimiter = ',', value_parser = queue_name)]
         queues: Vec<QueueName>,
         /// How many deliveries it sends at once [default: delivery.concurrency].
         #[arg(long)]
@@ -41,10 +48,30 @@ enum Command {
     },
     /// The scheduler alone.
     Scheduler,
-    /// The store's tables.
+    /// The store's tables, and the queues of an engine that does not make them by itself.
     Migrate {
         #[command(subcommand)]
         what: Option<migrate::What>,
+    },
+    /// Projects.
+    Project {
+        #[command(subcommand)]
+        what: project::What,
+    },
+    /// People.
+    User {
+        #[command(subcommand)]
+        what: user::What,
+    },
+    /// API keys.
+    Key {
+        #[command(subcommand)]
+        what: key::What,
+    },
+    /// The queues: what is in them, and what died.
+    Queue {
+        #[command(subcommand)]
+        what: queue::What,
     },
     /// The configuration.
     Config {
@@ -56,6 +83,25 @@ enum Command {
         /// Prints JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// The files of projects.
+    Files {
+        #[command(subcommand)]
+        what: files::What,
+        /// Prints JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Asks the process that runs on this machine how it is, by its operations port (`ops.listen`).
+    Health {
+        /// Asks whether it turns at all, not whether it can do its job.
+        #[arg(long)]
+        live: bool,
+    },
+    /// The audit logs.
+    Audit {
+        #[command(subcommand)]
+        what: audit::What,
     },
     /// Prints the OpenAPI document.
     Openapi,
@@ -77,7 +123,7 @@ enum ConfigCommand {
     Reference,
 }
 
-fn queue(name: &str) -> Result<QueueName, String> {
+fn queue_name(name: &str) -> Result<QueueName, String> {
     let known = || QueueName::ALL.map(QueueName::as_str).join(", ");
     QueueName::parse(name).ok_or_else(|| format!("no queue of that name; there are {}", known()))
 }
@@ -122,7 +168,14 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate { what } => {
             process::block_on(migrate::run(config, what.unwrap_or_default()))
         }
+        Command::Project { what } => process::block_on(project::run(config, what)),
+        Command::User { what } => process::block_on(user::run(config, what)),
+        Command::Key { what } => process::block_on(key::run(config, what)),
+        Command::Queue { what } => process::block_on(queue::run(config, what)),
+        Command::Audit { what } => process::block_on(audit::run(config, what)),
         Command::Doctor { json } => process::block_on(doctor::run(config, json)),
+        Command::Files { what, json } => process::block_on(files::run(config, what, json)),
+        Command::Health { live } => process::block_on(health::run(config, live)),
         Command::Config { what: ConfigCommand::Print { json: true } } => {
             print(&config.print_json())
         }

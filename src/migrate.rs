@@ -1,10 +1,12 @@
-//! `bellbuoy migrate`: the store's tables, up, down, and how they stand.
+//! `bellbuoy migrate`: the store's tables, up, down, and how they stand; up also makes the queues of an engine that does
+//! not make them by itself.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use shared::config::Config;
 use shared::process::Failure;
+use shared::queues::Opened;
 use shared::store::{Step, Store};
 
 /// Which way.
@@ -23,7 +25,19 @@ pub enum What {
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     let store = Store::open(&config.store, config.log.slow_query).await?;
     match what {
-        What::Up => say("applied", store.migrate(Step::Up).await?),
+        What::Up => {
+            let mut done = store.migrate(Step::Up).await?;
+            let prepared = Opened::open(&config, &store)?.prepare().await;
+            match prepared {
+                Ok(queues) => done.extend(queues),
+                // The tables are there all the same: that is said first.
+                Err(error) => {
+                    say("applied", done);
+                    return Err(error.into());
+                }
+            }
+            say("applied", done);
+        }
         What::Down => say("taken back", store.migrate(Step::Down).await?),
         What::Status => {
             for one in store.migrations().await? {

@@ -12,6 +12,7 @@ use shared::domain::job::{NewJob, QueueName};
 use shared::domain::project::ProjectStatus;
 use shared::domain::rule::Suppression;
 use shared::id::JobId;
+use shared::time::Time;
 
 on_every_pair! {
     an_event_rings_and_its_trace_says_why
@@ -28,6 +29,7 @@ on_every_pair! {
     a_paused_queue_moves_nothing_and_makes_no_jobs
     projects_do_not_see_each_other
     events_that_the_queue_lost_are_found
+    a_flooding_project_leaves_the_others_their_share
     more_deliveries_than_there_is_room_for_all_arrive
     ticks_are_made_once_and_run
     jobs_that_nobody_can_run_end_up_dead_and_strand_nobody
@@ -321,7 +323,7 @@ async fn a_suspended_project_holds_its_events(pair: Pair) {
     let now = app.app.clock.now();
     app.app
         .store
-        .set_project_status(tenant.project, ProjectStatus::Suspended, now)
+        .set_project_status(tenant.project, ProjectStatus::Suspended, None, now)
         .await
         .expect("suspends");
     let app = app.restart(Roles::all()).await;
@@ -332,7 +334,7 @@ async fn a_suspended_project_holds_its_events(pair: Pair) {
     assert_eq!(status, 403, "its keys are kept out: {problem}");
     app.app
         .store
-        .set_project_status(tenant.project, ProjectStatus::Active, app.app.clock.now())
+        .set_project_status(tenant.project, ProjectStatus::Active, None, app.app.clock.now())
         .await
         .expect("reactivates");
     app.app.epochs.refresh(&app.app.store).await.expect("epochs");
@@ -401,6 +403,51 @@ async fn events_that_the_queue_lost_are_found(pair: Pair) {
     app.stop().await;
 }
 
+async fn a_flooding_project_leaves_the_others_their_share(pair: Pair) {
+    const FLOOD: usize = 8000;
+    // The flood is in the queue, and the quiet project's event behind all of it, before anybody works.
+    let app = TestApp::with(pair, Roles { api: true, ..Roles::none() }, |config| {
+        config.evaluate.max_events_per_transaction = 64;
+        (config.limits.project_per_second, config.limits.key_per_second) = (0, 0);
+    })
+    .await;
+    let (flood, quiet) = (app.tenant("flood").await, app.tenant("quiet").await);
+    for tenant in [&flood, &quiet] {
+        app.rule(tenant, "Large payment", MATCH, None).await;
+    }
+    for _ in 0..FLOOD / 1000 {
+        let event = json!({ "type": "payment", "payload": payment(1, "a") });
+        let events: Vec<Value> = std::iter::repeat_n(event, 1000).collect();
+        let body = json!({ "events": events });
+        let (status, answer) = app.post("/api/v1/events/batch", &flood, &body).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    app.event(&quiet, "payment", &payment(150, "a")).await;
+    // Whoever pushes does so beside the answer.
+    let depth = async || app.app.queue.depth(QueueName::Events).await.expect("a depth").waiting;
+    let mut before = 0;
+    while before == 0 || depth().await > before {
+        before = depth().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let app = app.restart(Roles::all()).await;
+    while quiet.sink.count() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (store, most) = (&app.app.store, FLOOD as i64);
+    let left = store.unevaluated(
+        flood.project,
+        Time::default(),
+        app.app.clock.now().plus(Duration::from_secs(1)),
+        most,
+    );
+    let left = left.await.expect("events").len();
+    assert!(left > FLOOD / 4, "{left} of {FLOOD} were left when the other project had its turn");
+    app.run_until_idle().await;
+    assert_eq!((quiet.sink.count(), flood.sink.count()), (1, 0));
+    app.stop().await;
+}
+
 async fn more_deliveries_than_there_is_room_for_all_arrive(pair: Pair) {
     let app = TestApp::with(pair, Roles::all(), |config| {
         config.delivery.concurrency = 2;
@@ -425,23 +472,32 @@ async fn more_deliveries_than_there_is_room_for_all_arrive(pair: Pair) {
 
 async fn ticks_are_made_once_and_run(pair: Pair) {
     let app = TestApp::start(pair).await;
+    let pause = Duration::from_secs(600);
+    let all = scheduler::built_in(&app.app.config);
+    let again = all.iter().filter(|(_, every)| *every <= pause).count();
     // The scheduler makes its schedules when it starts, all of them due at once.
-    while app.app.store.finished_ticks().await.expect("ticks") < 4 {
+    let finished = async || app.app.store.finished_ticks().await.expect("ticks");
+    while finished().await < all.len() as i64 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     app.run_until_idle().await;
-    app.clock.advance(Duration::from_secs(600));
+    app.clock.advance(pause);
     let rounds = (0..4).map(|_| scheduler::round(&app.app));
     for done in futures_util::future::join_all(rounds).await {
         done.expect("a round");
     }
     app.run_until_idle().await;
-    // One tick each of the keys and the audit, however many times the clock jumped over.
-    while app.app.store.finished_ticks().await.expect("ticks") < 6 {
+    // One tick each, however many times the clock jumped over.
+    while finished().await < (all.len() + again) as i64 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    app.run_for(Duration::from_secs(15)).await;
-    assert_eq!(app.app.store.finished_ticks().await.expect("ticks"), 6);
+    app.run_until_idle().await;
+    assert_eq!(finished().await, (all.len() + again) as i64);
+    // Nothing is run again when the due loop would rescue it; only what comes so often has come again.
+    let soon = Duration::from_secs(15);
+    let often = all.iter().map(|(_, every)| soon.as_secs() / every.as_secs().max(1)).sum::<u64>();
+    app.run_for(soon).await;
+    assert!(finished().await <= (all.len() + again) as i64 + often as i64);
     app.stop().await;
 }
 

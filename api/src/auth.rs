@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::door::Api;
+use poem::http::HeaderValue;
 use poem::{Endpoint, PathPattern, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use shared::access::{AuthError, Principal};
+use shared::audit::{Doer, Origin};
+use shared::domain::audit::Actor;
 use shared::domain::fault::FaultCode;
 use shared::domain::key::Scope;
-use shared::id::{KeyId, ProjectId};
+use shared::domain::permission::{Action, Resource, Wanted};
+use shared::id::{ProjectId, UserId};
+use shared::sessions::{BearerError, Person};
 
 use crate::context::RequestContext;
 use crate::limits;
@@ -35,24 +40,81 @@ impl<E> Doorman<E> {
     }
 
     async fn admit(&self, request: &Request, context: &RequestContext) -> Result<(), Problem> {
-        let mut keys = request.headers().get_all("x-api-key").iter();
-        let found = match (keys.next(), keys.next()) {
-            (None, _) => Ok(None),
-            (Some(key), None) => match key.to_str() {
-                Ok(key) => self.app.keys.authenticate(key).await.map(Some),
-                Err(_) => Err(AuthError::Unknown),
-            },
-            // Two keys are two answers to the question who it is.
-            (Some(_), Some(_)) => Err(AuthError::Unknown),
+        let key = only(request, "x-api-key")
+            .map_err(|()| refusal(AuthError::Unknown))?
+            .map(|key| key.to_str().map_err(|_| AuthError::Unknown));
+        let bearer = bearer(request)?;
+        let key = match key {
+            Some(Ok(key)) => Some(self.app.keys.authenticate(key).await),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        };
+        let person = match bearer {
+            Some(token) => Some(self.app.keys.bearer(token).await),
+            None => None,
         };
         // Strangers, and those who guess at keys, are counted by their address.
-        let who = found.as_ref().ok().and_then(Option::as_ref);
+        let who = match (&key, &person) {
+            (Some(Ok(who)), _) => Some(who),
+            (None, Some(Ok(who))) => Some(who),
+            _ => None,
+        };
         limits::take(&*self.app.limiter, who, context)?;
-        if let Some(principal) = found.map_err(refusal)? {
-            note_project(principal.project());
-            context.note_principal(principal);
+        let key = key.transpose().map_err(refusal)?;
+        let person = person.transpose().map_err(bearer_refusal)?;
+        if let (Some(key), Some(person)) = (&key, &person)
+            && key.project() != person.project()
+        {
+            return Err(mismatch("The key and the token belong to different projects."));
         }
+        let Some(principal) = key.or(person) else { return Ok(()) };
+        self.judge_project(request, principal.project()).await?;
+        note_project(principal.project());
+        context.note_principal(principal);
         Ok(())
+    }
+
+    /// Refuses a request that says that it is about another project than its caller's.
+    async fn judge_project(&self, request: &Request, own: ProjectId) -> Result<(), Problem> {
+        let named = only(request, "x-project").map_err(|()| mismatch(TWICE))?;
+        let Some(named) = named else { return Ok(()) };
+        let named = named.to_str().unwrap_or_default();
+        if named.parse::<ProjectId>().is_ok_and(|id| id == own) {
+            return Ok(());
+        }
+        match self.app.keys.project(named).await {
+            Ok(Some(id)) if id == own => Ok(()),
+            Ok(_) => Err(mismatch("X-Project names another project than the key or the token.")),
+            Err(error) => Err(refusal(error)),
+        }
+    }
+}
+
+const TWICE: &str = "X-Project stands there twice.";
+
+fn mismatch(detail: &'static str) -> Problem {
+    Problem::new(Code::ProjectMismatch, detail)
+}
+
+/// The one header of that name; two are two answers to one question.
+fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r HeaderValue>, ()> {
+    let mut values = request.headers().get_all(name).iter();
+    match (values.next(), values.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(()),
+    }
+}
+
+/// The token of `Authorization: Bearer …`.
+fn bearer(request: &Request) -> Result<Option<&str>, Problem> {
+    let invalid = || bearer_refusal(BearerError::Invalid);
+    let Some(value) = only(request, "authorization").map_err(|()| invalid())? else {
+        return Ok(None);
+    };
+    let value = value.to_str().map_err(|_| invalid())?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(invalid()),
     }
 }
 
@@ -81,45 +143,151 @@ fn refusal(error: AuthError) -> Problem {
     }
 }
 
-/// The answer to a request that needs a key and has none.
+fn bearer_refusal(error: BearerError) -> Problem {
+    match error {
+        BearerError::Invalid => Problem::new(
+            Code::InvalidToken,
+            "The header Authorization holds no access token that holds; log in, or refresh it.",
+        ),
+        BearerError::Expired => {
+            Problem::new(Code::ExpiredToken, "The access token has ended; refresh it.")
+        }
+        BearerError::Suspended => {
+            Problem::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
+        }
+        BearerError::Unavailable => Problem::unavailable(RETRY),
+    }
+}
+
+/// The answer to a request that needs a key or a login and has none.
 pub fn unauthenticated() -> Problem {
-    Problem::new(Code::Unauthenticated, "Send an API key in the header X-API-Key.")
+    Problem::new(
+        Code::Unauthenticated,
+        "Send an API key in the header X-API-Key, or an access token in Authorization: Bearer.",
+    )
 }
 
 /// What an operation demands of its caller.
 pub trait Needs: Send + Sync + 'static {
-    /// The scope that the key must have.
-    const SCOPE: Scope;
+    /// The scope that a key must have; none when no key will do.
+    const SCOPE: Option<Scope>;
+    /// The permission that a person must have; none when no person will do.
+    const PERMISSION: Option<(Resource, Action)>;
 }
 
 macro_rules! needs {
-    ($($(#[$doc:meta])* $name:ident: $scope:ident;)+) => { $(
+    ($($(#[$doc:meta])* $name:ident: $scope:expr, $permission:expr;)+) => { $(
         $(#[$doc])*
         pub struct $name;
         impl Needs for $name {
-            const SCOPE: Scope = Scope::$scope;
+            const SCOPE: Option<Scope> = $scope;
+            const PERMISSION: Option<(Resource, Action)> = $permission;
         }
     )+ };
 }
 
-needs! {
-    /// May send events.
-    EventsWrite: EventsWrite;
-    /// May read.
-    Read: Read;
+const fn person(resource: Resource, action: Action) -> Option<(Resource, Action)> {
+    Some((resource, action))
 }
 
-/// The holder of a key who may do what `N` demands. It stands first among the arguments of an operation, so that nothing
-/// of a request is read before it is sure who sent it.
+needs! {
+    /// May send events.
+    EventsWrite: Some(Scope::EventsWrite), None;
+    /// May read events.
+    EventsRead: Some(Scope::Read), person(Resource::Events, Action::Read);
+    /// May see projects.
+    ProjectsRead: None, person(Resource::Projects, Action::Read);
+    /// May make projects.
+    ProjectsCreate: None, person(Resource::Projects, Action::Create);
+    /// May change projects.
+    ProjectsUpdate: None, person(Resource::Projects, Action::Update);
+    /// May suspend and reactivate projects.
+    ProjectsManage: None, person(Resource::Projects, Action::Manage);
+    /// May archive projects.
+    ProjectsDelete: None, person(Resource::Projects, Action::Delete);
+    /// May see keys.
+    KeysRead: None, person(Resource::Keys, Action::Read);
+    /// May make keys.
+    KeysCreate: None, person(Resource::Keys, Action::Create);
+    /// May replace keys.
+    KeysUpdate: None, person(Resource::Keys, Action::Update);
+    /// May take keys back.
+    KeysDelete: None, person(Resource::Keys, Action::Delete);
+    /// May see people.
+    UsersRead: None, person(Resource::Users, Action::Read);
+    /// May make accounts.
+    UsersCreate: None, person(Resource::Users, Action::Create);
+    /// May let people in.
+    UsersApprove: None, person(Resource::Users, Action::Approve);
+    /// May change accounts.
+    UsersUpdate: None, person(Resource::Users, Action::Update);
+    /// May give roles.
+    UsersManage: None, person(Resource::Users, Action::Manage);
+    /// May delete accounts.
+    UsersDelete: None, person(Resource::Users, Action::Delete);
+    /// May see roles.
+    RolesRead: None, person(Resource::Roles, Action::Read);
+    /// May make roles.
+    RolesCreate: None, person(Resource::Roles, Action::Create);
+    /// May change roles.
+    RolesUpdate: None, person(Resource::Roles, Action::Update);
+    /// May take roles away.
+    RolesDelete: None, person(Resource::Roles, Action::Delete);
+    /// May read the audit log.
+    AuditRead: None, person(Resource::Audit, Action::Read);
+    /// May take the audit log out.
+    AuditExport: None, person(Resource::Audit, Action::Export);
+}
+
+/// A caller who may do what `N` demands. It stands first among the arguments of an operation, so that nothing of a
+/// request is read before it is sure who sent it.
 pub struct Caller<N> {
-    /// The project of the key.
+    /// The project in which they act.
     pub project: ProjectId,
-    /// The key.
-    pub key: KeyId,
+    /// Who they are.
+    pub who: Principal,
+    /// The same, for the audit log.
+    pub doer: Doer,
+    /// Whether they may do it with anything, or only with what is their own.
+    pub any: bool,
     needs: PhantomData<fn() -> N>,
 }
 
-const SCHEME: &str = "api_key";
+const KEY_SCHEME: &str = "api_key";
+const PERSON_SCHEME: &str = "bearer";
+
+/// The schemes by which callers prove who they are.
+fn register_schemes(registry: &mut Registry) {
+    let scheme = |ty: &'static str, description: &'static str| MetaSecurityScheme {
+        ty,
+        description: Some(description),
+        name: None,
+        key_in: None,
+        scheme: None,
+        bearer_format: None,
+        flows: None,
+        openid_connect_url: None,
+    };
+    let key = "A key of a project, `bb_…`. What it may do are its scopes; each operation names the one that it needs.";
+    registry.create_security_scheme(
+        KEY_SCHEME,
+        MetaSecurityScheme {
+            name: Some("X-API-Key"),
+            key_in: Some("header"),
+            ..scheme("apiKey", key)
+        },
+    );
+    let person = "The access token of somebody who is logged in. What they may do follows from their roles; each \
+                  operation names the permission that it needs.";
+    registry.create_security_scheme(
+        PERSON_SCHEME,
+        MetaSecurityScheme {
+            scheme: Some("bearer"),
+            bearer_format: Some("JWT"),
+            ..scheme("http", person)
+        },
+    );
+}
 
 impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -128,24 +296,13 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        let scheme = MetaSecurityScheme {
-            ty: "apiKey",
-            description: Some(
-                "A key of a project, `bb_…`. What it may do are its scopes; each operation names \
-                 the one that it needs.",
-            ),
-            name: Some("X-API-Key"),
-            key_in: Some("header"),
-            scheme: None,
-            bearer_format: None,
-            flows: None,
-            openid_connect_url: None,
-        };
-        registry.create_security_scheme(SCHEME, scheme);
+        register_schemes(registry);
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![SCHEME]
+        let key = N::SCOPE.map(|_| KEY_SCHEME);
+        let person = N::PERMISSION.map(|_| PERSON_SCHEME);
+        key.into_iter().chain(person).collect()
     }
 
     async fn from_request(
@@ -155,15 +312,139 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
     ) -> poem::Result<Self> {
         let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
         context.note_route(request.data::<PathPattern>());
-        let Principal::Key { project, key_id, scopes } =
-            context.principal().ok_or_else(unauthenticated)?;
-        if !scopes.contains(&N::SCOPE) {
-            let detail = format!("This key lacks the scope {}.", N::SCOPE);
-            return Err(Problem::new(Code::MissingScope, detail).into());
-        }
+        let who = context.principal().ok_or_else(unauthenticated)?;
+        let any = judge(who, N::SCOPE, N::PERMISSION)?;
         judge_query(request, context)?;
-        Ok(Self { project: *project, key: *key_id, needs: PhantomData })
+        let doer = doer(request, context, who);
+        Ok(Self { project: who.project(), who: who.clone(), doer, any, needs: PhantomData })
     }
+}
+
+impl<N> Caller<N> {
+    /// The person that it is, if it is one.
+    pub const fn user(&self) -> Option<UserId> {
+        match &self.who {
+            Principal::Person(person) => Some(person.user),
+            Principal::Key { .. } => None,
+        }
+    }
+}
+
+/// Refuses a caller who may not also do what `N` demands.
+///
+/// # Errors
+/// When they may not.
+pub fn demand<N: Needs>(who: &Principal) -> Result<(), Problem> {
+    judge(who, N::SCOPE, N::PERMISSION).map(|_| ())
+}
+
+/// Whether they may do it with anything in the project; an error when they may not at all.
+fn judge(
+    who: &Principal,
+    scope: Option<Scope>,
+    permission: Option<(Resource, Action)>,
+) -> Result<bool, Problem> {
+    match (who, scope, permission) {
+        (Principal::Key { scopes, .. }, Some(scope), _) => {
+            if scopes.contains(&scope) {
+                return Ok(true);
+            }
+            Err(Problem::new(Code::MissingScope, format!("This key lacks the scope {scope}.")))
+        }
+        (Principal::Person(person), _, Some((resource, action))) => {
+            let may = |own| person.grants.allow(Wanted { resource, action, own });
+            if may(true) || may(false) {
+                return Ok(may(false));
+            }
+            let detail = format!("This needs the permission {resource}:{action}.");
+            Err(Problem::new(Code::Forbidden, detail))
+        }
+        (Principal::Key { .. }, None, _) => Err(Problem::new(
+            Code::Forbidden,
+            "This is for people; log in and send an access token.",
+        )),
+        (Principal::Person(_), _, None) => {
+            Err(Problem::new(Code::Forbidden, "This is for programs; send an API key."))
+        }
+    }
+}
+
+/// Somebody who is logged in, whatever they may do.
+pub struct Me {
+    /// Who.
+    pub person: Person,
+    /// The same, for the audit log.
+    pub doer: Doer,
+}
+
+impl<'a> ApiExtractor<'a> for Me {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        register_schemes(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![PERSON_SCHEME]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
+        context.note_route(request.data::<PathPattern>());
+        let who = context.principal().ok_or_else(unauthenticated)?;
+        let Principal::Person(person) = who else {
+            let detail = "This is for people; log in and send an access token.";
+            return Err(Problem::new(Code::Forbidden, detail).into());
+        };
+        judge_query(request, context)?;
+        Ok(Self { person: person.clone(), doer: doer(request, context, who) })
+    }
+}
+
+/// Anybody: an operation by which people come in.
+pub struct Anybody {
+    /// Who it may be, for the audit log.
+    pub doer: Doer,
+}
+
+impl<'a> ApiExtractor<'a> for Anybody {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::PoemExtractor];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
+        context.note_route(request.data::<PathPattern>());
+        judge_query(request, context)?;
+        Ok(Self { doer: origin(request, context, Actor::Stranger) })
+    }
+}
+
+fn doer(request: &Request, context: &RequestContext, who: &Principal) -> Doer {
+    let actor = match who {
+        Principal::Key { key_id, .. } => Actor::Key(*key_id),
+        Principal::Person(person) => Actor::User(person.user),
+    };
+    origin(request, context, actor)
+}
+
+fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Doer {
+    let agent = request.header("user-agent");
+    let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
+    let origin = Origin { address: Some(context.address), user_agent: agent };
+    Doer { actor, origin, correlation: Some(context.id().to_owned()) }
 }
 
 /// Refuses parameters that the operation does not have or that stand there twice: a filter with a slip of the pen would

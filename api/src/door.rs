@@ -8,15 +8,24 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use shared::accept::{Accepted, Refused};
 use shared::access::{AuthError, Principal};
+use shared::admin::Admin;
 use shared::app::App;
+use shared::audit::Audit;
 use shared::clock::Clock;
 use shared::config::{Config, LimitsConfig};
 use shared::domain::intake::NewEvent;
 use shared::domain::trace::Trace;
 use shared::events::{EventFilter, EventState, ReadError};
+use shared::files::key::FileKey;
+use shared::files::link::{Link, LinkError};
+use shared::files::range::ByteRange;
+use shared::files::{Content, FileError, FileInfo};
 use shared::id::{EventId, KeyId, ProjectId};
 use shared::limits::{self, Limit};
 use shared::ops::Health;
+use shared::sessions::{BearerError, Sessions};
+
+use crate::problem::Problem;
 
 /// Everything that the API works with.
 pub struct Api {
@@ -26,12 +35,16 @@ pub struct Api {
     pub accept: AcceptSettings,
     /// What time it is.
     pub clock: Clock,
-    /// Recognises keys.
+    /// Recognises keys and people.
     pub keys: Arc<dyn Authenticate>,
+    /// What people and administrators do; only where the API is tried alone there is nobody.
+    pub desk: Option<Desk>,
     /// Counts requests.
     pub limiter: Arc<dyn Limiter>,
     /// The event pipeline.
     pub events: Arc<dyn Events>,
+    /// Files, for those who have a link to one.
+    pub files: Arc<dyn Files>,
     /// How this process and what it depends on are.
     pub health: Arc<Health>,
 }
@@ -100,6 +113,25 @@ impl AcceptSettings {
 pub trait Authenticate: Send + Sync + 'static {
     /// Whose key this is.
     fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>>;
+
+    /// Who holds this access token.
+    fn bearer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Principal, BearerError>>;
+
+    /// The project of that id or slug.
+    fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>>;
+}
+
+/// What people and administrators do.
+#[derive(Clone)]
+pub struct Desk {
+    /// Logging in and out.
+    pub sessions: Arc<Sessions>,
+    /// Projects, keys, people.
+    pub admin: Admin,
+    /// Reads what is sealed per person.
+    pub audit: Audit,
+    /// Under which subdomains projects are found.
+    pub base_domain: Option<String>,
 }
 
 /// What a limit says about one request.
@@ -157,6 +189,22 @@ pub trait Events: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Option<Trace>, ReadError>>;
 }
 
+/// Files, for those who have a link to one.
+pub trait Files: Send + Sync + 'static {
+    /// What a link says, if it is good: `path` is what follows `/files/`.
+    fn open_link(&self, path: &str, query: &str) -> Result<Link, LinkError>;
+
+    /// What is known of a file.
+    fn head<'a>(&'a self, key: &'a FileKey) -> BoxFuture<'a, Result<FileInfo, FileError>>;
+
+    /// A file, or a part of one.
+    fn get<'a>(
+        &'a self,
+        key: &'a FileKey,
+        range: Option<ByteRange>,
+    ) -> BoxFuture<'a, Result<Content, FileError>>;
+}
+
 /// The product behind those traits.
 struct Product(Arc<App>);
 
@@ -169,8 +217,15 @@ impl Api {
             accept: AcceptSettings::of(&app.config),
             clock: app.clock.clone(),
             keys: product(),
+            desk: Some(Desk {
+                sessions: Arc::clone(&app.sessions),
+                admin: app.admin.clone(),
+                audit: app.audit.clone(),
+                base_domain: app.config.auth.base_domain.clone(),
+            }),
             limiter: product(),
             events: product(),
+            files: product(),
             health: Arc::clone(&app.health),
         }
     }
@@ -180,6 +235,28 @@ impl Authenticate for Product {
     fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>> {
         Box::pin(self.0.keys.authenticate(key))
     }
+
+    fn bearer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Principal, BearerError>> {
+        Box::pin(async move { self.0.sessions.authenticate(token).await.map(Principal::Person) })
+    }
+
+    fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>> {
+        Box::pin(async move {
+            let found = self.0.admin.find_project(text).await;
+            let found = found.map_err(|_| AuthError::Unavailable)?;
+            Ok(found.map(|project| project.id))
+        })
+    }
+}
+
+impl Api {
+    /// What people and administrators do.
+    ///
+    /// # Errors
+    /// When there is nobody.
+    pub fn desk(&self) -> Result<&Desk, Problem> {
+        self.desk.as_ref().ok_or_else(Problem::internal)
+    }
 }
 
 impl Limiter for Product {
@@ -187,6 +264,9 @@ impl Limiter for Product {
         let config = &self.0.config.limits;
         let (key, rate) = match principal {
             Some(Principal::Key { key_id, .. }) => (format!("key:{key_id}"), config.key_per_second),
+            Some(Principal::Person(person)) => {
+                (format!("user:{}:{}", person.project, person.user), config.user_per_second)
+            }
             None => (format!("address:{address}"), config.address_per_second),
         };
         verdict(self.0.limiter.take(&[limit(&key, rate, config)], 1.0))
@@ -256,5 +336,23 @@ impl Events for Product {
         id: EventId,
     ) -> BoxFuture<'_, Result<Option<Trace>, ReadError>> {
         Box::pin(self.0.events.trace(project, id))
+    }
+}
+
+impl Files for Product {
+    fn open_link(&self, path: &str, query: &str) -> Result<Link, LinkError> {
+        self.0.files.open_link(path, query, self.0.clock.now())
+    }
+
+    fn head<'a>(&'a self, key: &'a FileKey) -> BoxFuture<'a, Result<FileInfo, FileError>> {
+        Box::pin(self.0.files.head(key))
+    }
+
+    fn get<'a>(
+        &'a self,
+        key: &'a FileKey,
+        range: Option<ByteRange>,
+    ) -> BoxFuture<'a, Result<Content, FileError>> {
+        Box::pin(self.0.files.get(key, range))
     }
 }

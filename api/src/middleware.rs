@@ -29,6 +29,7 @@ use body_limit::Limits;
 use cors::Cors;
 
 pub use body_limit::TooLarge;
+pub use headers::value;
 
 /// When to come back after a timeout.
 const RETRY: Duration = Duration::from_secs(1);

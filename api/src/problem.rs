@@ -13,11 +13,13 @@ use poem::{Response, error::ResponseError, http::StatusCode};
 use poem_openapi::Object;
 use serde::Serialize;
 use shared::accept::Refused;
+use shared::admin::AdminError;
 use shared::domain::fault::{Fault, FaultCode};
 use shared::events::ReadError;
+use shared::sessions::LoginError;
 
 pub use code::Code;
-pub use documented::{Bulk, Creates, Failure, Lists, Reads};
+pub use documented::{Acts, Bulk, Changes, Creates, Enters, Failure, Lists, Reads};
 pub use translate::{too_large, translate, unread};
 
 /// The media type of problems.
@@ -105,7 +107,10 @@ impl Problem {
     }
 }
 
-const CHALLENGE: &str = "ApiKey realm=\"bellbuoy\", header=\"X-API-Key\"";
+const CHALLENGE: &str =
+    "ApiKey realm=\"bellbuoy\", header=\"X-API-Key\", Bearer realm=\"bellbuoy\"";
+/// When to come back if the store is away or too much is going on.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Whole seconds, rounded up, and never so few that a client would come back at once.
 pub fn seconds(duration: Duration) -> u64 {
@@ -138,6 +143,47 @@ impl From<ReadError> for Problem {
                 tracing::error!(error = why, "a request failed");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Invalid(faults) => Self::invalid(faults),
+            AdminError::NotFound(what) => Self::not_found(what),
+            AdminError::Conflict(why) => Self::new(Code::Conflict, why),
+            AdminError::Forbidden(why) => Self::new(Code::Forbidden, why),
+            AdminError::Busy => {
+                Self::new(Code::RateLimited, "Too many logins at once; wait a little.").after(RETRY)
+            }
+            AdminError::Store(error) if error.is_passing() => Self::unavailable(RETRY),
+            AdminError::Store(error) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused => Self::new(
+                Code::InvalidCredentials,
+                "The project, the address or the password is wrong; after some failures none is taken for a while.",
+            ),
+            LoginError::Pending => {
+                Self::new(Code::AccountPending, "An admin of the project must let you in first.")
+            }
+            LoginError::Suspended => {
+                Self::new(Code::AccountSuspended, "Ask an admin of the project.")
+            }
+            LoginError::ProjectSuspended => {
+                Self::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
+            }
+            LoginError::Busy => AdminError::Busy.into(),
+            LoginError::Store(error) => AdminError::from(error).into(),
         }
     }
 }

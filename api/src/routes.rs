@@ -1,8 +1,16 @@
 //! The list of all routes. A new one is a function in `routes/<noun>.rs`; a new noun is a line in `Apis`.
 
+mod audit;
+mod auth;
 mod document;
 pub mod events;
+mod files;
+mod keys;
+mod me;
+mod projects;
+mod roles;
 pub mod status;
+mod users;
 
 use std::sync::Arc;
 
@@ -16,10 +24,28 @@ use crate::auth::Doorman;
 use crate::catalog::Catalog;
 
 /// All operations of the document.
-type Apis = events::Operations;
+type Apis = (
+    events::Operations,
+    auth::Operations,
+    me::Operations,
+    projects::Operations,
+    keys::Operations,
+    users::Operations,
+    roles::Operations,
+    audit::Operations,
+);
 
 fn apis(app: &Arc<Api>) -> Apis {
-    events::Operations::new(Arc::clone(app))
+    (
+        events::Operations::new(Arc::clone(app)),
+        auth::Operations::new(Arc::clone(app)),
+        me::Operations::new(Arc::clone(app)),
+        projects::Operations::new(Arc::clone(app)),
+        keys::Operations::new(Arc::clone(app)),
+        users::Operations::new(Arc::clone(app)),
+        roles::Operations::new(Arc::clone(app)),
+        audit::Operations::new(Arc::clone(app)),
+    )
 }
 
 /// What the operations are sorted by.
@@ -27,11 +53,26 @@ fn apis(app: &Arc<Api>) -> Apis {
 pub enum Tag {
     /// What producers tell us, and what became of it.
     Events,
+    /// Logging in and out.
+    Auth,
+    /// One's own account.
+    Me,
+    /// Tenants.
+    Projects,
+    /// API keys.
+    Keys,
+    /// People of a project.
+    Users,
+    /// What people may do.
+    Roles,
+    /// Who did what.
+    Audit,
 }
 
 /// All routes, by their pattern.
 pub fn catalog() -> Catalog {
-    Catalog::new(&Apis::meta(), &status::PAGES)
+    let pages: Vec<&str> = status::PAGES.into_iter().chain([files::PATTERN]).collect();
+    Catalog::new(&Apis::meta(), &pages)
 }
 
 /// Whether the body at `path` is read piece by piece, however long it is.
@@ -47,7 +88,10 @@ pub fn document() -> String {
 /// The routes behind the front door.
 pub fn endpoint(app: &Arc<Api>) -> impl Endpoint<Output = Response> + use<> {
     let api = service(apis(app)).into_endpoint();
-    Switch { api: Doorman::new(Arc::clone(app), api).boxed(), pages: status::pages(app).boxed() }
+    Switch {
+        api: Doorman::new(Arc::clone(app), api).boxed(),
+        pages: files::add(app, status::pages(app)).boxed(),
+    }
 }
 
 /// Operations here, pages there. Nesting one route in another would parse and build the address of each request anew.

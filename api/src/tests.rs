@@ -3,6 +3,7 @@
 mod conventions;
 mod errors;
 mod events;
+mod files;
 mod measured;
 mod socket;
 mod stub;

@@ -66,6 +66,56 @@ impl<T: Type> ApiResponse for Answer<T> {
     }
 }
 
+/// Something that was made, with the status 201.
+#[derive(Debug)]
+pub struct Made<T>(pub T);
+
+impl<T: Serialize + Send> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        Answer(self.0).with_status(StatusCode::CREATED).into_response()
+    }
+}
+
+impl<T: Type> ApiResponse for Made<T> {
+    fn meta() -> MetaResponses {
+        let mut meta = Answer::<T>::meta();
+        for response in &mut meta.responses {
+            response.status = Some(201);
+            response.description = "It is made.";
+        }
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// It is done, and there is nothing to say: the status 204.
+#[derive(Debug)]
+pub struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl ApiResponse for Done {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse {
+            description: "It is done.",
+            status: Some(204),
+            status_range: None,
+            content: vec![],
+            headers: vec![],
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_registry: &mut Registry) {}
+}
+
 macro_rules! leaf {
     ($($generics:ident)?, $name:ty, $word:literal, $schema:expr) => {
         impl$(<$generics: Type>)? Type for $name {

@@ -32,14 +32,14 @@ impl Bench {
     ///
     /// # Errors
     /// When an engine is missing.
-    pub async fn start(quick: bool, explain: bool) -> anyhow::Result<Self> {
+    pub async fn start(quick: bool, explain: bool, mariadb: bool) -> anyhow::Result<Self> {
         let mut report = Report::default();
         report.fact("machine", machine::line());
         if let Some(busy) = machine::busy() {
             report.fact("load before the run", format!("{busy}"));
         }
         let folder = Folder::make()?;
-        let engines = Engines::start(folder.path()).await?;
+        let engines = Engines::start(folder.path(), mariadb).await?;
         for (engine, promise) in engines.promises().await? {
             report.fact(engine, promise);
         }

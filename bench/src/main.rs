@@ -86,7 +86,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if chosen.iter().any(|measure| measure.needs_product) {
         product::binary()?;
     }
-    let mut bench = Bench::start(arguments.quick, arguments.explain).await?;
+    let with_mariadb = chosen.iter().any(|measure| measure.needs_mariadb());
+    let mut bench = Bench::start(arguments.quick, arguments.explain, with_mariadb).await?;
     for (name, value) in &arguments.set {
         bench.report.fact(name, value);
     }

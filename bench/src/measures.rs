@@ -29,6 +29,13 @@ pub struct Measure {
     pub run: for<'a> fn(&'a mut Bench) -> LocalBoxFuture<'a, anyhow::Result<()>>,
 }
 
+impl Measure {
+    /// Whether it needs MariaDB.
+    pub fn needs_mariadb(&self) -> bool {
+        self.name == "mariadb"
+    }
+}
+
 macro_rules! measures {
     ($($name:literal, $run:path, $product:literal, $about:literal;)*) => {
         /// Everything that can be measured.
@@ -52,6 +59,7 @@ measures! {
     "backend", backend::run, false, "the same through an apalis worker";
     "wakeup", wakeup::run, false, "how soon an idle worker has a job";
     "stock", stock::run, false, "the same jobs with stock apalis-redis";
+    "mariadb", pipeline::mariadb, true, "event to webhook: MariaDB and Redis, separate processes";
     "sqlite", pipeline::embedded, true, "event to webhook: SQLite, one process";
 }
 

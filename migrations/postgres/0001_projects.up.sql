@@ -5,6 +5,7 @@ CREATE TABLE projects (
     description text NOT NULL,
     status smallint NOT NULL,
     epoch bigint NOT NULL,
+    access_epoch bigint NOT NULL,
     live uuid NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,

@@ -7,6 +7,7 @@ CREATE TABLE api_keys (
     scopes text NOT NULL,
     expires_at timestamptz,
     revoked_at timestamptz,
+    last_used_at timestamptz,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, id),
     UNIQUE (prefix),

@@ -5,6 +5,7 @@ CREATE TABLE projects (
     description TEXT NOT NULL,
     status INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
+    access_epoch INTEGER NOT NULL,
     live BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,

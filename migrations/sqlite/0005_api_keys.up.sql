@@ -7,6 +7,7 @@ CREATE TABLE api_keys (
     scopes TEXT NOT NULL,
     expires_at INTEGER,
     revoked_at INTEGER,
+    last_used_at INTEGER,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (project_id, id),
     UNIQUE (prefix),

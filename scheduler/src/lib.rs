@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::app::App;
+use shared::config::Config;
 use shared::domain::schedule::Task;
 use shared::id::ProjectId;
 use tokio_util::sync::CancellationToken;
 
 /// The built-in schedules: what, and how often. Those of the auditor follow the configuration.
-const TASKS: [(Task, Duration); 3] = [
+const TASKS: [(Task, Duration); 7] = [
     (Task::ForgetIdempotencyKeys, Duration::from_secs(600)),
     (Task::ForgetHistory, Duration::from_secs(3600)),
     (Task::MakePartitions, Duration::from_secs(86_400)),
+    (Task::SweepFiles, Duration::from_secs(3600)),
+    (Task::SealAudit, Duration::from_secs(5)),
+    (Task::TellAuditHeads, Duration::from_secs(3600)),
+    (Task::ForgetAudit, Duration::from_secs(86_400)),
 ];
 
 /// Makes ticks until `stop`.
@@ -34,14 +39,19 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> shared::store::Resul
     Ok(())
 }
 
-async fn ensure(app: &App) -> shared::store::Result<()> {
-    let auditor = &app.config.auditor;
+/// The built-in schedules that this configuration makes.
+pub fn built_in(config: &Config) -> Vec<(Task, Duration)> {
+    let auditor = &config.auditor;
     let mut tasks = TASKS.to_vec();
     tasks.push((Task::Audit, auditor.interval));
     if auditor.heartbeat_url.is_some() {
         tasks.push((Task::Heartbeat, auditor.heartbeat_interval));
     }
-    for (task, every) in tasks {
+    tasks
+}
+
+async fn ensure(app: &App) -> shared::store::Result<()> {
+    for (task, every) in built_in(&app.config) {
         app.store.ensure_schedule(ProjectId::PLATFORM, task, every, app.clock.now()).await?;
     }
     Ok(())

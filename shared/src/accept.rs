@@ -241,6 +241,9 @@ impl Committer {
     }
 
     fn jobs_maker(&self, now: Time) -> Nudge {
+        if !self.queue.carries_events() {
+            return Arc::new(move |project, events| nudge::names(project, events, now));
+        }
         let inline = self.config.inline_job_bytes.as_usize();
         Arc::new(move |project, events| nudge::jobs(project, events, inline, now))
     }
@@ -274,5 +277,6 @@ fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, R
         }
         Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
         Taken::Conflict => Err(Refused::Conflict),
+        Taken::Unanswered => Err(AWAY),
     }
 }

@@ -1,16 +1,20 @@
 //! Who calls: API keys, kept at hand as long as their project's epoch stands.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::domain::key::{ApiKey, PlainKey, Scope};
 use crate::domain::project::ProjectStatus;
 use crate::epochs::Epochs;
 use crate::id::{KeyId, ProjectId};
+use crate::sessions::Person;
 use crate::store::Store;
+use crate::time::Time;
 
 /// Whoever a request comes from, once they have proved it.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub enum Principal {
         /// What it may do.
         scopes: Arc<[Scope]>,
     },
+    /// Somebody who is logged in.
+    Person(Person),
 }
 
 impl Principal {
@@ -31,13 +37,7 @@ impl Principal {
     pub const fn project(&self) -> ProjectId {
         match self {
             Self::Key { project, .. } => *project,
-        }
-    }
-
-    /// Whether they may do that.
-    pub fn may(&self, scope: Scope) -> bool {
-        match self {
-            Self::Key { scopes, .. } => scopes.contains(&scope),
+            Self::Person(person) => person.project,
         }
     }
 }
@@ -65,6 +65,8 @@ struct Known {
     scopes: Arc<[Scope]>,
     status: ProjectStatus,
     epoch: i64,
+    /// The minute in which it was last seen here.
+    seen: Arc<AtomicI64>,
 }
 
 /// The keys of all projects.
@@ -74,13 +76,19 @@ pub struct Keys {
     epochs: Arc<Epochs>,
     // A prefix that nobody has is remembered too, so that guessing does not reach the store each time.
     known: Cache<String, Option<Known>>,
+    used: Mutex<Vec<(ProjectId, KeyId, Time)>>,
 }
+
+/// A minute, in microseconds: how exactly the last use of a key is known.
+const MINUTE: i64 = 60_000_000;
+/// How often uses are written down.
+const FLUSH: Duration = Duration::from_secs(5);
 
 impl Keys {
     /// None at hand yet.
     pub fn new(store: Store, clock: Clock, epochs: Arc<Epochs>, ttl: Duration, max: u64) -> Self {
         let known = Cache::builder().max_capacity(max).time_to_live(ttl).build();
-        Self { store, clock, epochs, known }
+        Self { store, clock, epochs, known, used: Mutex::default() }
     }
 
     /// Whose key this is.
@@ -99,6 +107,7 @@ impl Keys {
         if known.status != ProjectStatus::Active {
             return Err(AuthError::Suspended);
         }
+        self.note_use(&known);
         Ok(Principal::Key {
             project: known.key.project,
             key_id: known.key.id,
@@ -106,10 +115,38 @@ impl Keys {
         })
     }
 
+    fn note_use(&self, known: &Known) {
+        let now = self.clock.now();
+        let minute = now.micros().div_euclid(MINUTE);
+        if known.seen.swap(minute, Ordering::Relaxed) != minute {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.push((known.key.project, known.key.id, now));
+        }
+    }
+
+    /// Writes down every few seconds which keys were used, until `stop` and once more then. What can't be written is
+    /// forgotten: it is a help for people, and the next minute tells it again.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let ended = stop.run_until_cancelled(tokio::time::sleep(FLUSH)).await.is_none();
+            let used =
+                std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+            if !used.is_empty()
+                && let Err(error) = self.store.touch_keys(used).await
+            {
+                tracing::debug!(%error, "the use of keys was not written down");
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
     async fn find(&self, prefix: &str) -> Result<Option<Known>, AuthError> {
         if let Some(found) = self.known.get(prefix).await {
             let current = |known: &Known| {
-                self.epochs.of(known.key.project).is_none_or(|epoch| epoch <= known.epoch)
+                // One that the epochs don't name was archived, or made just now: the store knows which.
+                self.epochs.of(known.key.project).is_some_and(|epoch| epoch <= known.epoch)
             };
             if found.as_ref().is_none_or(current) {
                 metrics::counter!("bellbuoy_cache_hits_total", "cache" => "keys").increment(1);
@@ -125,6 +162,7 @@ impl Keys {
                 key: Arc::new(key),
                 status,
                 epoch,
+                seen: Arc::default(),
             }))
         };
         self.known.try_get_with(prefix.to_owned(), read).await.map_err(|error| {

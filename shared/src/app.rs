@@ -7,21 +7,24 @@ use tokio_util::task::TaskTracker;
 
 use crate::accept::Accept;
 use crate::access::Keys;
+use crate::admin::Admin;
+use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::{Config, CoordinationUrl, QueueUrl};
+use crate::config::{Config, CoordinationUrl};
 use crate::coordination::Coordination;
 use crate::coordination::memory::MemoryCoordination;
 use crate::coordination::redis::RedisCoordination;
 use crate::epochs::Epochs;
 use crate::events::Events;
+use crate::files::{FileError, Files};
 use crate::limits::Limiter;
 use crate::ops::{Check, Health};
 use crate::queue::Queue;
-use crate::queue::redis::RedisQueue;
+use crate::queues::Opened;
 use crate::registry::Registry;
 use crate::rulesets::RuleSets;
 use crate::seal::Sealer;
-use crate::store::jobs::SqlQueue;
+use crate::sessions::Sessions;
 use crate::store::{Step, Store};
 
 /// The doors, what stands behind them, and what is kept at hand.
@@ -38,6 +41,8 @@ pub struct App {
     pub jobs_here: bool,
     /// What processes tell each other.
     pub coordination: Arc<dyn Coordination>,
+    /// What projects keep as files.
+    pub files: Files,
     /// Request limits.
     pub limiter: Arc<Limiter>,
     /// Seals secrets.
@@ -45,7 +50,13 @@ pub struct App {
     /// What changes elsewhere.
     pub epochs: Arc<Epochs>,
     /// API keys.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
+    /// The audit log.
+    pub audit: Audit,
+    /// People who are logged in.
+    pub sessions: Arc<Sessions>,
+    /// What administrators do.
+    pub admin: Admin,
     /// Compiled rules.
     pub rulesets: RuleSets,
     /// The event pipeline.
@@ -77,15 +88,22 @@ impl App {
         }
         let registry = Registry::join(&config, &store, &clock, role).await?;
         store.make_partitions(clock.now()).await?;
+        store.ensure_platform(clock.now()).await?;
         if registry.is_alone() {
             let released = store.release_former_self(clock.now()).await?;
             if released > 0 {
                 tracing::info!(released, "took back what this process held when it last ended");
             }
         }
-        let app = Arc::new(Self::assemble(config, clock, store, sealer, registry)?);
+        let opened = Opened::open(&config, &store)?;
+        let prepared = prepare(&opened).await;
+        let app = Arc::new(Self::assemble(config, clock, store, sealer, registry, &opened)?);
         app.epochs.refresh(&app.store).await?;
         app.start_background();
+        if !prepared {
+            let again = prepare_later(opened);
+            app.background.spawn(app.stop_background.clone().run_until_cancelled_owned(again));
+        }
         Ok(app)
     }
 
@@ -95,26 +113,17 @@ impl App {
         store: Store,
         sealer: Sealer,
         registry: Arc<Registry>,
+        opened: &Opened,
     ) -> Result<Self, StartError> {
-        let lease = config.queue.lease;
-        let queue: Arc<dyn Queue> = match &config.queue.url {
-            QueueUrl::Sql => Arc::new(SqlQueue::new(store.clone(), lease)),
-            QueueUrl::Redis(url) => {
-                Arc::new(RedisQueue::open(url.expose().as_str(), &config.queue.prefix, lease)?)
-            }
-        };
-        let jobs_here = matches!(config.queue.url, QueueUrl::Sql);
+        let (queue, jobs_here) = (opened.queue(), opened.is_in_store());
         let coordination: Arc<dyn Coordination> = match &config.coordination.url {
             CoordinationUrl::Memory => Arc::new(MemoryCoordination::new()),
             CoordinationUrl::Redis(url) => {
                 let timeout = config.coordination.timeout;
-                Arc::new(RedisCoordination::open(
-                    url.expose().as_str(),
-                    &config.queue.prefix,
-                    timeout,
-                )?)
+                Arc::new(RedisCoordination::open(url.expose(), &config.queue.prefix, timeout)?)
             }
         };
+        let files = open_files(&config, &sealer)?;
         let counting = Arc::clone(&registry);
         let limiter =
             Limiter::new(Arc::clone(&coordination), config.limits.lease_window, move || {
@@ -123,12 +132,32 @@ impl App {
         let epochs = Arc::new(Epochs::default());
         let (ttl, max) = (config.cache.ttl, config.cache.max_entries);
         let keys = Keys::new(store.clone(), clock.clone(), Arc::clone(&epochs), ttl, max);
+        let audit = Audit::new(store.clone(), sealer.clone(), clock.clone(), max);
+        let sessions = Sessions::new(
+            store.clone(),
+            clock.clone(),
+            Arc::clone(&epochs),
+            audit.clone(),
+            sealer.clone(),
+            &config.auth,
+            (ttl, max),
+        )?;
+        let sessions = Arc::new(sessions);
+        let admin = Admin::new(
+            store.clone(),
+            clock.clone(),
+            audit.clone(),
+            Arc::clone(&sessions),
+            Arc::clone(&epochs),
+            Arc::clone(&coordination),
+            &config.auth,
+        );
         let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
         let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
         Ok(Self {
             events: Events::new(store.clone(), accept),
             limiter: Arc::new(limiter),
-            health: Arc::new(health(&store, &queue, &coordination, &epochs, &clock)),
+            health: Arc::new(health(&store, &queue, &coordination, &files, &epochs, &clock)),
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),
@@ -138,9 +167,13 @@ impl App {
             queue,
             jobs_here,
             coordination,
+            files,
             sealer,
             epochs,
-            keys,
+            keys: Arc::new(keys),
+            audit,
+            sessions,
+            admin,
             rulesets,
             registry,
         })
@@ -150,6 +183,8 @@ impl App {
         let stop = &self.stop_background;
         self.background.spawn(Arc::clone(&self.registry).run(stop.clone()));
         self.background.spawn(Arc::clone(&self.limiter).run(stop.clone()));
+        self.background.spawn(Arc::clone(&self.keys).run(stop.clone()));
+        self.background.spawn(Arc::clone(&self.sessions).run(stop.clone()));
         let (store, coordination) = (self.store.clone(), Arc::clone(&self.coordination));
         self.background.spawn(Arc::clone(&self.epochs).run(store, coordination, stop.clone()));
     }
@@ -163,6 +198,15 @@ impl App {
     }
 }
 
+/// The files door as it is configured; links are signed with a key of their own, which follows from the sealing key.
+///
+/// # Errors
+/// When the engine does not open.
+pub fn open_files(config: &Config, sealer: &Sealer) -> Result<Files, StartError> {
+    let key = sealer.derive("links to files")?;
+    Ok(Files::open(&config.files, &config.http.public_url.base(), key)?)
+}
+
 /// How long a dependency may take to answer when we are asked how it is.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -170,12 +214,14 @@ fn health(
     store: &Store,
     queue: &Arc<dyn Queue>,
     coordination: &Arc<dyn Coordination>,
+    files: &Files,
     epochs: &Arc<Epochs>,
     clock: &Clock,
 ) -> Health {
-    let (asked, migrated) = (store.clone(), store.clone());
+    let (asked, migrated, files) = (store.clone(), store.clone(), files.clone());
     let (queue, coordination, epochs) =
         (Arc::clone(queue), Arc::clone(coordination), Arc::clone(epochs));
+    let (placed_queue, placed_coordination) = (Arc::clone(&queue), Arc::clone(&coordination));
     let checks = vec![
         Check::needed("store", PATIENCE, move || {
             let store = asked.clone();
@@ -195,17 +241,54 @@ fn health(
             let known = epochs.is_known();
             async move { if known { Ok(()) } else { Err("projects were not read yet".to_owned()) } }
         }),
-        // Both may be away: events are taken and delivered all the same.
+        // All of these may be away: events are taken and delivered all the same.
         Check::useful("queue", PATIENCE, move || {
             let queue = Arc::clone(&queue);
             async move { queue.ping().await.map_err(|error| error.to_string()) }
-        }),
+        })
+        .at(move || placed_queue.place()),
         Check::useful("coordination", PATIENCE, move || {
             let coordination = Arc::clone(&coordination);
             async move { coordination.ping().await.map_err(|error| error.to_string()) }
+        })
+        .at(move || placed_coordination.place()),
+        Check::useful("files", PATIENCE, move || {
+            let files = files.clone();
+            async move { files.ping().await.map_err(|error| error.to_string()) }
         }),
     ];
     Health::new(checks, clock.clone())
+}
+
+/// How long a start waits for the queue.
+const PREPARED_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Makes what the queue needs. A queue that is away keeps nobody from starting: the due loop does without it.
+async fn prepare(opened: &Opened) -> bool {
+    match tokio::time::timeout(PREPARED_WITHIN, opened.prepare()).await {
+        Ok(Ok(done)) => {
+            if !done.is_empty() {
+                tracing::info!(done = done.join(", "), "the queue was prepared");
+            }
+            return true;
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the queue was not prepared; the due loop works without it");
+        }
+        Err(_) => tracing::warn!("the queue does not answer; the due loop works without it"),
+    }
+    false
+}
+
+/// Tries until it is done: what was away at the start comes back, and what was not allowed may be made by somebody else.
+async fn prepare_later(opened: Opened) {
+    loop {
+        tokio::time::sleep(PREPARED_WITHIN).await;
+        match opened.prepare().await {
+            Ok(done) => return tracing::info!(done = done.join(", "), "the queue is prepared now"),
+            Err(error) => tracing::debug!(%error, "the queue is still not prepared"),
+        }
+    }
 }
 
 async fn check_durability(config: &Config, store: &Store) -> Result<(), StartError> {
@@ -232,6 +315,12 @@ pub enum StartError {
     /// The coordination.
     #[error(transparent)]
     Coordination(#[from] crate::coordination::CoordinationError),
+    /// The cost of hashing passwords.
+    #[error(transparent)]
+    Passwords(#[from] crate::passwords::PasswordError),
+    /// The files.
+    #[error("files: {0}")]
+    Files(#[from] FileError),
     /// The sealing key.
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),

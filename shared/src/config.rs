@@ -6,16 +6,19 @@
 mod choices;
 mod engines;
 mod file;
+mod files_url;
 mod json;
 mod load;
 mod mistake;
 mod network;
 mod pages;
 mod print;
+mod redis_url;
 mod secret;
 mod server_url;
 mod setting;
 mod settings;
+mod sqs_url;
 mod suggest;
 mod table;
 mod units;
@@ -26,16 +29,19 @@ mod tests;
 
 pub use choices::{LogFormat, Profile, WorkerQueue};
 pub use engines::{CoordinationUrl, QueueUrl, StoreUrl};
+pub use files_url::{FilesUrl, S3Url};
 pub use load::Sources;
 pub use mistake::{ConfigErrors, Mistake, Origin};
+pub use redis_url::RedisUrl;
 pub use secret::{SealKey, Secret};
 pub use server_url::{HttpUrl, ServerUrl};
 pub use settings::{
-    AcceptConfig, AuditorConfig, CacheConfig, Config, CoordinationConfig, DeliveryConfig,
-    DemoConfig, DueConfig, EvaluateConfig, HttpConfig, LimitsConfig, LogConfig, OpsConfig,
-    OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig, StoreConfig,
-    WebhooksConfig, WorkerConfig,
+    AcceptConfig, AuditorConfig, AuthConfig, CacheConfig, Config, CoordinationConfig,
+    DeliveryConfig, DemoConfig, DueConfig, EvaluateConfig, FilesConfig, HttpConfig, LimitsConfig,
+    LogConfig, OpsConfig, OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig,
+    StoreConfig, WebhooksConfig, WorkerConfig,
 };
+pub use sqs_url::SqsUrl;
 pub use units::ByteSize;
 
 impl Config {

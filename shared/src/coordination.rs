@@ -64,4 +64,8 @@ pub trait Coordination: Send + Sync + 'static {
     fn subscribe(&self) -> broadcast::Receiver<Message>;
     /// Whether the engine answers.
     fn ping(&self) -> Answer<'_, ()>;
+    /// Where it is now, in words for operators, if there is something to tell.
+    fn place(&self) -> Option<String> {
+        None
+    }
 }

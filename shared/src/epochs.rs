@@ -13,6 +13,7 @@ use crate::domain::job::QueueName;
 use crate::domain::project::ProjectStatus;
 use crate::id::ProjectId;
 use crate::store::Store;
+use crate::store::projects::Standing;
 
 /// The topic on which processes tell each other that an epoch moved.
 const TOPIC: &str = "epochs";
@@ -23,7 +24,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// What this process knows of all projects and queues.
 #[derive(Default)]
 pub struct Epochs {
-    projects: RwLock<HashMap<ProjectId, (i64, ProjectStatus)>>,
+    projects: RwLock<HashMap<ProjectId, Standing>>,
     paused: RwLock<Vec<QueueName>>,
     known: AtomicBool,
 }
@@ -31,16 +32,31 @@ pub struct Epochs {
 impl Epochs {
     /// The epoch of a project, as far as it is known here.
     pub fn of(&self, project: ProjectId) -> Option<i64> {
-        self.read(project).map(|(epoch, _)| epoch)
+        self.read(project).map(|known| known.epoch)
+    }
+
+    /// The access epoch of a project, as far as it is known here.
+    pub fn access_of(&self, project: ProjectId) -> Option<i64> {
+        self.read(project).map(|known| known.access_epoch)
+    }
+
+    /// Whether a project works, as far as it is known here.
+    pub fn status_of(&self, project: ProjectId) -> Option<ProjectStatus> {
+        self.read(project).map(|known| known.status)
     }
 
     /// The projects that work.
     pub fn active(&self) -> Vec<ProjectId> {
         let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
-        let active = projects.iter().filter(|(_, (_, status))| *status == ProjectStatus::Active);
-        let mut active: Vec<ProjectId> = active.map(|(id, _)| *id).collect();
+        let active = projects.values().filter(|known| known.status == ProjectStatus::Active);
+        let mut active: Vec<ProjectId> = active.map(|known| known.id).collect();
         active.sort_unstable();
         active
+    }
+
+    /// Whether a project works, as far as it is known here.
+    pub fn is_active(&self, project: ProjectId) -> bool {
+        self.read(project).is_some_and(|known| known.status == ProjectStatus::Active)
     }
 
     /// Whether work must not be taken from a queue.
@@ -53,7 +69,7 @@ impl Epochs {
         self.known.load(Ordering::Acquire)
     }
 
-    fn read(&self, project: ProjectId) -> Option<(i64, ProjectStatus)> {
+    fn read(&self, project: ProjectId) -> Option<Standing> {
         self.projects.read().unwrap_or_else(PoisonError::into_inner).get(&project).copied()
     }
 
@@ -64,8 +80,7 @@ impl Epochs {
     pub async fn refresh(&self, store: &Store) -> crate::store::Result<()> {
         let epochs = store.epochs().await?;
         let paused = store.paused_queues().await?;
-        let projects =
-            epochs.into_iter().map(|(id, epoch, status)| (id, (epoch, status))).collect();
+        let projects = epochs.into_iter().map(|known| (known.id, known)).collect();
         *self.projects.write().unwrap_or_else(PoisonError::into_inner) = projects;
         *self.paused.write().unwrap_or_else(PoisonError::into_inner) = paused;
         self.known.store(true, Ordering::Release);

@@ -1,261 +1,302 @@
-//! A connection to Redis that is made when it is first needed, given up when it fails, and made anew for whoever asks
-//! next. Nobody waits longer than their patience, however long Redis is away.
+//! The way to Redis, whatever it consists of: one server, a primary that sentinels know, or a cluster. Nobody waits
+//! longer than their patience, however long Redis is away.
 //!
-//! The crate's own manager lets the first command after an outage fail with the error of an old attempt, and keeps a
-//! connection whose peer vanished without a word; this one starts a fresh attempt and gives such a connection up.
+//! The crate's own clients for clusters and sentinels are not used: a call that fails shall say so within the caller's
+//! patience, an outage shall be no storm of attempts, and what was given up shall come back by itself, on all three alike.
 
+pub(crate) mod address;
+mod cluster;
+mod door;
 pub(crate) mod listener;
+mod node;
+mod script;
+mod slot;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult,
-    ServerErrorKind, Value,
-};
+use redis::{Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
-/// How long one attempt to connect may take, whatever the patience of those who wait for it.
-const CONNECT: Duration = Duration::from_secs(2);
-/// How long a failed attempt speaks for those that follow, so that an outage is no storm of attempts.
-const PAUSE: Duration = Duration::from_millis(200);
-/// A connection that leaves a command unanswered and was silent for this long is given up.
-const SILENCE: Duration = Duration::from_secs(1);
+use self::address::Topology;
+use self::cluster::Cluster;
+use self::door::Door;
+use self::listener::{Heard, Listener};
+use self::node::{Node, Target};
+use self::script::{Ask, Plain, only};
+pub(crate) use self::script::{Call, Script};
 
-/// A Lua script and the hash that Redis knows it by.
-pub(crate) struct Script {
-    code: &'static str,
-    hash: String,
-}
+/// How often a request may be sent elsewhere or in another form before it has failed.
+const ROUNDS: usize = 8;
+/// How long to wait where the node asks for a moment.
+const MOMENT: Duration = Duration::from_millis(20);
 
-impl Script {
-    pub(crate) fn new(code: &'static str) -> Self {
-        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
-    }
-}
-
-/// One run of a script on the slot of one key.
-pub(crate) struct Call<'a> {
-    script: &'a Script,
-    key: &'a str,
-    args: Vec<Vec<u8>>,
-}
-
-impl<'a> Call<'a> {
-    pub(crate) fn new(script: &'a Script, key: &'a str) -> Self {
-        Self { script, key, args: Vec::new() }
-    }
-
-    pub(crate) fn arg(mut self, arg: impl Into<Vec<u8>>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    pub(crate) fn number(self, number: impl ToString) -> Self {
-        self.arg(number.to_string())
-    }
-
-    pub(crate) fn args(mut self, args: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        self.args.extend(args);
-        self
-    }
-
-    fn command(&self, verb: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(verb);
-        command.arg(script).arg(1).arg(self.key);
-        for arg in &self.args {
-            command.arg(arg.as_slice());
-        }
-        command
-    }
-}
-
-#[derive(Clone)]
-struct Live {
-    connection: MultiplexedConnection,
-    /// Milliseconds from `since` to the last answer.
-    heard: Arc<AtomicU64>,
-    since: Instant,
-}
-
-impl Live {
-    fn hear(&self) {
-        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(millis, Ordering::Relaxed);
-    }
-
-    fn silent(&self) -> bool {
-        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
-        self.since.elapsed().saturating_sub(heard) >= SILENCE
-    }
-}
-
-#[derive(Clone)]
-struct Failed {
-    at: Instant,
-    why: Arc<str>,
-}
-
-type Attempt = Shared<BoxFuture<'static, Result<Live, Failed>>>;
-
-/// The connection, or the attempt to make it.
+/// The way to Redis.
 pub(crate) struct Link {
-    client: Client,
+    way: Way,
     patience: Duration,
-    current: Mutex<(u64, Option<Attempt>)>,
+}
+
+/// What the way consists of.
+#[derive(Clone)]
+enum Way {
+    /// A server that is named, or that sentinels name.
+    One(Arc<Door>, Arc<Node>),
+    /// As many as there are.
+    Many(Arc<Cluster>),
+}
+
+impl Way {
+    async fn node_of(&self, key: &str) -> Result<Arc<Node>, String> {
+        match self {
+            Self::One(_, node) => Ok(Arc::clone(node)),
+            Self::Many(cluster) => cluster.node_of(key).await,
+        }
+    }
+
+    fn mistrust(&self) {
+        if let Self::Many(cluster) = self {
+            cluster.mistrust();
+        }
+    }
+
+    /// A client of a server on which everything is heard.
+    async fn listening(&self) -> Result<Client, String> {
+        match self {
+            Self::One(door, _) => door.listening().await,
+            Self::Many(cluster) => cluster.listening().await,
+        }
+    }
+}
+
+/// A request that has no answer yet.
+struct Step {
+    place: usize,
+    /// Whether the node needs the whole script.
+    whole: bool,
+    /// The node that we were sent to.
+    to: Option<Arc<Node>>,
+    /// Whether it is to answer for a slot that it does not have yet.
+    asking: bool,
+}
+
+/// What follows from an answer.
+enum Next {
+    Done(Value),
+    Again(Step),
+    Wait(Step),
+    Failed(String),
 }
 
 impl Link {
-    /// A link to the server at `url`, which need not be there yet.
+    /// The way to what is at `url`, which need not be there yet.
     pub(crate) fn open(url: &str, patience: Duration) -> Result<Self, String> {
-        let client = Client::open(url).map_err(|error| format!("not a Redis address: {error}"))?;
-        // TLS needs a provider; whoever installed one before is right.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { client, patience, current: Mutex::new((0, None)) })
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Runs scripts in one round trip, or two when the server does not know them yet; fails when one of them fails.
-    pub(crate) async fn call(&self, calls: &[Call<'_>]) -> Result<Vec<Value>, String> {
-        let work = async {
-            let mut pipeline = Pipeline::with_capacity(calls.len());
-            for call in calls {
-                pipeline.add_command(call.command("EVALSHA", &call.script.hash));
-            }
-            let mut answers = self.ask(&mut pipeline).await?;
-            let unknown: Vec<usize> = answers
-                .iter()
-                .enumerate()
-                .filter(|(_, answer)| answer.as_ref().is_err_and(is_unknown_script))
-                .map(|(place, _)| place)
-                .collect();
-            if !unknown.is_empty() {
-                let mut pipeline = Pipeline::with_capacity(unknown.len());
-                for call in unknown.iter().filter_map(|place| calls.get(*place)) {
-                    pipeline.add_command(call.command("EVAL", call.script.code));
-                }
-                for (place, answer) in unknown.into_iter().zip(self.ask(&mut pipeline).await?) {
-                    if let Some(slot) = answers.get_mut(place) {
-                        *slot = answer;
-                    }
-                }
-            }
-            answers.into_iter().map(|answer| answer.map_err(|error| error.to_string())).collect()
+        let door = Arc::new(Door::new(url)?);
+        let one = |target: Target| {
+            Way::One(Arc::clone(&door), Arc::new(Node::new(Arc::clone(&door), target)))
         };
-        self.patiently(work).await
+        let way = match (&door.address.topology, door.address.hosts.first()) {
+            (Topology::Cluster, _) => Way::Many(Cluster::new(Arc::clone(&door))),
+            (Topology::Single, Some(host)) => one(Target::Host(host.clone())),
+            (Topology::Sentinel { .. }, _) | (Topology::Single, None) => one(Target::Primary),
+        };
+        Ok(Self { way, patience })
+    }
+
+    /// Starts to listen to `channels`, wherever on the way that is; `None` outside of a runtime.
+    pub(crate) fn listen(
+        &self,
+        channels: Vec<String>,
+        tell: impl FnMut(Heard) + Send + 'static,
+    ) -> Option<Listener> {
+        Listener::start(self.way.clone(), channels, tell)
+    }
+
+    /// What it is, and which nodes serve these keys.
+    pub(crate) fn place(&self, keys: &[&str]) -> String {
+        match &self.way {
+            Way::One(door, node) => {
+                let at = node.at().map_or("not known yet".to_owned(), |host| host.to_string());
+                match &door.address.topology {
+                    Topology::Sentinel { name, .. } => format!("sentinel {name}, primary {at}"),
+                    Topology::Single | Topology::Cluster => at,
+                }
+            }
+            Way::Many(cluster) => {
+                let mut hosts: Vec<String> = keys
+                    .iter()
+                    .map(|key| {
+                        cluster
+                            .place_of(key)
+                            .map_or("not known yet".to_owned(), |at| at.to_string())
+                    })
+                    .collect();
+                hosts.sort();
+                hosts.dedup();
+                format!("cluster, {}", hosts.join(", "))
+            }
+        }
+    }
+
+    /// Runs scripts in one round trip to each node that has their keys, or more when it does not know them yet or has
+    /// given the keys away; fails when one of them fails.
+    pub(crate) async fn call(&self, calls: &[Call<'_>]) -> Result<Vec<Value>, String> {
+        self.ask(&calls.iter().map(|call| call as &dyn Ask).collect::<Vec<_>>()).await
     }
 
     /// Runs one script.
     pub(crate) async fn one(&self, call: Call<'_>) -> Result<Value, String> {
-        let answers = self.call(&[call]).await?;
-        answers.into_iter().next().ok_or_else(|| "no answer".to_owned())
+        only(self.ask(&[&call]).await?)
     }
 
-    /// Sends one command.
-    pub(crate) async fn send(&self, command: Cmd) -> Result<Value, String> {
-        let work = async {
-            let mut pipeline = Pipeline::with_capacity(1);
-            pipeline.add_command(command);
-            match self.ask(&mut pipeline).await?.into_iter().next() {
-                Some(answer) => answer.map_err(|error| error.to_string()),
-                None => Err("no answer".to_owned()),
-            }
+    /// Sends one command to where `key` is.
+    pub(crate) async fn send(&self, key: &str, command: Cmd) -> Result<Value, String> {
+        only(self.ask(&[&Plain { key, command }]).await?)
+    }
+
+    /// Asks every node that has one of these keys whether it is there.
+    pub(crate) async fn ping(&self, keys: &[&str]) -> Result<(), String> {
+        let keys = match self.way {
+            Way::One(..) => keys.get(..1).unwrap_or(keys),
+            Way::Many(_) => keys,
         };
-        self.patiently(work).await
+        let pings: Vec<Plain<'_>> =
+            keys.iter().map(|key| Plain { key, command: redis::cmd("PING") }).collect();
+        self.ask(&pings.iter().map(|ping| ping as &dyn Ask).collect::<Vec<_>>()).await.map(drop)
     }
 
-    async fn patiently<T>(
-        &self,
-        work: impl Future<Output = Result<T, String>>,
-    ) -> Result<T, String> {
-        match tokio::time::timeout(self.patience, work).await {
+    async fn ask(&self, asks: &[&dyn Ask]) -> Result<Vec<Value>, String> {
+        let answer = match tokio::time::timeout(self.patience, self.walk(asks)).await {
             Ok(answer) => answer,
-            Err(_) => {
-                self.doubt();
-                Err(format!("no answer within {:?}", self.patience))
-            }
+            Err(_) => Err(format!("no answer within {:?}", self.patience)),
+        };
+        if answer.is_err() {
+            self.way.mistrust();
         }
+        answer
     }
 
-    async fn ask(&self, pipeline: &mut Pipeline) -> Result<Vec<RedisResult<Value>>, String> {
-        let (number, attempt) = self.attempt();
-        let live = attempt.await.map_err(|failed| failed.why.to_string())?;
-        let mut connection = live.connection.clone();
-        let answers: RedisResult<Vec<RedisResult<Value>>> =
-            pipeline.ignore_errors().query_async(&mut connection).await;
-        match answers {
-            Ok(answers) => {
-                live.hear();
-                // A demoted primary answers, but only another connection leads to its successor.
-                if answers.iter().any(|answer| answer.as_ref().is_err_and(is_demoted)) {
-                    self.give_up(number);
+    async fn walk(&self, asks: &[&dyn Ask]) -> Result<Vec<Value>, String> {
+        let mut answers: Vec<Option<Value>> = vec![None; asks.len()];
+        let begin = |place| Step { place, whole: false, to: None, asking: false };
+        let mut open: Vec<Step> = (0..asks.len()).map(begin).collect();
+        let mut why = "no answer".to_owned();
+        for _ in 0..ROUNDS {
+            let groups = self.groups(asks, std::mem::take(&mut open)).await?;
+            let sent = groups.into_iter().map(|(node, steps)| send(node, steps, asks));
+            let mut wait = false;
+            for (node, steps, got) in futures_util::future::join_all(sent).await {
+                for (step, answer) in steps.into_iter().zip(got?) {
+                    let place = step.place;
+                    let key = asks.get(place).map_or("", |ask| ask.key());
+                    match self.judge(&node, key, step, answer, &mut why) {
+                        Next::Done(value) => {
+                            if let Some(slot) = answers.get_mut(place) {
+                                *slot = Some(value);
+                            }
+                        }
+                        Next::Again(step) => open.push(step),
+                        Next::Wait(step) => {
+                            wait = true;
+                            open.push(step);
+                        }
+                        Next::Failed(why) => return Err(why),
+                    }
                 }
-                Ok(answers)
             }
-            Err(error) => {
-                self.give_up(number);
-                Err(error.to_string())
+            if open.is_empty() {
+                let all: Option<Vec<Value>> = answers.into_iter().collect();
+                return all.ok_or_else(|| "fewer answers than requests".to_owned());
+            }
+            if wait {
+                tokio::time::sleep(MOMENT).await;
             }
         }
+        Err(format!("sent from node to node too often: {why}"))
     }
 
-    /// The connection in use, or a new attempt: it runs on its own, so that it outlives the patience of its callers.
-    fn attempt(&self) -> (u64, Attempt) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(attempt) = &current.1 {
-            let stale = match attempt.peek() {
-                Some(Err(failed)) => failed.at.elapsed() >= PAUSE,
-                Some(Ok(_)) | None => false,
+    /// The requests by the node that has their keys, in their order.
+    async fn groups(
+        &self,
+        asks: &[&dyn Ask],
+        open: Vec<Step>,
+    ) -> Result<Vec<(Arc<Node>, Vec<Step>)>, String> {
+        let mut groups: Vec<(Arc<Node>, Vec<Step>)> = Vec::new();
+        for step in open {
+            let node = match (&step.to, asks.get(step.place)) {
+                (Some(node), _) => Arc::clone(node),
+                (None, Some(ask)) => self.way.node_of(ask.key()).await?,
+                (None, None) => continue,
             };
-            if !stale {
-                return (current.0, attempt.clone());
+            match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &node)) {
+                Some((_, steps)) => steps.push(step),
+                None => groups.push((node, vec![step])),
             }
         }
-        let attempt = connect(self.client.clone()).boxed().shared();
-        tokio::spawn(attempt.clone().map(drop));
-        *current = (current.0 + 1, Some(attempt.clone()));
-        (current.0, attempt)
+        Ok(groups)
     }
 
-    fn give_up(&self, number: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.0 == number {
-            current.1 = None;
+    fn judge(
+        &self,
+        node: &Arc<Node>,
+        key: &str,
+        step: Step,
+        answer: RedisResult<Value>,
+        why: &mut String,
+    ) -> Next {
+        let error = match answer {
+            Ok(value) => return Next::Done(value),
+            Err(error) => error,
+        };
+        *why = error.to_string();
+        let ErrorKind::Server(kind) = error.kind() else { return Next::Failed(why.clone()) };
+        let moving = kind == ServerErrorKind::Ask;
+        match (kind, &self.way) {
+            (ServerErrorKind::NoScript, _) if !step.whole => {
+                Next::Again(Step { whole: true, to: Some(Arc::clone(node)), ..step })
+            }
+            (ServerErrorKind::Moved, Way::One(..)) => Next::Failed(format!(
+                "this is a node of a cluster, which needs redis+cluster:// in its address ({why})"
+            )),
+            (ServerErrorKind::Moved | ServerErrorKind::Ask, Way::Many(cluster)) => {
+                match cluster.redirected(node, key, &error, moving) {
+                    Some(node) => Next::Again(Step { to: Some(node), asking: moving, ..step }),
+                    None => Next::Failed(why.clone()),
+                }
+            }
+            (ServerErrorKind::TryAgain, Way::Many(_)) => {
+                Next::Wait(Step { to: None, asking: false, ..step })
+            }
+            _ => Next::Failed(why.clone()),
         }
     }
+}
 
-    fn doubt(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = |attempt: &Attempt| matches!(attempt.peek(), Some(Ok(live)) if live.silent());
-        if current.1.as_ref().is_some_and(silent) {
-            current.1 = None;
+type Got = (Arc<Node>, Vec<Step>, Result<Vec<RedisResult<Value>>, String>);
+
+async fn send(node: Arc<Node>, steps: Vec<Step>, asks: &[&dyn Ask]) -> Got {
+    let mut pipeline = Pipeline::with_capacity(steps.len());
+    for step in &steps {
+        if step.asking {
+            pipeline.add_command(redis::cmd("ASKING"));
+        }
+        if let Some(ask) = asks.get(step.place) {
+            pipeline.add_command(ask.command(step.whole));
         }
     }
+    let got = node.ask(&mut pipeline).await.map(|answers| {
+        // What ASKING is answered is of no interest: the answer behind it tells.
+        let mut answers = answers.into_iter();
+        steps
+            .iter()
+            .map_while(|step| if step.asking { answers.nth(1) } else { answers.next() })
+            .collect()
+    });
+    (node, steps, got)
 }
 
-async fn connect(client: Client) -> Result<Live, Failed> {
-    // The callers' patience bounds answers; a limit here as well would only cut large ones short.
-    let config =
-        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let failed = |why: String| Failed { at: Instant::now(), why: why.into() };
-    let connection = client.get_multiplexed_async_connection_with_config(&config);
-    match tokio::time::timeout(CONNECT, connection).await {
-        Ok(Ok(connection)) => Ok(Live { connection, heard: Arc::default(), since: Instant::now() }),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(failed(format!("no connection within {CONNECT:?}"))),
-    }
-}
-
-fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-}
-
+/// Whether the answer says that another server is the primary by now. Before version 7 that comes as the text of a
+/// script's error.
 fn is_demoted(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+    let demoted = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
+    demoted.contains(&error.kind()) || error.detail().is_some_and(|text| text.contains("-READONLY"))
 }

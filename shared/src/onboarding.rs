@@ -72,7 +72,7 @@ pub async fn key(
         expires_at: None,
         revoked_at: None,
     };
-    store.create_key(project, &key, now).await?;
+    store.create_key(project, &key, None, now).await?;
     Ok(plain)
 }
 

@@ -80,7 +80,7 @@ pub fn endpoint(health: Arc<Health>, metrics: PrometheusHandle) -> impl Endpoint
 pub enum Detail {
     /// All that we know, for those who operate us.
     Full,
-    /// No words of errors, which may name hosts and users: anybody may read this.
+    /// No places and no words of errors, which name hosts and users: anybody may read this.
     Public,
 }
 
@@ -117,6 +117,9 @@ fn full(report: &Report, detail: Detail) -> Response {
                 "needed": one.needed,
                 "latency_ms": (one.latency.as_secs_f64() * 1e6).round() / 1e3,
             });
+            if let (Detail::Full, Some(place)) = (detail, &one.place) {
+                value["at"] = json!(place);
+            }
             if let (Detail::Full, Some((at, words))) = (detail, &one.last_error) {
                 value["last_error"] = json!({"at": at.rfc3339(), "message": words});
             }

@@ -1,15 +1,18 @@
 //! The job door: "now" and nothing else. Delays, retries, attempts and truth are rows of the store.
 //!
 //! A job is reserved under a lease, together with others (a batch); a lease that is not renewed expires and its jobs
-//! come back, with their count of reservations. Engines differ in nothing that is visible here.
+//! come back, with their count of reservations. Engines differ in what the methods with a default say of themselves, and in
+//! nothing else that is visible here.
 
 pub mod backend;
 pub mod redis;
+pub mod sqs;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::domain::job::{NewJob, QueueName};
@@ -43,7 +46,7 @@ pub struct Held {
     pub id: JobId,
     /// The tenant that it is counted for.
     pub project: ProjectId,
-    /// How often it was reserved, this time included.
+    /// How often it was reserved, this time included; where the engine does not count exactly, this is a hint.
     pub attempt: u32,
     /// The encoded envelope.
     pub body: Vec<u8>,
@@ -88,4 +91,38 @@ pub trait Queue: Send + Sync + 'static {
     fn lease(&self) -> Duration;
     /// Whether the engine answers.
     fn ping(&self) -> Answer<'_, ()>;
+    /// Where it is now, in words for operators, if there is something to tell.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes as `reserve` does, and if the engine waits by itself, waits for jobs to come, until `stop` at the longest:
+    /// what came by then is answered all the same, and the caller gives it back.
+    fn take(
+        &self,
+        queue: QueueName,
+        max: usize,
+        stop: CancellationToken,
+    ) -> Answer<'_, Option<Batch>> {
+        drop(stop);
+        self.reserve(queue, max)
+    }
+    /// Whether `take` waits for jobs by itself, so that its caller need not.
+    fn waits(&self) -> bool {
+        false
+    }
+    /// Whether jobs travel as they are. If not, the engine turns those that name events and deliveries into jobs that
+    /// name shards: events that travelled along would be lost on the way.
+    fn carries_events(&self) -> bool {
+        true
+    }
+    /// Whether a job's count of reservations is exact, so that a job may be called dead by it.
+    fn counts_exactly(&self) -> bool {
+        true
+    }
+    /// How many messages the engine itself has put aside, if it does that.
+    fn dead_letters(&self, queue: QueueName) -> Answer<'_, Option<u64>> {
+        let _ = queue;
+        Box::pin(async { Ok(None) })
+    }
 }

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Prk, Salt};
+use ring::hmac;
 
 use crate::config::Config;
 use crate::id::{ProjectId, sha256};
@@ -11,6 +13,7 @@ use crate::id::{ProjectId, sha256};
 #[derive(Clone)]
 pub struct Sealer {
     key: std::sync::Arc<LessSafeKey>,
+    derived: Prk,
     id: [u8; 4],
 }
 
@@ -53,8 +56,22 @@ impl Sealer {
         let hash = sha256(&key);
         Ok(Self {
             key: std::sync::Arc::new(LessSafeKey::new(unbound)),
+            derived: Salt::new(HKDF_SHA256, b"bellbuoy derived keys").extract(&key),
             id: [hash[0], hash[1], hash[2], hash[3]],
         })
+    }
+
+    /// A key for another purpose, which tells nothing of the sealing key or of the keys for other purposes (RFC 5869).
+    ///
+    /// # Errors
+    /// Never for 32 bytes.
+    pub fn derive(&self, purpose: &str) -> Result<[u8; 32], SealError> {
+        let mut key = [0; 32];
+        self.derived
+            .expand(&[purpose.as_bytes()], HKDF_SHA256)
+            .and_then(|derived| derived.fill(&mut key))
+            .map_err(|_| SealError::Unopenable)?;
+        Ok(key)
     }
 
     /// Seals bytes for one row of one project: they open nowhere else.
@@ -95,6 +112,25 @@ impl Sealer {
     }
 }
 
+impl Sealer {
+    /// Signs something that everybody may read, with a key that follows from this one and is for `purpose` alone.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn sign(&self, purpose: &str, text: &[u8]) -> Result<Vec<u8>, SealError> {
+        Ok(hmac::sign(&self.signer(purpose)?, text).as_ref().to_vec())
+    }
+
+    /// Whether `sign` made this for the same purpose and text.
+    pub fn is_signed(&self, purpose: &str, text: &[u8], signature: &[u8]) -> bool {
+        self.signer(purpose).is_ok_and(|key| hmac::verify(&key, text, signature).is_ok())
+    }
+
+    fn signer(&self, purpose: &str) -> Result<hmac::Key, SealError> {
+        Ok(hmac::Key::new(hmac::HMAC_SHA256, &self.derive(purpose)?))
+    }
+}
+
 fn development_key(path: &std::path::Path) -> Result<[u8; 32], SealError> {
     let fault = |why: String| SealError::KeyFile { path: path.display().to_string(), why };
     if !path.exists() {
@@ -126,6 +162,29 @@ fn write_new(path: &std::path::Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn derived_keys_follow_from_key_and_purpose() {
+        let derive = |key, purpose| {
+            Sealer::with_key([key; 32]).and_then(|sealer| sealer.derive(purpose)).expect("derives")
+        };
+        assert_eq!(derive(7, "a"), derive(7, "a"));
+        assert_ne!(derive(7, "a"), derive(7, "b"));
+        assert_ne!(derive(7, "a"), derive(8, "a"));
+        assert_ne!(derive(7, "a"), [7; 32]);
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_key_purpose_and_text() {
+        let sealer = Sealer::with_key([7; 32]).expect("key");
+        let signature = sealer.sign("one", b"text").expect("signs");
+        assert!(sealer.is_signed("one", b"text", &signature));
+        assert!(!sealer.is_signed("other", b"text", &signature));
+        assert!(!sealer.is_signed("one", b"texts", &signature));
+        assert!(!sealer.is_signed("one", b"text", &signature[1..]));
+        let other = Sealer::with_key([8; 32]).expect("key");
+        assert!(!other.is_signed("one", b"text", &signature));
+    }
 
     #[test]
     fn opens_only_for_its_row_and_key() {

@@ -8,6 +8,9 @@ mod migrate;
 mod sqlite;
 mod types;
 
+pub mod accounts;
+pub mod audit;
+pub mod dead;
 pub mod deliveries;
 pub mod due;
 pub mod evaluations;
@@ -16,11 +19,15 @@ pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod maintenance;
+pub mod people;
 pub mod processes;
 pub mod projects;
 pub mod queues;
+pub mod roles;
 pub mod rules;
 pub mod schedules;
+pub mod sessions;
+pub mod shards;
 pub mod trace;
 
 use std::sync::Arc;
@@ -62,6 +69,14 @@ impl StoreError {
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Again(_))
     }
+
+    /// For an insert that must find its row there when it is tried again.
+    fn again_on_conflict(self) -> Self {
+        match self {
+            Self::Conflict(what) => Self::Again(what.to_owned()),
+            other => other,
+        }
+    }
 }
 
 /// What a verb answers.
@@ -101,12 +116,40 @@ impl Store {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
-        let started = Instant::now();
         let work = Arc::new(work);
+        self.again(verb, || self.engine.write(Arc::clone(&work))).await
+    }
+
+    /// Like `write`, for work that is a single statement: where that is a transaction of its own, nothing begins or
+    /// commits one around it.
+    async fn write_single<T, F>(&self, verb: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        let work = Arc::new(work);
+        self.again(verb, || self.engine.write_single(Arc::clone(&work))).await
+    }
+
+    /// As `write`, for what changes the schema.
+    async fn write_schema<T, F>(&self, verb: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        let work = Arc::new(work);
+        self.again(verb, || self.engine.write_schema(Arc::clone(&work))).await
+    }
+
+    async fn again<T, F>(&self, verb: &'static str, run: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let started = Instant::now();
         let mut tries = 0;
         let result = loop {
             tries += 1;
-            match self.engine.write(Arc::clone(&work)).await {
+            match run().await {
                 Err(StoreError::Again(why)) if tries < TRIES => {
                     metrics::counter!("bellbuoy_store_retries_total", "verb" => verb).increment(1);
                     tracing::debug!(verb, tries, why, "the store asked to try again");

@@ -53,13 +53,16 @@ async fn memory() -> Arc<dyn Coordination> {
 }
 
 // A test's machine may be busy: how fast a call fails is tested where that is the question.
-async fn redis() -> Arc<dyn Coordination> {
+async fn redis(url: String) -> Arc<dyn Coordination> {
     let patience = Duration::from_secs(5);
-    let engine = RedisCoordination::open(&harness::shared(), &harness::prefix(), patience);
+    let engine = RedisCoordination::open(&url, &harness::prefix(), patience);
     Arc::new(engine.expect("opens"))
 }
 
 engines! {
     memory: crate::memory;
-    redis: crate::redis;
+    redis: async || crate::redis(crate::harness::shared()).await;
+    redis_sentinel: async || crate::redis(crate::harness::shared_sentinels()).await;
+    redis_cluster: async || crate::redis(crate::harness::shared_cluster()).await;
+    redis_guarded: async || crate::redis(crate::harness::shared_guarded()).await;
 }

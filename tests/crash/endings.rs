@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::cluster::Role;
-use bellbuoy_harness::{Chance, Pair, on_every_pair};
+use bellbuoy_harness::{Chance, Pair, on_main_pairs};
 
 use crate::by_length;
 use crate::kills::answer_badly;
@@ -11,7 +11,7 @@ use crate::load::Load;
 use crate::scene::{Scene, TWO_OF_EACH, engines_of};
 use crate::verdict::judge;
 
-on_every_pair! {
+on_main_pairs! {
     a_process_that_is_asked_to_end_leaves_nothing_behind
 }
 

@@ -17,9 +17,13 @@ mod handover;
 mod kills;
 mod load;
 #[cfg(feature = "servers")]
-mod loss_of_postgres;
+mod loss_of_nodes;
 #[cfg(feature = "servers")]
 mod loss_of_redis;
+#[cfg(feature = "servers")]
+mod loss_of_sqs;
+#[cfg(feature = "servers")]
+mod loss_of_store;
 #[cfg(feature = "servers")]
 mod orphans;
 mod reference;

@@ -26,6 +26,34 @@ mod postgres_redis {
         bellbuoy_harness::Pair::PostgresRedis
     );
 }
+mod mariadb_sql {
+    bellbuoy_harness::case!(
+        jobs_that_a_dead_worker_held_are_done_by_another,
+        bellbuoy_harness::Pair::MariadbSql
+    );
+}
+mod mariadb_redis {
+    bellbuoy_harness::case!(
+        jobs_that_a_dead_worker_held_are_done_by_another,
+        bellbuoy_harness::Pair::MariadbRedis
+    );
+    bellbuoy_harness::case!(
+        an_event_whose_api_died_before_it_told_the_queue_is_found,
+        bellbuoy_harness::Pair::MariadbRedis
+    );
+}
+mod postgres_sqs {
+    bellbuoy_harness::case!(
+        jobs_that_a_dead_worker_held_are_done_by_another,
+        bellbuoy_harness::Pair::PostgresSqs
+    );
+}
+mod postgres_sqs_fifo {
+    bellbuoy_harness::case!(
+        jobs_that_a_dead_worker_held_are_done_by_another,
+        bellbuoy_harness::Pair::PostgresSqsFifo
+    );
+}
 
 /// The api dies between the answer and the queue: there is an event, a 202, and no job.
 async fn an_event_whose_api_died_before_it_told_the_queue_is_found(pair: Pair) {
@@ -61,7 +89,7 @@ async fn jobs_that_a_dead_worker_held_are_done_by_another(pair: Pair) {
     let held = async || scene.queue.depth(events).await.is_ok_and(|depth| depth.held > 0);
     scene.until("the reservation", BOUND, held).await;
     scene.cluster.kill(1);
-    guard.rollback().await.expect("lets go");
+    guard.release().await;
     assert_eq!(scene.unevaluated().await, EVENTS, "it came to nothing");
     let started = Instant::now();
     scene.cluster.start_all(&[Role::Worker]).await;

@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use bellbuoy_harness::books::Books;
 use bellbuoy_harness::cluster::{Cluster, Engines, Role};
-use bellbuoy_harness::{Pair, Sink, engines};
+use bellbuoy_harness::{Pair, Sink, Stores, engines};
 use shared::domain::job::QueueName;
 use shared::domain::key::PlainKey;
 use shared::domain::rule::{Priority, RuleBody, Suppression};
 use shared::id::{EventId, ProjectId, time_of};
 use shared::onboarding;
-use shared::queue::redis::RedisQueue;
 use shared::queue::{Depth, Queue};
+use shared::queues::Opened;
 use shared::seal::Sealer;
-use shared::store::jobs::SqlQueue;
 use shared::store::{Step, Store};
 use shared::time::Time;
 
@@ -49,7 +48,7 @@ pub struct Scene {
     /// The store, as it is.
     pub books: Books,
     /// The queue.
-    pub queue: Box<dyn Queue>,
+    pub queue: Arc<dyn Queue>,
     /// The project.
     pub project: ProjectId,
     /// Its key.
@@ -62,18 +61,15 @@ pub struct Scene {
 
 /// The engines of a pair, for several processes if it has a server.
 pub async fn engines_of(pair: Pair) -> Engines {
-    let (sql, memory) = ("sql:".to_owned(), "memory:".to_owned());
-    match pair {
-        Pair::SqliteSql => Engines { store: None, queue: sql, coordination: memory },
-        Pair::PostgresSql => {
-            let store = Some(engines::postgres_database().await);
-            Engines { store, queue: sql, coordination: engines::redis_url() }
-        }
-        Pair::PostgresRedis => {
-            let store = Some(engines::postgres_database().await);
-            Engines { store, queue: engines::redis_url(), coordination: engines::redis_url() }
-        }
-    }
+    let store = match pair.store() {
+        Stores::Sqlite => None,
+        Stores::Postgres => Some(engines::postgres_database().await),
+        Stores::Mariadb => Some(engines::mariadb_database().await),
+    };
+    let queue = pair.queue_url().unwrap_or_else(|| "sql:".to_owned());
+    let coordination =
+        store.as_ref().map_or_else(|| "memory:".to_owned(), |_| engines::redis_url());
+    Engines { store, queue, coordination }
 }
 
 impl Scene {
@@ -97,12 +93,9 @@ impl Scene {
         onboarding::endpoint(&store, &sealer, project, "sink", &sink.url(), now)
             .await
             .expect("an endpoint");
-        let queue: Box<dyn Queue> = match cluster.settings["BELLBUOY_QUEUE_URL"].as_str() {
-            "sql:" => Box::new(SqlQueue::new(store.clone(), config.queue.lease)),
-            url => Box::new(
-                RedisQueue::open(url, &config.queue.prefix, config.queue.lease).expect("a queue"),
-            ),
-        };
+        let opened = Opened::open(&config, &store).expect("a queue");
+        bellbuoy_harness::sqs::prepare(&opened).await;
+        let queue = opened.queue();
         let books = Books::open(&config.store).await;
         Self { cluster, store, books, queue, project, key, sink, start: now }
     }

@@ -2,7 +2,10 @@
 # One Redis, in memory only.
 
 redis_install() {
+    # Sentinels are the same program under another name.
     command -v redis-server >/dev/null || need_packages redis-server
+    # The tests make certificates for a server of their own.
+    command -v openssl >/dev/null || need_packages openssl
 }
 
 redis_start() {

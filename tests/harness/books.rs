@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::config::{StoreConfig, StoreUrl};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection, MySqlPool, PgPool, SqlitePool};
 use uuid::Uuid;
 
 /// A way into the tables past the product.
@@ -12,6 +12,27 @@ pub enum Books {
     Sqlite(SqlitePool),
     /// A database.
     Postgres(PgPool),
+    /// A database of MySQL or MariaDB.
+    Mysql(MySqlPool),
+}
+
+/// Keeps everybody from recording evaluations until it is let go.
+pub enum Guard {
+    /// A lock of a transaction.
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    /// A lock of a connection.
+    Mysql(sqlx::MySqlConnection),
+}
+
+impl Guard {
+    /// Lets everybody go on.
+    pub async fn release(self) {
+        match self {
+            Self::Postgres(transaction) => transaction.rollback().await,
+            Self::Mysql(connection) => connection.close().await,
+        }
+        .expect("lets go");
+    }
 }
 
 /// A row of `deliveries`.
@@ -62,6 +83,7 @@ macro_rules! all {
         match $books {
             Books::Sqlite(pool) => sqlx::query_as::<_, $t>($text).fetch_all(pool).await,
             Books::Postgres(pool) => sqlx::query_as::<_, $t>($text).fetch_all(pool).await,
+            Books::Mysql(pool) => sqlx::query_as::<_, $t>($text).fetch_all(pool).await,
         }
         .expect("rows")
     };
@@ -81,7 +103,10 @@ impl Books {
                 let options = sqlx::postgres::PgPoolOptions::new().max_connections(2);
                 Self::Postgres(options.connect_lazy(url.expose().as_str()).expect("an address"))
             }
-            StoreUrl::Mysql(_) => panic!("no engine for MySQL"),
+            StoreUrl::Mysql(url) => {
+                let options = sqlx::mysql::MySqlPoolOptions::new().max_connections(2);
+                Self::Mysql(options.connect_lazy(url.expose().as_str()).expect("an address"))
+            }
         }
     }
 
@@ -153,13 +178,23 @@ impl Books {
         rows.first().expect("a row").0
     }
 
-    /// Keeps everybody on PostgreSQL from recording evaluations: they wait until the guard is let go.
-    pub async fn hold_evaluations(&self) -> sqlx::Transaction<'static, sqlx::Postgres> {
-        let Self::Postgres(pool) = self else { panic!("SQLite has no locks that only some feel") };
-        let mut guard = pool.begin().await.expect("begins");
-        let lock = sqlx::query("LOCK TABLE evaluations IN SHARE MODE");
-        lock.execute(&mut *guard).await.expect("locks");
-        guard
+    /// Keeps everybody on a server from recording evaluations: they wait until the guard is let go.
+    pub async fn hold_evaluations(&self) -> Guard {
+        match self {
+            Self::Sqlite(_) => panic!("SQLite has no locks that only some feel"),
+            Self::Postgres(pool) => {
+                let mut guard = pool.begin().await.expect("begins");
+                let lock = sqlx::query("LOCK TABLE evaluations IN SHARE MODE");
+                lock.execute(&mut *guard).await.expect("locks");
+                Guard::Postgres(guard)
+            }
+            Self::Mysql(pool) => {
+                let mut guard = pool.acquire().await.expect("connects").detach();
+                let lock = sqlx::raw_sql("LOCK TABLES evaluations READ");
+                lock.execute(&mut guard).await.expect("locks");
+                Guard::Mysql(guard)
+            }
+        }
     }
 
     /// Runs a statement of the test's own.
@@ -168,6 +203,7 @@ impl Books {
         match self {
             Self::Sqlite(pool) => sqlx::query(text).execute(pool).await.map(|_| ()),
             Self::Postgres(pool) => sqlx::query(text).execute(pool).await.map(|_| ()),
+            Self::Mysql(pool) => sqlx::query(text).execute(pool).await.map(|_| ()),
         }
         .expect("runs");
     }

@@ -239,6 +239,7 @@ impl Cluster {
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(crate::sqs::CREDENTIALS)
             .envs(&self.settings)
             .env("BELLBUOY_HTTP_LISTEN", node.http.to_string())
             .env("BELLBUOY_OPS_LISTEN", node.ops.to_string())

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use shared::config::{Config, Sources};
+use shared::config::{Config, FilesUrl, Sources};
 use shared::store::{Step, Store};
 use tempfile::TempDir;
+
+use crate::sqs;
 
 /// A store and a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,16 @@ pub enum Pair {
     PostgresSql,
     /// Two.
     PostgresRedis,
+    /// One server of another kind.
+    MariadbSql,
+    /// Two.
+    MariadbRedis,
+    /// A server and AWS, with Redis for coordination.
+    PostgresSqs,
+    /// The same with FIFO queues.
+    PostgresSqsFifo,
+    /// AWS, and a server of another kind.
+    MariadbSqs,
 }
 
 impl Pair {
@@ -22,8 +34,26 @@ impl Pair {
     pub const fn store(self) -> Stores {
         match self {
             Self::SqliteSql => Stores::Sqlite,
-            Self::PostgresSql | Self::PostgresRedis => Stores::Postgres,
+            Self::PostgresSql | Self::PostgresRedis | Self::PostgresSqs | Self::PostgresSqsFifo => {
+                Stores::Postgres
+            }
+            Self::MariadbSql | Self::MariadbRedis | Self::MariadbSqs => Stores::Mariadb,
         }
+    }
+
+    /// The URL of its queue, if it has one of its own.
+    pub fn queue_url(self) -> Option<String> {
+        match self {
+            Self::SqliteSql | Self::PostgresSql | Self::MariadbSql => None,
+            Self::PostgresRedis | Self::MariadbRedis => Some(redis_url()),
+            Self::PostgresSqs | Self::MariadbSqs => Some(sqs::url(false)),
+            Self::PostgresSqsFifo => Some(sqs::url(true)),
+        }
+    }
+
+    /// Whether its queue is in Redis.
+    pub const fn has_redis(self) -> bool {
+        matches!(self, Self::PostgresRedis | Self::MariadbRedis)
     }
 }
 
@@ -34,6 +64,29 @@ pub enum Stores {
     Sqlite,
     /// A database on the server that `tests/run` started.
     Postgres,
+    /// The same on MariaDB.
+    Mariadb,
+}
+
+impl Stores {
+    /// The pair that has it, and the queue in it.
+    pub const fn alone(self) -> Pair {
+        match self {
+            Self::Sqlite => Pair::SqliteSql,
+            Self::Postgres => Pair::PostgresSql,
+            Self::Mariadb => Pair::MariadbSql,
+        }
+    }
+}
+
+/// A server of a test's own that keeps a store.
+pub trait StoreServer {
+    /// The address of a database on it.
+    fn url(&self) -> String;
+    /// Kills it: what it had not synced is gone.
+    fn kill(&mut self);
+    /// Kills it if it runs, starts it on the same data and waits until it answers.
+    fn restart(&mut self);
 }
 
 /// A folder, and a configuration that keeps everything in it or in engines that are this test's alone.
@@ -49,15 +102,15 @@ impl Ground {
     pub async fn new(pair: Pair) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let mut env = vec![("BELLBUOY_STORE_URL", store_url(pair.store(), &folder).await)];
-        if pair == Pair::PostgresRedis {
-            env.extend(
-                ["BELLBUOY_QUEUE_URL", "BELLBUOY_COORDINATION_URL"].map(|name| (name, redis_url())),
-            );
+        if let Some(queue) = pair.queue_url() {
+            env.push(("BELLBUOY_QUEUE_URL", queue));
+            env.push(("BELLBUOY_COORDINATION_URL", redis_url()));
         }
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let sources = Sources { file: None, default_file: folder.path().join("none.toml"), env };
         let mut config = Config::load(sources).expect("a configuration");
         config.seal.dev_key_path = folder.path().join("seal.key");
+        config.files.url = FilesUrl::disk(folder.path().join("files"));
         config.http.listen = ([127, 0, 0, 1], 0).into();
         config.ops.listen = ([127, 0, 0, 1], 0).into();
         config.demo.enabled = false;
@@ -82,6 +135,7 @@ async fn store_url(store: Stores, folder: &TempDir) -> String {
     match store {
         Stores::Sqlite => format!("sqlite://{}", folder.path().join("bellbuoy.db").display()),
         Stores::Postgres => postgres_database().await,
+        Stores::Mariadb => mariadb_database().await,
     }
 }
 
@@ -97,13 +151,22 @@ pub async fn postgres_database() -> String {
     format!("{base}/{name}")
 }
 
+/// The same on MariaDB.
+pub async fn mariadb_database() -> String {
+    let server = variable("BELLBUOY_TEST_MARIADB");
+    let name = format!("t{}", uuid::Uuid::new_v4().simple());
+    let pool = sqlx::MySqlPool::connect(&server).await.expect("MariaDB answers");
+    // A default that nothing may rely on: it takes no letter outside of Western Europe and no notice of case.
+    let create = format!("CREATE DATABASE {name} CHARACTER SET latin1");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await.expect("a database");
+    pool.close().await;
+    let (base, _) = server.rsplit_once('/').expect("a database in the URL");
+    format!("{base}/{name}")
+}
+
 /// A store of one test's own, migrated.
 pub async fn store(which: Stores) -> (Store, Ground) {
-    let pair = match which {
-        Stores::Sqlite => Pair::SqliteSql,
-        Stores::Postgres => Pair::PostgresSql,
-    };
-    let ground = Ground::new(pair).await;
+    let ground = Ground::new(which.alone()).await;
     let store =
         Store::open(&ground.config.store, std::time::Duration::from_secs(5)).await.expect("opens");
     store.migrate(Step::Up).await.expect("migrates");

@@ -1,14 +1,18 @@
 //! What the tests stand on: real engines, the product in this process on a clock that they hold, and a webhook receiver.
 
+pub mod account;
 pub mod app;
 pub mod books;
 pub mod chance;
 pub mod cluster;
 pub mod engines;
+pub mod mariadb;
 pub mod postgres;
 pub mod redis;
 pub mod sink;
+pub mod sqs;
 
+pub use account::Account;
 pub use app::TestApp;
 pub use chance::Chance;
 pub use cluster::Cluster;
@@ -24,6 +28,38 @@ macro_rules! on_every_pair {
         mod postgres_sql { $($crate::case!($name, $crate::Pair::PostgresSql);)* }
         #[cfg(feature = "servers")]
         mod postgres_redis { $($crate::case!($name, $crate::Pair::PostgresRedis);)* }
+        #[cfg(feature = "servers")]
+        mod mariadb_sql { $($crate::case!($name, $crate::Pair::MariadbSql);)* }
+        #[cfg(feature = "servers")]
+        mod mariadb_redis { $($crate::case!($name, $crate::Pair::MariadbRedis);)* }
+        #[cfg(feature = "servers")]
+        mod postgres_sqs { $($crate::case!($name, $crate::Pair::PostgresSqs);)* }
+        #[cfg(feature = "servers")]
+        mod postgres_sqs_fifo { $($crate::case!($name, $crate::Pair::PostgresSqsFifo);)* }
+        #[cfg(feature = "servers")]
+        mod mariadb_sqs { $($crate::case!($name, $crate::Pair::MariadbSqs);)* }
+    };
+}
+
+/// Runs each of these tests on three pairs that have every engine among them, and with the feature `full` on all.
+#[macro_export]
+macro_rules! on_main_pairs {
+    ($($name:ident)*) => {
+        mod sqlite_sql { $($crate::case!($name, $crate::Pair::SqliteSql);)* }
+        #[cfg(feature = "servers")]
+        mod postgres_redis { $($crate::case!($name, $crate::Pair::PostgresRedis);)* }
+        #[cfg(feature = "servers")]
+        mod mariadb_sqs { $($crate::case!($name, $crate::Pair::MariadbSqs);)* }
+        #[cfg(feature = "full")]
+        mod postgres_sql { $($crate::case!($name, $crate::Pair::PostgresSql);)* }
+        #[cfg(feature = "full")]
+        mod mariadb_sql { $($crate::case!($name, $crate::Pair::MariadbSql);)* }
+        #[cfg(feature = "full")]
+        mod mariadb_redis { $($crate::case!($name, $crate::Pair::MariadbRedis);)* }
+        #[cfg(feature = "full")]
+        mod postgres_sqs { $($crate::case!($name, $crate::Pair::PostgresSqs);)* }
+        #[cfg(feature = "full")]
+        mod postgres_sqs_fifo { $($crate::case!($name, $crate::Pair::PostgresSqsFifo);)* }
     };
 }
 
@@ -34,6 +70,8 @@ macro_rules! on_every_store {
         mod sqlite { $($crate::case!($name, $crate::Stores::Sqlite);)* }
         #[cfg(feature = "servers")]
         mod postgres { $($crate::case!($name, $crate::Stores::Postgres);)* }
+        #[cfg(feature = "servers")]
+        mod mariadb { $($crate::case!($name, $crate::Stores::Mariadb);)* }
     };
 }
 

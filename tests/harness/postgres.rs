@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::cluster::free_port;
-use crate::engines::variable;
+use crate::engines::{StoreServer, variable};
 
 /// How long it may take to start: what a crash left behind must go first.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,34 +52,6 @@ impl Server {
         run(initdb.args(["--no-sync", "--pgdata"]).arg(data));
         server.restart();
         server
-    }
-
-    /// The address of its first database.
-    pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
-    }
-
-    /// Kills it: what it had not synced is gone.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    /// Kills it if it runs, starts it on the same data and waits until it answers.
-    pub fn restart(&mut self) {
-        self.kill();
-        let started = Instant::now();
-        while !self.answers() {
-            assert!(started.elapsed() < PATIENCE, "PostgreSQL does not start:\n{}", self.said());
-            // It refuses to start while a process of the one that was killed is left.
-            if self.child.as_mut().is_none_or(|child| child.try_wait().expect("a state").is_some())
-            {
-                self.child = Some(self.spawn());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     fn spawn(&self) -> Child {
@@ -136,6 +108,33 @@ impl Server {
     }
 }
 
+impl StoreServer for Server {
+    fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn restart(&mut self) {
+        self.kill();
+        let started = Instant::now();
+        while !self.answers() {
+            assert!(started.elapsed() < PATIENCE, "PostgreSQL does not start:\n{}", self.said());
+            // It refuses to start while a process of the one that was killed is left.
+            if self.child.as_mut().is_none_or(|child| child.try_wait().expect("a state").is_some())
+            {
+                self.child = Some(self.spawn());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Not killed: like this it gives its shared memory back.
@@ -146,12 +145,12 @@ impl Drop for Server {
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     id.stdout.trim_ascii() == b"0"
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let done = command.output().expect("it runs");
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }

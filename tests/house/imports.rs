@@ -14,9 +14,15 @@ const DIRECTIONS: [(&str, &[&str]); 5] = [
 ];
 
 /// Which files a crate is used in; a path without `.rs` is a module with all that is below it.
-const USED_IN: [(&str, &[&str]); 11] = [
+const USED_IN: [(&str, &[&str]); 17] = [
     ("apalis", &["worker/src/lib.rs"]),
     ("apalis_core", &["shared/src/queue/backend.rs"]),
+    ("aws_credential_types", &["shared/src/aws/credentials.rs"]),
+    ("aws_sdk_s3", &["shared/src/files/s3"]),
+    ("aws_sdk_sqs", &["shared/src/queue/sqs"]),
+    ("aws_smithy_http_client", &["shared/src/aws"]),
+    ("aws_smithy_runtime_api", &["shared/src/aws", "shared/src/files/s3.rs"]),
+    ("aws_smithy_types", &["shared/src/aws", "shared/src/queue/sqs/client.rs"]),
     ("evalexpr", &["shared/src/domain/condition/build"]),
     ("hyper", &["api/src/serve"]),
     ("opentelemetry", &["shared/src/telemetry"]),
@@ -24,18 +30,30 @@ const USED_IN: [(&str, &[&str]); 11] = [
     ("poem_openapi", &["api/src"]),
     ("redis", &["shared/src/coordination/redis", "shared/src/link", "shared/src/queue/redis"]),
     ("reqwest", &["shared/src/telemetry/otlp.rs", "worker/src/outbound.rs"]),
-    ("ring", &["shared/src/domain/webhook.rs", "shared/src/id.rs", "shared/src/seal.rs"]),
+    (
+        "ring",
+        &[
+            "shared/src/domain/webhook.rs",
+            "shared/src/files/link.rs",
+            "shared/src/files/upload.rs",
+            "shared/src/id.rs",
+            "shared/src/seal.rs",
+            "shared/src/tokens.rs",
+        ],
+    ),
     ("sqlx", &["shared/src/store"]),
 ];
 
 /// The layers of `shared`: what the module may use of the crate, besides itself.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("time", &[]),
     ("id", &["time"]),
     ("domain", &["id", "time"]),
+    ("aws", &["time"]),
+    ("files", &["aws", "config", "id", "time"]),
     ("link", &[]),
     ("coordination", &["domain", "id", "link", "time"]),
-    ("queue", &["domain", "id", "link", "time"]),
+    ("queue", &["aws", "domain", "id", "link", "time"]),
     ("store", &["config", "domain", "id", "time"]),
 ];
 

@@ -12,6 +12,7 @@ mod imports;
 mod licences;
 mod links;
 mod migrations;
+mod packaging;
 mod pages;
 mod schema;
 mod shape;

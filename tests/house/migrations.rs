@@ -3,7 +3,7 @@
 use super::sources::{files, read};
 
 /// The engines, by the names of their folders.
-pub const ENGINES: [&str; 2] = ["postgres", "sqlite"];
+pub const ENGINES: [&str; 3] = ["mysql", "postgres", "sqlite"];
 
 /// The names of an engine's migrations in one direction, in order.
 pub fn names(engine: &str, direction: &str) -> Vec<String> {
@@ -35,6 +35,20 @@ fn names_are_the_same_everywhere_and_in_the_code() {
 fn numbers_have_no_gaps() {
     for (at, name) in names("sqlite", "up").iter().enumerate() {
         assert!(name.starts_with(&format!("{:04}_", at + 1)), "{name} is number {}", at + 1);
+    }
+}
+
+/// Each commits by itself there: one that ended half-way could neither go on nor back.
+#[test]
+fn a_migration_of_mysql_is_one_statement() {
+    for direction in ["up", "down"] {
+        for name in names("mysql", direction) {
+            let text = read(&format!("migrations/mysql/{name}.{direction}.sql"));
+            assert_eq!(text.matches(';').count(), 1, "mysql/{name}.{direction}.sql");
+            let made = text.contains("CREATE TABLE");
+            let fine = !made || text.ends_with(") ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;\n");
+            assert!(fine, "mysql/{name}.{direction}.sql leaves engine or collation to the server");
+        }
     }
 }
 

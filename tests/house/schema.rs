@@ -58,6 +58,12 @@ fn read_table(rest: &str) -> Table {
     let end = closing(rest);
     let mut table = Table::default();
     for part in split(&rest[..end]) {
+        // MySQL makes a table with its indexes in one statement, for each of its statements commits by itself.
+        if let Some(index) = part.strip_prefix("INDEX ") {
+            let (_, columns) = index.split_once(' ').expect("its columns");
+            table.indexes.push(columns.to_owned());
+            continue;
+        }
         let is_key = ["PRIMARY KEY", "UNIQUE", "FOREIGN KEY", "CHECK"]
             .iter()
             .any(|start| part.starts_with(start));
@@ -116,32 +122,35 @@ fn sentences() -> BTreeMap<String, String> {
 const HEAD: &str = "# Database schema
 
 Generated from the migrations; do not edit. The tables are the same on every engine, and so are the names of their
-columns; types are given for PostgreSQL and SQLite. Rules that hold for all of them are in
+columns; types are given for PostgreSQL, for MySQL and MariaDB, and for SQLite. Rules that hold for all of them are in
 [ARCHITECTURE.md](../ARCHITECTURE.md#the-schema-at-a-glance). SQLite keeps times as microseconds since 1970, ids as 16
-bytes and JSON as text. Besides these there is `schema_migrations`, with the names of the migrations that are applied.
+bytes and JSON as text. MySQL and MariaDB keep times in UTC, ids as 16 bytes, and compare text byte by byte. Besides
+these there is `schema_migrations`, with the names of the migrations that are applied.
 ";
 
 /// The page.
 pub fn page() -> String {
-    let (postgres, sqlite) = (tables("postgres"), tables("sqlite"));
+    let (postgres, mysql, sqlite) = (tables("postgres"), tables("mysql"), tables("sqlite"));
     let mut sentences = sentences();
     let mut page = HEAD.to_owned();
-    for ((name, table), (other, lite)) in postgres.iter().zip(&sqlite) {
-        assert_eq!(name, other, "the engines have other tables");
+    for (((name, table), (same, my)), (other, lite)) in postgres.iter().zip(&mysql).zip(&sqlite) {
+        assert!(name == other && name == same, "the engines have other tables");
         let sentence = sentences
             .remove(name)
             .unwrap_or_else(|| panic!("ARCHITECTURE.md says nothing of {name}"));
         write!(page, "\n## {name}\n\n{sentence}\n\n").expect("a text");
         page.push_str(
-            "| column | PostgreSQL | SQLite | may be null |\n| --- | --- | --- | --- |\n",
+            "| column | PostgreSQL | MySQL, MariaDB | SQLite | may be null |\n| --- | --- | --- | --- | --- |\n",
         );
-        assert_eq!(table.columns.len(), lite.columns.len(), "{name} has other columns on SQLite");
-        for ((column, kind, nullable), (same, lite_kind, lite_nullable)) in
-            table.columns.iter().zip(&lite.columns)
-        {
-            assert_eq!((column, nullable), (same, lite_nullable), "{name} differs on SQLite");
-            let null = if *nullable { "yes" } else { "" };
-            writeln!(page, "| `{column}` | {kind} | {lite_kind} | {null} |").expect("a text");
+        let count = table.columns.len();
+        assert_eq!((count, count), (my.columns.len(), lite.columns.len()), "columns of {name}");
+        for ((column, my), lite) in table.columns.iter().zip(&my.columns).zip(&lite.columns) {
+            for other in [my, lite] {
+                assert_eq!((&column.0, column.2), (&other.0, other.2), "{name} differs");
+            }
+            let null = if column.2 { "yes" } else { "" };
+            writeln!(page, "| `{}` | {} | {} | {} | {null} |", column.0, column.1, my.1, lite.1)
+                .expect("a text");
         }
         page.push('\n');
         let partitions =
@@ -160,9 +169,11 @@ pub fn page() -> String {
 
 #[test]
 fn keys_are_the_same_on_every_engine() {
-    for ((name, table), (_, lite)) in tables("postgres").iter().zip(&tables("sqlite")) {
-        assert_eq!(table.keys, lite.keys, "{name}");
-        assert_eq!(table.indexes, lite.indexes, "{name}");
+    for engine in ["mysql", "sqlite"] {
+        for ((name, table), (_, other)) in tables("postgres").iter().zip(&tables(engine)) {
+            assert_eq!(table.keys, other.keys, "{name} on {engine}");
+            assert_eq!(table.indexes, other.indexes, "{name} on {engine}");
+        }
     }
 }
 

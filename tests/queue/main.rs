@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod commands;
 #[cfg(feature = "servers")]
 use bellbuoy_harness::redis as harness;
 #[cfg(feature = "servers")]
 mod redis_engine;
+#[cfg(feature = "servers")]
+mod redis_topologies;
+#[cfg(feature = "servers")]
+mod sqs_engine;
+#[cfg(feature = "servers")]
+mod sqs_server;
 mod suite;
 mod suite_leases;
 
@@ -39,7 +46,7 @@ macro_rules! engines {
                 many_projects_take_turns
                 who_keeps_pushing_keeps_its_turn
                 queues_do_not_touch_each_other
-                a_hundred_thousand_jobs_drain
+                a_great_many_jobs_drain
                 concurrent_workers_never_share_a_job
                 pushes_wake
                 bodies_are_bytes
@@ -59,9 +66,8 @@ macro_rules! engines {
 }
 
 #[cfg(feature = "servers")]
-async fn redis(lease: Duration) -> Shared {
-    let (url, prefix) = (harness::shared(), harness::prefix());
-    let queue = shared::queue::redis::RedisQueue::open(&url, &prefix, lease);
+async fn redis(url: String, lease: Duration) -> Shared {
+    let queue = shared::queue::redis::RedisQueue::open(&url, &harness::prefix(), lease);
     Shared::new(queue.expect("opens"))
 }
 
@@ -76,6 +82,12 @@ engines! {
 
 #[cfg(feature = "servers")]
 engines! {
-    redis: crate::redis;
+    redis: async |lease| crate::redis(crate::harness::shared(), lease).await;
+    redis_sentinel: async |lease| crate::redis(crate::harness::shared_sentinels(), lease).await;
+    redis_cluster: async |lease| crate::redis(crate::harness::shared_cluster(), lease).await;
+    redis_guarded: async |lease| crate::redis(crate::harness::shared_guarded(), lease).await;
+    sqs: async |lease: std::time::Duration| crate::sqs_engine::shared(false, lease).await;
+    sqs_fifo: async |lease: std::time::Duration| crate::sqs_engine::shared(true, lease).await;
     postgres: async |lease: std::time::Duration| crate::sql(bellbuoy_harness::Stores::Postgres, lease).await;
+    mariadb: async |lease: std::time::Duration| crate::sql(bellbuoy_harness::Stores::Mariadb, lease).await;
 }

@@ -55,8 +55,13 @@ async fn a_drained_queue_has_no_keys_and_no_memory() {
         settle(&queue, &[batch.lease]).await;
     }
     assert_eq!(server.ask::<Vec<String>>(&["KEYS", "*"]), Vec::<String>::new());
-    let grown = memory() - before;
-    assert!(grown < 500_000, "{grown} bytes stay");
+    // The buffers of a connection that had much to say shrink once it has been idle for some seconds.
+    let start = Instant::now();
+    while memory() - before >= 500_000 {
+        let grown = memory() - before;
+        assert!(start.elapsed() < Duration::from_secs(20), "{grown} bytes stay");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

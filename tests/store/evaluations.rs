@@ -104,7 +104,11 @@ async fn a_project_that_does_not_work_holds_its_events(which: Stores) {
     let events = [payment(1)];
     keep(&place.store, tenant.project, &events).await;
     for status in [ProjectStatus::Suspended, ProjectStatus::Archived] {
-        place.store.set_project_status(tenant.project, status, start()).await.expect("changes");
+        place
+            .store
+            .set_project_status(tenant.project, status, None, start())
+            .await
+            .expect("changes");
         let set = rule_set(&place.store, tenant.project).await;
         let batch = evaluating(&set, &events, terms(9, start()));
         let recorded =
@@ -116,7 +120,7 @@ async fn a_project_that_does_not_work_holds_its_events(which: Stores) {
     assert_eq!(place.raw.count("evaluations").await, 0);
     place
         .store
-        .set_project_status(tenant.project, ProjectStatus::Active, start())
+        .set_project_status(tenant.project, ProjectStatus::Active, None, start())
         .await
         .expect("changes");
     let set = rule_set(&place.store, tenant.project).await;

@@ -106,7 +106,9 @@ async fn a_key_in_concurrent_batches_is_new_exactly_once(which: Stores) {
             match taken {
                 Taken::New => assert_eq!(winners.insert(key, id(one)), None, "new twice"),
                 Taken::Replay(first) => replays.push((key, first)),
-                Taken::Conflict => panic!("the same body"),
+                Taken::Conflict | Taken::Unanswered => {
+                    panic!("the same body, and the store is there")
+                }
             }
         }
     }

@@ -32,7 +32,7 @@ async fn a_key_is_found_by_its_prefix_with_its_projects_state(which: Stores) {
     let project = project(&place.store, "acme").await;
     let (plain, other) = (PlainKey::fresh(), PlainKey::fresh());
     let made = key(project, &plain);
-    place.store.create_key(project, &made, start()).await.expect("a key");
+    place.store.create_key(project, &made, None, start()).await.expect("a key");
     let found =
         async || place.store.find_key(&plain.prefix).await.expect("answers").expect("is there");
     let (found_key, status, epoch) = found().await;
@@ -41,7 +41,7 @@ async fn a_key_is_found_by_its_prefix_with_its_projects_state(which: Stores) {
     assert_eq!((status, epoch), (ProjectStatus::Active, 1));
     place
         .store
-        .set_project_status(project, ProjectStatus::Suspended, start())
+        .set_project_status(project, ProjectStatus::Suspended, None, start())
         .await
         .expect("changes");
     let (_, status, epoch) = found().await;
@@ -62,15 +62,15 @@ async fn a_key_that_is_taken_back_counts_the_epoch_up(which: Stores) {
     let stranger = project(&place.store, "stranger").await;
     let plain = PlainKey::fresh();
     let made = key(project_id, &plain);
-    place.store.create_key(project_id, &made, start()).await.expect("a key");
-    let stolen = place.store.revoke_key(stranger, made.id, at(1)).await;
+    place.store.create_key(project_id, &made, None, start()).await.expect("a key");
+    let stolen = place.store.revoke_key(stranger, made.id, None, at(1)).await;
     assert!(matches!(stolen, Err(StoreError::NotFound(_))), "{stolen:?}");
-    place.store.revoke_key(project_id, made.id, at(2)).await.expect("takes it back");
+    place.store.revoke_key(project_id, made.id, None, at(2)).await.expect("takes it back");
     let (found, _, epoch) =
         place.store.find_key(&plain.prefix).await.expect("answers").expect("is there");
     assert_eq!((found.revoked_at, epoch), (Some(at(2)), 2));
     assert!(!found.is_valid(at(2)));
-    let again = place.store.revoke_key(project_id, made.id, at(3)).await;
+    let again = place.store.revoke_key(project_id, made.id, None, at(3)).await;
     assert!(matches!(again, Err(StoreError::NotFound(_))), "{again:?}");
     assert_eq!(
         place.store.project(project_id).await.expect("is there").epoch,
@@ -85,9 +85,9 @@ async fn a_key_needs_a_project_and_a_prefix_of_its_own(which: Stores) {
     let project = project(&place.store, "acme").await;
     let plain = PlainKey::fresh();
     let nobody = ProjectId::fresh(start());
-    let orphan = place.store.create_key(nobody, &key(nobody, &plain), start()).await;
+    let orphan = place.store.create_key(nobody, &key(nobody, &plain), None, start()).await;
     assert!(matches!(orphan, Err(StoreError::Conflict(_))), "{orphan:?}");
-    place.store.create_key(project, &key(project, &plain), start()).await.expect("a key");
-    let twin = place.store.create_key(project, &key(project, &plain), start()).await;
+    place.store.create_key(project, &key(project, &plain), None, start()).await.expect("a key");
+    let twin = place.store.create_key(project, &key(project, &plain), None, start()).await;
     assert!(matches!(twin, Err(StoreError::Conflict(_))), "{twin:?}");
 }

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod audit;
 mod deliveries;
 mod due;
 mod evaluations;
 mod events;
 mod idempotency;
 mod keys;
+#[cfg(feature = "servers")]
+mod mariadb;
 mod migrations;
 #[cfg(feature = "servers")]
 mod partitions;
@@ -16,11 +19,13 @@ mod postgres;
 mod projects;
 mod queues;
 mod races;
+mod roles;
 mod rules;
 mod schedules;
 #[cfg(feature = "servers")]
 mod server;
 mod settled;
+mod shards;
 mod sqlite;
 mod support;
 mod trace;

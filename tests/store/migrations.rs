@@ -37,6 +37,7 @@ async fn migrations_go_up_from_nothing_and_down_to_nothing_and_up_again(which: S
     let left = match which {
         Stores::Sqlite => "sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
         Stores::Postgres => "pg_tables WHERE schemaname = 'public'",
+        Stores::Mariadb => "information_schema.tables WHERE table_schema = DATABASE()",
     };
     assert_eq!(place.raw.count(left).await, 1, "only the list of migrations is left");
     assert_eq!(store.migrate(Step::Up).await.expect("goes up"), names);

@@ -19,7 +19,7 @@ use crate::support::{Place, Raw, another, at, open, project, ring, start, tenant
 fn pool(place: &Place) -> &PgPool {
     match &place.raw {
         Raw::Postgres(pool) => pool,
-        Raw::Sqlite(_) => panic!("PostgreSQL"),
+        Raw::Sqlite(_) | Raw::Mysql(_) => panic!("PostgreSQL"),
     }
 }
 
@@ -121,7 +121,7 @@ async fn a_lock_that_nobody_gives_back_makes_the_store_unavailable() {
     let lock = "SELECT 1 FROM projects WHERE id = $1 FOR UPDATE";
     sqlx::query(lock).bind(project_id).execute(&mut *other).await.expect("locks");
     let change =
-        async || store.set_project_status(project_id, ProjectStatus::Active, start()).await;
+        async || store.set_project_status(project_id, ProjectStatus::Active, None, start()).await;
     let refused = change().await;
     assert!(
         matches!(&refused, Err(error @ StoreError::Unavailable(_)) if error.is_passing()),
@@ -201,7 +201,7 @@ async fn a_server_that_dies_and_comes_back_needs_no_new_store() {
 }
 
 /// Makes projects until the store is away; answers how many were promised.
-fn keep_busy(store: &Store, round: usize) -> tokio::task::JoinHandle<usize> {
+pub fn keep_busy(store: &Store, round: usize) -> tokio::task::JoinHandle<usize> {
     let store = store.clone();
     tokio::spawn(async move {
         let mut tasks = Vec::new();
@@ -231,7 +231,7 @@ fn keep_busy(store: &Store, round: usize) -> tokio::task::JoinHandle<usize> {
 }
 
 /// Does it until it works, as everybody does who is told that the store is away.
-async fn retry(work: impl AsyncFn() -> Result<(), StoreError>) {
+pub async fn retry(work: impl AsyncFn() -> Result<(), StoreError>) {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         match work().await {

@@ -4,10 +4,12 @@ use bellbuoy_harness::{Stores, on_every_store};
 use shared::domain::project::{Project, ProjectStatus};
 use shared::id::{ProjectId, RoleId, UserId};
 use shared::store::StoreError;
+use shared::store::projects::Standing;
 
 use crate::support::{at, open, project, start};
 
 on_every_store! {
+    names_are_told_apart_byte_by_byte
     a_project_is_found_by_its_id_and_slug
     two_projects_share_no_slug_and_no_name
     every_change_of_state_counts_the_epoch_up
@@ -24,8 +26,10 @@ async fn a_project_is_found_by_its_id_and_slug(which: Stores) {
         slug: "acme".to_owned(),
         name: "Acmé 名".to_owned(),
         status: ProjectStatus::Active,
+        description: String::new(),
         epoch: 1,
         created_at: at(5),
+        updated_at: at(5),
     };
     assert_eq!(place.store.project(id).await.expect("is there"), wanted);
     assert_eq!(place.store.project_by_slug("acme").await.expect("answers"), Some(wanted));
@@ -61,16 +65,19 @@ async fn every_change_of_state_counts_the_epoch_up(which: Stores) {
         [(2, ProjectStatus::Suspended), (3, ProjectStatus::Active), (4, ProjectStatus::Archived)]
     {
         assert_eq!(
-            place.store.set_project_status(one, status, at(9)).await.expect("changes"),
+            place.store.set_project_status(one, status, None, at(9)).await.expect("changes"),
             at_epoch
         );
-        let mut wanted = [(one, at_epoch, status), (other, 1, ProjectStatus::Active)];
-        wanted.sort_by_key(|(id, _, _)| *id);
+        let standing = |id, epoch, status| Standing { id, epoch, access_epoch: epoch, status };
+        let mut wanted =
+            [standing(one, at_epoch, status), standing(other, 1, ProjectStatus::Active)];
+        wanted.sort_by_key(|known| known.id);
         assert_eq!(place.store.epochs().await.expect("answers"), wanted);
         assert_eq!(place.store.project(one).await.expect("is there").status, status);
     }
     let nobody = ProjectId::fresh(start());
-    let changed = place.store.set_project_status(nobody, ProjectStatus::Active, start()).await;
+    let changed =
+        place.store.set_project_status(nobody, ProjectStatus::Active, None, start()).await;
     assert!(matches!(changed, Err(StoreError::NotFound(_))), "{changed:?}");
 }
 
@@ -87,7 +94,7 @@ async fn members_and_roles_of_two_projects_do_not_mix(which: Stores) {
     let (role, their_role) = (RoleId::fresh(start()), RoleId::fresh(start()));
     let mixed = place.store.create_role(one, role, "on_call", &[mine, theirs], start()).await;
     assert!(matches!(mixed, Err(StoreError::Conflict(_))), "{mixed:?}");
-    assert_eq!(place.raw.count("roles").await, 0, "nothing of it is left");
+    assert_eq!(place.raw.count("roles WHERE built_in = 0").await, 0, "nothing of it is left");
     assert_eq!(place.store.project(one).await.expect("is there").epoch, 2);
     place.store.create_role(one, role, "on_call", &[mine], start()).await.expect("a role");
     place
@@ -132,4 +139,18 @@ async fn rows_of_no_project_are_refused(which: Stores) {
     assert!(matches!(rule, Err(StoreError::NotFound(_))), "{rule:?}");
     let source = place.store.rule_source(nobody).await;
     assert!(matches!(source, Err(StoreError::NotFound(_))), "{source:?}");
+}
+
+async fn names_are_told_apart_byte_by_byte(which: Stores) {
+    let place = open(which).await;
+    let slugs = ["acme", "Acme", "acme ", "acm\u{e9}", "acme\u{301}"];
+    let mut ids = Vec::new();
+    for slug in slugs {
+        ids.push(project(&place.store, slug).await);
+    }
+    for (slug, id) in slugs.iter().zip(&ids) {
+        let found = place.store.project_by_slug(slug).await.expect("answers").expect("is there");
+        assert_eq!((found.id, found.slug.as_str()), (*id, *slug));
+    }
+    assert!(place.store.project_by_slug("ACME").await.expect("answers").is_none());
 }

@@ -79,7 +79,11 @@ async fn processes_beat_until_they_are_forgotten(which: Stores) {
 async fn the_store_answers_and_says_what_it_is(which: Stores) {
     let place = open(which).await;
     place.store.ping().await.expect("answers");
-    let kind = if which == Stores::Sqlite { "sqlite" } else { "postgres" };
+    let kind = match which {
+        Stores::Sqlite => "sqlite",
+        Stores::Postgres => "postgres",
+        Stores::Mariadb => "mysql",
+    };
     assert_eq!(place.store.kind(), kind);
     let (connections, resting) = place.store.pool();
     assert!(connections > 0 && resting <= connections as usize);

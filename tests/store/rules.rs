@@ -252,6 +252,6 @@ async fn every_change_counts_the_epoch_up(which: Stores) {
     counted().await;
     store.change_rule(project, &rule, start()).await.expect("changes");
     counted().await;
-    store.set_project_status(project, ProjectStatus::Active, start()).await.expect("changes");
+    store.set_project_status(project, ProjectStatus::Active, None, start()).await.expect("changes");
     counted().await;
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bellbuoy_harness::Stores;
 use bellbuoy_harness::engines::{self, Ground};
-use bellbuoy_harness::{Pair, Stores};
 use serde_json::value::RawValue;
 use shared::config::StoreUrl;
 use shared::domain::evaluation::{Looked, look};
@@ -19,7 +19,7 @@ use shared::store::events::Incoming;
 use shared::store::rules::SealedEndpoint;
 use shared::store::trace::DeliveryTrace;
 use shared::time::Time;
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{MySqlPool, PgPool, SqlitePool};
 use uuid::Uuid;
 
 /// A store, and a way past it.
@@ -36,8 +36,7 @@ pub async fn open(which: Stores) -> Place {
 
 /// A store that has no tables yet.
 pub async fn unmigrated(which: Stores) -> Place {
-    let pair = if which == Stores::Sqlite { Pair::SqliteSql } else { Pair::PostgresSql };
-    let ground = Ground::new(pair).await;
+    let ground = Ground::new(which.alone()).await;
     let store = another(&ground).await;
     Place { store, raw: Raw::open(&ground).await, ground }
 }
@@ -51,6 +50,7 @@ pub async fn another(ground: &Ground) -> Store {
 pub enum Raw {
     Sqlite(SqlitePool),
     Postgres(PgPool),
+    Mysql(MySqlPool),
 }
 
 impl Raw {
@@ -65,7 +65,9 @@ impl Raw {
             StoreUrl::Postgres(url) => {
                 Self::Postgres(PgPool::connect(url.expose().as_str()).await.expect("opens"))
             }
-            StoreUrl::Mysql(_) => panic!("no engine"),
+            StoreUrl::Mysql(url) => {
+                Self::Mysql(MySqlPool::connect(url.expose().as_str()).await.expect("opens"))
+            }
         }
     }
 
@@ -74,6 +76,7 @@ impl Raw {
         Ok(match self {
             Self::Sqlite(pool) => sqlx::query(text).execute(pool).await?.rows_affected(),
             Self::Postgres(pool) => sqlx::query(text).execute(pool).await?.rows_affected(),
+            Self::Mysql(pool) => sqlx::query(text).execute(pool).await?.rows_affected(),
         })
     }
 
@@ -82,6 +85,7 @@ impl Raw {
         match self {
             Self::Sqlite(pool) => sqlx::query_scalar(text).fetch_one(pool).await,
             Self::Postgres(pool) => sqlx::query_scalar(text).fetch_one(pool).await,
+            Self::Mysql(pool) => sqlx::query_scalar(text).fetch_one(pool).await,
         }
         .expect("counts")
     }
@@ -89,7 +93,7 @@ impl Raw {
     /// How an id is written in a statement.
     pub fn id(&self, id: Uuid) -> String {
         match self {
-            Self::Sqlite(_) => format!("x'{}'", id.simple()),
+            Self::Sqlite(_) | Self::Mysql(_) => format!("x'{}'", id.simple()),
             Self::Postgres(_) => format!("'{id}'"),
         }
     }

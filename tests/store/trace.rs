@@ -38,7 +38,7 @@ async fn a_trace_tells_everything_that_followed(which: Stores) {
         expires_at: None,
         revoked_at: None,
     };
-    place.store.create_key(tenant.project, &key, start()).await.expect("a key");
+    place.store.create_key(tenant.project, &key, None, start()).await.expect("a key");
     let event = Event { key_id: Some(key.id), ..payment(1) };
     keep(&place.store, tenant.project, std::slice::from_ref(&event)).await;
     let (set, claim) = (rule_set(&place.store, tenant.project).await, terms(9, at(1)));

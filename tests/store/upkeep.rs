@@ -115,14 +115,14 @@ async fn a_store_is_idle_when_nothing_is_due_or_claimed(which: Stores) {
     assert!(!idle(0).await, "an event waits for its evaluation");
     place
         .store
-        .set_project_status(tenant.project, ProjectStatus::Suspended, start())
+        .set_project_status(tenant.project, ProjectStatus::Suspended, None, start())
         .await
         .expect("suspends");
     assert!(idle(0).await, "unless it is held");
     place.raw.run("DELETE FROM events").await.expect("deletes");
     place
         .store
-        .set_project_status(tenant.project, ProjectStatus::Active, start())
+        .set_project_status(tenant.project, ProjectStatus::Active, None, start())
         .await
         .expect("goes on");
     ring(&place.store, &tenant, 1, terms(1, start())).await;

@@ -24,6 +24,23 @@ pub(crate) async fn run(worker: Arc<Worker>, stop: CancellationToken) {
                 }
                 Err(error) => tracing::debug!(%error, "the depth of a queue is not known"),
             }
+            match worker.app.queue.dead_letters(queue).await {
+                Ok(Some(count)) => {
+                    metrics::gauge!("bellbuoy_queue_dead_letters", "queue" => queue.as_str())
+                        .set(count as f64);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "the dead letters of a queue are not known"),
+            }
+        }
+        match worker.app.store.unsealed_audit().await {
+            Ok(waiting) => {
+                let now = worker.app.clock.now();
+                let lag = waiting.into_iter().map(|(_, oldest)| now.since(oldest)).max();
+                metrics::gauge!("bellbuoy_audit_lag_seconds")
+                    .set(lag.unwrap_or_default().as_secs_f64());
+            }
+            Err(error) => tracing::debug!(%error, "the lag of the audit log is not known"),
         }
         let (size, idle) = worker.app.store.pool();
         metrics::gauge!("bellbuoy_store_connections").set(f64::from(size));

@@ -2,6 +2,7 @@
 
 mod deliver;
 pub(crate) mod evaluate;
+mod shards;
 pub(crate) mod tick;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use shared::domain::event::Event;
 use shared::domain::job::{Envelope, Job, QueueName, Undecodable};
+use shared::domain::shard::Shards;
 use shared::id::{DeliveryId, EventId, JobId, ProjectId, TickId, time_of};
 use shared::queue::Held;
 use shared::queue::backend::Reservation;
@@ -36,6 +38,7 @@ fn span(what: &'static str, project: ProjectId, trace: Option<&str>) -> Span {
 #[derive(Default)]
 struct Sorted {
     events: BTreeMap<ProjectId, Events>,
+    shards: BTreeMap<(ProjectId, QueueName), Parts>,
     others: Vec<(JobId, ProjectId, Other)>,
     unknown: Vec<JobId>,
     dead: Vec<DeadJob>,
@@ -45,6 +48,15 @@ struct Sorted {
 enum Other {
     Deliver(Vec<DeliveryId>),
     Tick(TickId),
+}
+
+/// The shards of one project in a batch, of events or of deliveries.
+#[derive(Default)]
+struct Parts {
+    jobs: Vec<JobId>,
+    shards: Shards,
+    singly: bool,
+    trace: Option<String>,
 }
 
 /// The events of one project in a batch.
@@ -69,7 +81,16 @@ pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
         let span = span("evaluate", project, events.trace.as_deref());
         evaluate_all(worker, project, events).instrument(span)
     });
-    back.extend(futures_util::future::join_all(evaluations).await.into_iter().flatten());
+    let parts = sorted.shards.into_iter().map(|((project, queue), parts)| {
+        let span = span("shards", project, parts.trace.as_deref());
+        work_on(worker, project, queue, parts).instrument(span)
+    });
+    let (evaluated, worked) = futures_util::future::join(
+        futures_util::future::join_all(evaluations),
+        futures_util::future::join_all(parts),
+    )
+    .await;
+    back.extend(evaluated.into_iter().chain(worked).flatten());
     for (id, project, job) in sorted.others {
         let span = span("job", project, None);
         if !run_one(worker, project, job).instrument(span).await {
@@ -88,7 +109,8 @@ fn sort(worker: &Worker, queue: QueueName, jobs: &[Held]) -> Sorted {
     let config = &worker.app.config.queue;
     let mut sorted = Sorted::default();
     for held in jobs {
-        if held.attempt > config.max_attempts {
+        // Where the engine does not count exactly it puts aside by itself what comes back too often.
+        if held.attempt > config.max_attempts && worker.app.queue.counts_exactly() {
             sorted.dead.push(dead(
                 queue,
                 held,
@@ -97,6 +119,11 @@ fn sort(worker: &Worker, queue: QueueName, jobs: &[Held]) -> Sorted {
             continue;
         }
         match Envelope::decode(&held.body) {
+            // Nobody of ours sends one: what it carries was never accepted.
+            Ok(Envelope { job: Job::Evaluate(_), .. }) if !worker.app.queue.carries_events() => {
+                let why = "it carries events, which jobs on this engine never do".to_owned();
+                sorted.dead.push(dead(queue, held, why));
+            }
             Ok(envelope) => sort_known(&mut sorted, held, envelope),
             Err(Undecodable::Broken(why)) => sorted.dead.push(dead(queue, held, why)),
             Err(unknown @ Undecodable::Unknown { .. }) => {
@@ -132,6 +159,13 @@ fn sort_known(sorted: &mut Sorted, held: &Held, envelope: Envelope) {
             all.singly |= held.attempt > 2;
             all.trace = all.trace.take().or(trace);
         }
+        job @ (Job::EvaluateShard(shard) | Job::DeliverShard(shard)) => {
+            let all = sorted.shards.entry((project, job.queue())).or_default();
+            all.jobs.push(held.id);
+            all.shards.insert(shard);
+            all.singly |= held.attempt > 2;
+            all.trace = all.trace.take().or(trace);
+        }
         Job::Deliver(ids) => sorted.others.push((held.id, project, Other::Deliver(ids))),
         Job::Tick(id) => sorted.others.push((held.id, project, Other::Tick(id))),
     }
@@ -156,6 +190,22 @@ async fn evaluate_all(worker: &Arc<Worker>, project: ProjectId, events: Events) 
     }
     fine &= evaluate::evaluate(worker, project, all, events.singly).await;
     if fine { Vec::new() } else { events.jobs }
+}
+
+/// Works on shards of a project; answers the jobs that must come again.
+async fn work_on(
+    worker: &Arc<Worker>,
+    project: ProjectId,
+    queue: QueueName,
+    parts: Parts,
+) -> Vec<JobId> {
+    let fine = match queue {
+        QueueName::Events => shards::evaluate(worker, project, parts.shards, parts.singly).await,
+        QueueName::Deliveries | QueueName::Maintenance => {
+            shards::deliver(worker, project, parts.shards).await
+        }
+    };
+    if fine { Vec::new() } else { parts.jobs }
 }
 
 /// Runs one job; `false` when it must come again.

@@ -11,6 +11,7 @@ mod lane;
 mod outbound;
 mod outbox;
 mod recorder;
+mod shards;
 mod tasks;
 
 use std::sync::Arc;
@@ -25,11 +26,15 @@ use tokio_util::sync::CancellationToken;
 pub use outbound::StartError;
 
 use outbox::Outbox;
+use shards::Desk;
 
 /// What every job works with.
 pub(crate) struct Worker {
     pub(crate) app: Arc<App>,
     pub(crate) outbox: Outbox,
+    pub(crate) desk: Desk,
+    /// Cancelled when this worker is to end.
+    pub(crate) stop: CancellationToken,
 }
 
 /// Works on `queues` until `stop`, then finishes what runs within the configured grace.
@@ -42,7 +47,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
-    let worker = Arc::new(Worker { app: Arc::clone(&app), outbox });
+    let desk = Desk::default();
+    let worker = Arc::new(Worker { app: Arc::clone(&app), outbox, desk, stop: stop.clone() });
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
         tasks.spawn(serve(Arc::clone(&worker), queue, stop.clone()));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::domain::schedule::Task;
+use shared::files::FileError;
 use shared::store::StoreError;
 
 use crate::Worker;
@@ -13,6 +14,8 @@ use crate::Worker;
 pub(crate) enum TaskError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("files were not swept: {0}")]
+    Files(#[from] FileError),
     #[error("the heartbeat was not sent: {0}")]
     Heartbeat(String),
 }
@@ -20,7 +23,10 @@ pub(crate) enum TaskError {
 /// How many rows one statement forgets: a few milliseconds' worth.
 const STEP: i64 = 2000;
 
-/// How long finished ticks are kept.
+/// How many sessions one transaction forgets: each goes with its tokens, which may be hundreds.
+const SESSIONS: i64 = 20;
+
+/// How long finished ticks and sessions are kept.
 const HISTORY: Duration = Duration::from_secs(7 * 86_400);
 
 /// What is late by this much should have been taken by somebody.
@@ -41,13 +47,31 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
             }
         }
         Task::ForgetHistory => {
-            Ok(format!("forgot {} ticks", store.forget_ticks(now.minus(HISTORY)).await?))
+            let ticks = store.forget_ticks(now.minus(HISTORY)).await?;
+            let mut sessions = 0;
+            loop {
+                let gone = store.forget_sessions(now.minus(HISTORY), SESSIONS).await?;
+                sessions += gone;
+                if gone < SESSIONS.unsigned_abs() {
+                    return Ok(format!("forgot {ticks} ticks and {sessions} sessions"));
+                }
+            }
         }
         Task::MakePartitions => {
             Ok(format!("made {} partitions", store.make_partitions(now).await?))
         }
         Task::Audit => audit(worker).await.map(|broken| format!("{broken} broken promises")),
         Task::Heartbeat => heartbeat(worker).await,
+        Task::SweepFiles => {
+            Ok(format!("swept {} files that were left behind", worker.app.files.sweep(now).await?))
+        }
+        Task::SealAudit => Ok(format!("sealed {} audit rows", worker.app.audit.seal_all().await?)),
+        Task::TellAuditHeads => Ok(format!("told {} heads", worker.app.audit.tell_heads().await?)),
+        Task::ForgetAudit => {
+            let before = now.minus(worker.app.config.audit.retention);
+            let done = worker.app.audit.forget_before(before).await?;
+            Ok(format!("forgot {} audit rows; {} logs are broken", done.rows, done.broken.len()))
+        }
     }
 }
 

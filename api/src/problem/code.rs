@@ -42,30 +42,52 @@ codes! {
     InvalidRequest "invalid_request" BAD_REQUEST "Invalid request",
     /// A parameter in the path, the query or a header is wrong.
     InvalidParameter "invalid_parameter" BAD_REQUEST "Invalid parameter",
-    /// The request needs a key and has none.
+    /// The request needs a key or a login and has none.
     Unauthenticated "unauthenticated" UNAUTHORIZED "Authentication is needed",
+    /// The address or the password is wrong, or the account is locked.
+    InvalidCredentials "invalid_credentials" UNAUTHORIZED "Wrong address or password",
+    /// The access or refresh token does not hold, or no longer.
+    InvalidToken "invalid_token" UNAUTHORIZED "Invalid token",
+    /// The access token has ended; refresh it.
+    ExpiredToken "expired_token" UNAUTHORIZED "Expired token",
     /// There is no such key, or it was revoked.
     InvalidKey "invalid_key" UNAUTHORIZED "Invalid API key",
     /// The key has ended.
     ExpiredKey "expired_key" UNAUTHORIZED "Expired API key",
     /// The key may not do this.
     MissingScope "missing_scope" FORBIDDEN "Missing scope",
+    /// Whoever is logged in may not do this.
+    Forbidden "forbidden" FORBIDDEN "Not allowed",
+    /// The account waits for an admin's approval.
+    AccountPending "account_pending" FORBIDDEN "The account waits for approval",
+    /// The account is suspended.
+    AccountSuspended "account_suspended" FORBIDDEN "The account is suspended",
+    /// Two parts of the request name different projects.
+    ProjectMismatch "project_mismatch" FORBIDDEN "Two projects are named",
     /// The project is suspended or archived.
     ProjectSuspended "project_suspended" FORBIDDEN "The project is suspended",
     /// Pages of this origin may not call the API.
     OriginForbidden "origin_forbidden" FORBIDDEN "Origin not allowed",
+    /// The link to a file was not signed here, or was changed since.
+    InvalidSignature "invalid_signature" FORBIDDEN "Invalid signature",
+    /// The link to a file has ended.
+    ExpiredLink "expired_link" FORBIDDEN "Expired link",
     /// What is asked for is not there, or belongs to somebody else.
     NotFound "not_found" NOT_FOUND "Not found",
     /// There is no such path.
     RouteNotFound "route_not_found" NOT_FOUND "No such path",
     /// The path has other methods.
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed",
+    /// It would clash with what is there.
+    Conflict "conflict" CONFLICT "Conflict",
     /// The idempotency key was used for another body.
     IdempotencyConflict "idempotency_conflict" CONFLICT "Idempotency key used for another body",
     /// The body is too large.
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Body too large",
     /// The body is of a type that is not read here.
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type",
+    /// The range that is asked for lies outside of the file.
+    RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE "Range outside of the file",
     /// Too many requests.
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests",
     /// Something of ours is broken.

@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
+use shared::admin::AdminError;
 use shared::events::ReadError;
+use shared::store::StoreError;
 
 use super::{MEDIA_TYPE, Problem, ProblemBody};
 
@@ -39,6 +41,12 @@ kinds! {
     Reads: 400 401 403 404 429 500 503;
     /// Reads a list.
     Lists: 400 401 403 429 500 503;
+    /// Changes one thing, by a JSON body.
+    Changes: 400 401 403 404 409 413 415 429 500 503;
+    /// Does something with one thing, without a body.
+    Acts: 400 401 403 404 409 429 500 503;
+    /// Lets somebody in, by a JSON body.
+    Enters: 400 401 403 413 415 429 500 503;
 }
 
 impl<K> From<Problem> for Failure<K> {
@@ -50,6 +58,18 @@ impl<K> From<Problem> for Failure<K> {
 impl<K> From<ReadError> for Failure<K> {
     fn from(error: ReadError) -> Self {
         Problem::from(error).into()
+    }
+}
+
+impl<K> From<AdminError> for Failure<K> {
+    fn from(error: AdminError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl<K> From<StoreError> for Failure<K> {
+    fn from(error: StoreError) -> Self {
+        Problem::from(AdminError::from(error)).into()
     }
 }
 
@@ -80,12 +100,18 @@ fn response(status: u16) -> MetaResponse {
     let (description, headers) = match status {
         400 => ("The request is wrong; `errors` names the fields.", vec![]),
         401 => (
-            "No key, or one that is not valid.",
+            "No key or token, or one that does not hold.",
             vec![header("WWW-Authenticate", "How to authenticate.")],
         ),
-        403 => ("The key lacks the scope, or the project is suspended.", vec![]),
+        403 => (
+            "The key lacks the scope or the person the permission, or the project is suspended.",
+            vec![],
+        ),
         404 => ("There is no such thing in this project.", vec![]),
-        409 => ("The idempotency key was used for another body, or is in use just now.", vec![]),
+        409 => (
+            "It would clash with what is there; or the idempotency key was used for another body.",
+            vec![],
+        ),
         413 => ("The body is too large.", vec![]),
         415 => ("The body is of a type that is not read here.", vec![]),
         429 => ("Too many requests.", vec![header("Retry-After", "Seconds to wait.")]),

@@ -11,14 +11,15 @@ use crate::door::Api;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
+use shared::access::Principal;
 use shared::domain::fault::FaultCode;
 use shared::domain::intake::{MAX_SOURCE, is_event_type};
 use shared::events::EventFilter;
-use shared::id::EventId;
+use shared::id::{EventId, KeyId};
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, EventsWrite, Read};
+use crate::auth::{Caller, EventsRead, EventsWrite};
 use crate::body::Body;
 use crate::page::{self, List};
 use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads};
@@ -61,7 +62,7 @@ impl Operations {
         body: Body<NewEvent>,
     ) -> Result<AcceptAnswer, Failure<Creates>> {
         let key = accept::key_of(request)?;
-        Ok(accept::one(&self.app, caller.project, caller.key, key, body).await?)
+        Ok(accept::one(&self.app, caller.project, key_id(&caller)?, key, body).await?)
     }
 
     /// Accept a batch of events
@@ -74,7 +75,7 @@ impl Operations {
         caller: Caller<EventsWrite>,
         body: Body<Batch>,
     ) -> Result<BatchAnswer, Failure<Bulk>> {
-        Ok(accept::many(&self.app, caller.project, caller.key, body.value).await?)
+        Ok(accept::many(&self.app, caller.project, key_id(&caller)?, body.value).await?)
     }
 
     /// Import events
@@ -87,17 +88,17 @@ impl Operations {
         caller: Caller<EventsWrite>,
         lines: Lines,
     ) -> Result<Answer<ImportReport>, Failure<Bulk>> {
-        Ok(Answer(import::run(&self.app, caller.project, caller.key, lines).await?))
+        Ok(Answer(import::run(&self.app, caller.project, key_id(&caller)?, lines).await?))
     }
 
     /// List events
     ///
-    /// Needs the scope `read`. Newest first.
+    /// Needs the scope `read` or the permission `events:read`. Newest first.
     #[oai(path = "/", method = "get", operation_id = "list_events")]
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
         &self,
-        caller: Caller<Read>,
+        caller: Caller<EventsRead>,
         /// Only events of this type.
         #[oai(name = "type", validator(max_length = 128))]
         kind: Query<Option<String>>,
@@ -138,11 +139,11 @@ impl Operations {
 
     /// Read an event
     ///
-    /// Needs the scope `read`.
+    /// Needs the scope `read` or the permission `events:read`.
     #[oai(path = "/:id", method = "get", operation_id = "get_event")]
     async fn get(
         &self,
-        caller: Caller<Read>,
+        caller: Caller<EventsRead>,
         /// The event.
         id: Path<Uuid>,
     ) -> Result<Answer<Event>, Failure<Reads>> {
@@ -152,17 +153,25 @@ impl Operations {
 
     /// Trace an event
     ///
-    /// Needs the scope `read`. Why somebody did, or did not, get something: which rules were tried, what matched, what
+    /// Needs the scope `read` or the permission `events:read`. Why somebody did, or did not, get something: which rules were tried, what matched, what
     /// was suppressed, who was chosen, and every attempt to reach them.
     #[oai(path = "/:id/trace", method = "get", operation_id = "trace_event")]
     async fn trace(
         &self,
-        caller: Caller<Read>,
+        caller: Caller<EventsRead>,
         /// The event.
         id: Path<Uuid>,
     ) -> Result<Answer<TraceAnswer>, Failure<Reads>> {
         let found = self.app.events.trace(caller.project, EventId(id.0)).await?;
         Ok(Answer(found.ok_or_else(|| Problem::not_found("event"))?.into()))
+    }
+}
+
+/// The key of a caller that has one.
+fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
+    match &caller.who {
+        Principal::Key { key_id, .. } => Ok(*key_id),
+        Principal::Person(_) => Err(Problem::internal()),
     }
 }
 

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::door::{AcceptSettings, Api, Authenticate, Events, HttpSettings, Limiter, Verdict};
-use futures_util::FutureExt;
+use crate::door::{
+    AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Verdict,
+};
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use shared::accept::{Accepted, Refused};
 use shared::access::{AuthError, Principal};
 use shared::clock::Clock;
@@ -17,8 +19,13 @@ use shared::domain::intake::NewEvent;
 use shared::domain::key::Scope;
 use shared::domain::trace::{Trace, TraceRule};
 use shared::events::{EventFilter, EventState, EventStatus, ReadError};
+use shared::files::key::FileKey;
+use shared::files::link::{Link, LinkError, Terms};
+use shared::files::range::{ByteRange, Span};
+use shared::files::{Content, FileError, FileInfo};
 use shared::id::{EventId, KeyId, ProjectId, RuleId};
 use shared::ops::{Check, Health};
+use shared::sessions::BearerError;
 use shared::time::Time;
 use uuid::Uuid;
 
@@ -55,8 +62,10 @@ impl Stub {
             accept: self.accept,
             clock: Clock::System,
             keys: Arc::new(Keys),
+            desk: None,
             limiter: Arc::new(Limits),
             events: Arc::new(Memory::default()),
+            files: Arc::new(OneFile),
             health: Arc::new(Health::new(checks, Clock::System)),
         })
     }
@@ -79,6 +88,21 @@ impl Authenticate for Keys {
         };
         let (project, key_id) = (ProjectId(Uuid::from_u128(project)), KeyId(Uuid::from_u128(5)));
         async move { Ok(Principal::Key { project, key_id, scopes: scopes.into() }) }.boxed()
+    }
+
+    fn bearer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Principal, BearerError>> {
+        let error = match token {
+            "ended" => BearerError::Expired,
+            "suspended" => BearerError::Suspended,
+            "away" => BearerError::Unavailable,
+            _ => BearerError::Invalid,
+        };
+        async move { Err(error) }.boxed()
+    }
+
+    fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>> {
+        let known = (text == "acme").then(|| ProjectId(Uuid::from_u128(1)));
+        async move { Ok(known) }.boxed()
     }
 }
 
@@ -225,6 +249,63 @@ impl Events for Memory {
                 notification: None,
             };
             Ok(Some(Trace { event, key: None, evaluation: None, rules: vec![rule] }))
+        }
+        .boxed()
+    }
+}
+
+/// Ten digits, in one file; a link is good that says `good`. `away` can't be read.
+struct OneFile;
+
+pub const DIGITS: &[u8] = b"0123456789";
+
+impl OneFile {
+    fn info() -> FileInfo {
+        FileInfo { size: 10, modified: Time::default(), etag: "\"tag\"".to_owned() }
+    }
+}
+
+impl Files for OneFile {
+    fn open_link(&self, path: &str, query: &str) -> Result<Link, LinkError> {
+        let key = FileKey::parse(path).map_err(|_| LinkError::Unsigned)?;
+        let terms = Terms {
+            content_type: "image/png".to_owned(),
+            disposition: "attachment; filename=\"a.png\"".to_owned(),
+        };
+        match query {
+            "good" => Ok(Link { key, terms, left: Duration::from_secs(60) }),
+            "ended" => Err(LinkError::Expired),
+            "elsewhere" => Err(LinkError::NotServed),
+            _ => Err(LinkError::Unsigned),
+        }
+    }
+
+    fn head<'a>(&'a self, key: &'a FileKey) -> BoxFuture<'a, Result<FileInfo, FileError>> {
+        async move {
+            match key.path() {
+                "digits" => Ok(Self::info()),
+                "away" => Err(FileError::Unavailable("secret words".to_owned())),
+                "broken" => Err(FileError::Refused("secret words".to_owned())),
+                _ => Err(FileError::NotFound),
+            }
+        }
+        .boxed()
+    }
+
+    fn get<'a>(
+        &'a self,
+        key: &'a FileKey,
+        range: Option<ByteRange>,
+    ) -> BoxFuture<'a, Result<Content, FileError>> {
+        async move {
+            let info = self.head(key).await?;
+            let whole = Span::whole(info.size);
+            let span = range.map_or(Some(whole), |range| range.of(info.size));
+            let span = span.ok_or(FileError::OutOfRange)?;
+            let (from, to) = (span.start as usize, (span.start + span.length) as usize);
+            let piece = Ok(bytes::Bytes::from_static(&DIGITS[from..to]));
+            let body = futures_util::stream::iter([piece]).boxed();
+            Ok(Content { info, span, body })
         }
         .boxed()
     }

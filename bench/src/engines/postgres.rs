@@ -176,11 +176,11 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().find(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|done| done.stdout.trim_ascii() == b"0")
 }
 
-fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+pub(super) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let done = Command::new(program).args(arguments).current_dir("/").env("LC_ALL", "C").output();
     let done = done.with_context(|| format!("{program} does not start"))?;
     if !done.status.success() {
@@ -189,6 +189,6 @@ fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }

@@ -28,6 +28,20 @@ pub async fn separate(bench: &mut Bench) -> anyhow::Result<()> {
     bench.engines.postgres.drop(database).await
 }
 
+/// Measures MariaDB and Redis with a process for each role, compared to PostgreSQL where that was measured.
+pub async fn mariadb(bench: &mut Bench) -> anyhow::Result<()> {
+    let mariadb = bench.engines.mariadb.as_ref().context("MariaDB was not started")?;
+    let (url, database) = mariadb.database().await?;
+    let installation = bench.installation(url, Some(bench.engines.redis.url.clone()))?;
+    let name = "MariaDB: event → webhook";
+    measure(bench, &installation, name, &["api", "worker", "scheduler"], Goals::default()).await?;
+    bench.engines.redis.forget(&installation.prefix).await?;
+    match &bench.engines.mariadb {
+        Some(mariadb) => mariadb.drop(&database).await,
+        None => Ok(()),
+    }
+}
+
 /// Measures SQLite with everything in one process.
 pub async fn embedded(bench: &mut Bench) -> anyhow::Result<()> {
     let file = bench.folder.path().join("bench.db");
@@ -153,6 +167,10 @@ impl Product<'_> {
         let others = [
             // A PostgreSQL is a family: one process for each connection.
             ("PostgreSQL", bench.engines.postgres.id.and_then(machine::family_time)),
+            (
+                "MariaDB",
+                bench.engines.mariadb.as_ref().and_then(|one| one.id).and_then(machine::cpu_time),
+            ),
             ("Redis", bench.engines.redis.id.and_then(machine::cpu_time)),
             ("load and sink", machine::cpu_time(std::process::id())),
         ];

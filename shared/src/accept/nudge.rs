@@ -1,4 +1,4 @@
-//! The jobs that follow a commit: they carry the events while these are small.
+//! The jobs that follow a commit: they carry the events while these are small and the queue carries events.
 
 use crate::domain::job::{Envelope, Job, NewJob};
 use crate::id::{JobId, ProjectId};
@@ -7,6 +7,9 @@ use crate::time::Time;
 
 /// How many events one job carries at most.
 const PER_JOB: usize = 64;
+
+/// How many events a job names that carries none.
+const PER_NAMING_JOB: usize = 1000;
 
 /// What an event takes in a job besides its payload, roughly.
 const AROUND: usize = 300;
@@ -33,12 +36,23 @@ pub(super) fn jobs(
             chunk.push(event);
         }
     }
-    chunks.into_iter().filter_map(|chunk| job(project, &chunk, inline, now)).collect()
+    chunks.into_iter().filter_map(|chunk| job(project, &chunk, Some(inline), now)).collect()
 }
 
-fn job(project: ProjectId, chunk: &[&Incoming], inline: usize, now: Time) -> Option<NewJob> {
-    let large = matches!(chunk, [one] if one.event.payload.get().len() > inline);
-    let job = if large {
+/// The jobs for these events of one project, for a queue that carries none of them.
+pub(super) fn names(project: ProjectId, events: &[&Incoming], now: Time) -> Vec<NewJob> {
+    events.chunks(PER_NAMING_JOB).filter_map(|chunk| job(project, chunk, None, now)).collect()
+}
+
+/// One job; without `inline` it carries no event.
+fn job(
+    project: ProjectId,
+    chunk: &[&Incoming],
+    inline: Option<usize>,
+    now: Time,
+) -> Option<NewJob> {
+    let large = |inline| matches!(chunk, [one] if one.event.payload.get().len() > inline);
+    let job = if inline.is_none_or(large) {
         Job::EvaluateStored(chunk.iter().map(|one| one.event.id).collect())
     } else {
         Job::Evaluate(chunk.iter().map(|one| one.event.clone()).collect())

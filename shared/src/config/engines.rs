@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::{
+    redis_url::RedisUrl,
     server_url::{ServerUrl, mask_malformed},
     setting::{Setting, quote},
+    sqs_url::SqsUrl,
 };
 
 /// Where all truth is kept.
@@ -39,8 +41,8 @@ impl Setting for StoreUrl {
         let postgres = ServerUrl::parse(text, &["postgres", "postgresql"]).filter(with_database);
         let mysql = ServerUrl::parse(text, &["mysql", "mariadb"]).filter(with_database);
         postgres.map(Self::Postgres).or(mysql.map(Self::Mysql)).ok_or_else(|| {
-            "sqlite://./data/bellbuoy.db or postgres://user:password@host:5432/database \
-             (a password with its special characters %-escaped)"
+            "sqlite://./data/bellbuoy.db, postgres://user:password@host:5432/database or \
+             mysql://user:password@host:3306/database (a password with its special characters %-escaped)"
                 .to_owned()
         })
     }
@@ -75,8 +77,10 @@ fn sqlite(path: &str) -> Result<StoreUrl, String> {
 pub enum QueueUrl {
     /// Tables in the store.
     Sql,
-    /// A Redis server.
-    Redis(ServerUrl),
+    /// A Redis server, or several.
+    Redis(RedisUrl),
+    /// AWS SQS.
+    Sqs(SqsUrl),
 }
 
 impl Setting for QueueUrl {
@@ -85,16 +89,16 @@ impl Setting for QueueUrl {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "sql:" => Ok(Self::Sql),
-            _ => redis(text).map(Self::Redis).ok_or_else(|| {
-                "sql: (in the store) or redis://host:6379 (rediss:// for TLS)".to_owned()
-            }),
+            _ if SqsUrl::is_meant(text) => SqsUrl::parse(text).map(Self::Sqs),
+            _ => redis(text, "sql: (in the store), sqs://region/prefix").map(Self::Redis),
         }
     }
 
     fn print(&self) -> String {
         match self {
             Self::Sql => "sql:".to_owned(),
-            Self::Redis(url) => url.masked(),
+            Self::Redis(url) => url.masked().to_owned(),
+            Self::Sqs(url) => url.print(),
         }
     }
 
@@ -108,8 +112,8 @@ impl Setting for QueueUrl {
 pub enum CoordinationUrl {
     /// This process alone.
     Memory,
-    /// A Redis server.
-    Redis(ServerUrl),
+    /// A Redis server, or several.
+    Redis(RedisUrl),
 }
 
 impl Setting for CoordinationUrl {
@@ -118,16 +122,14 @@ impl Setting for CoordinationUrl {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "memory:" => Ok(Self::Memory),
-            _ => redis(text).map(Self::Redis).ok_or_else(|| {
-                "memory: (one process only) or redis://host:6379 (rediss:// for TLS)".to_owned()
-            }),
+            _ => redis(text, "memory: (one process only)").map(Self::Redis),
         }
     }
 
     fn print(&self) -> String {
         match self {
             Self::Memory => "memory:".to_owned(),
-            Self::Redis(url) => url.masked(),
+            Self::Redis(url) => url.masked().to_owned(),
         }
     }
 
@@ -136,8 +138,12 @@ impl Setting for CoordinationUrl {
     }
 }
 
-fn redis(text: &str) -> Option<ServerUrl> {
-    ServerUrl::parse(text, &["redis", "rediss"])
+/// Whoever meant Redis is told what is wrong with that, anybody else what else there is.
+fn redis(text: &str, other: &str) -> Result<RedisUrl, String> {
+    RedisUrl::parse(text).map_err(|right| match text.starts_with("redis") {
+        true => right,
+        false => format!("{other} or {right}"),
+    })
 }
 
 fn mask<T: Setting>(text: &str) -> String {

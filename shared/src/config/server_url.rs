@@ -75,7 +75,8 @@ pub(super) fn mask_malformed(text: &str) -> String {
         None => (String::new(), text),
     };
     let harmless = !rest.contains([':', '@', '?', '&', '=']) && !scheme.contains([':', '@']);
-    let scheme_is_one = scheme.trim_end_matches("://").bytes().all(|b| b.is_ascii_alphanumeric());
+    let of_scheme = |b: u8| b.is_ascii_alphanumeric() || b == b'+';
+    let scheme_is_one = scheme.trim_end_matches("://").bytes().all(of_scheme);
     match (harmless || rest.is_empty(), scheme_is_one) {
         (true, _) => quote(text),
         (false, true) => quote(&format!("{scheme}{HIDDEN}")),

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::{
     choices::{LogFormat, Profile, WorkerQueue},
     engines::{CoordinationUrl, QueueUrl, StoreUrl},
+    files_url::FilesUrl,
     network::loopback,
     secret::{SealKey, Secret},
     server_url::HttpUrl,
@@ -110,9 +111,9 @@ settings! {
 
     /// The store: the SQL database that holds all truth.
     store: StoreConfig {
-        /// The database: `sqlite://path` (one process) or
-        /// `postgres://user:password@host:5432/database`. A file by default, for then there is
-        /// nothing to install.
+        /// The database: `sqlite://path` (one process), `postgres://user:password@host:5432/database`
+        /// or `mysql://user:password@host:3306/database` (MySQL 8 or MariaDB). A file by default, for
+        /// then there is nothing to install.
         url: StoreUrl = StoreUrl::sqlite("./data/bellbuoy.db");
         /// Connections of one process to a server. Commits are shared, so 16 keep a server of 8
         /// cores busy; the sum over processes must stay below its own limit.
@@ -139,9 +140,13 @@ settings! {
 
     /// The queue: carries jobs to workers at once.
     queue: QueueConfig {
-        /// `sql:` (in the store, no other server) or `redis://host:6379` (`rediss://` for TLS).
+        /// `sql:` (in the store, no other server), `redis://host:6379` (`rediss://` for TLS),
+        /// `redis+sentinel://host:26379,host:26379/name` or `redis+cluster://host:6379,host:6379`, or
+        /// `sqs://region/prefix` with the options `fifo=true`, `endpoint=`, `max_receives=10` and
+        /// `wait=20`. In the store by default, for then there is nothing more to install.
         url: QueueUrl = QueueUrl::Sql;
-        /// What all names in Redis begin with, so that installations can share a server.
+        /// What all names in Redis begin with, and in SQS those of a URL without a prefix, so that
+        /// installations can share a server.
         prefix: String = "bellbuoy".to_owned();
         /// How long a reserved job belongs to its worker unless renewed. Under the 30 s after which
         /// a dead worker's work is promised to go on.
@@ -162,12 +167,34 @@ settings! {
 
     /// Coordination between processes: limits, presence, broadcast.
     coordination: CoordinationConfig {
-        /// `memory:` (one process only; a second one is refused when it starts) or
-        /// `redis://host:6379` (`rediss://` for TLS).
+        /// `memory:` (one process only; a second one is refused when it starts), or Redis as for
+        /// queue.url, the same one or another.
         url: CoordinationUrl = CoordinationUrl::Memory;
         /// How long to wait for an answer before going on without. Nothing depends on it, so it may
         /// cost a request only little.
         timeout: Duration = ms(50);
+    }
+
+    /// Files: what projects keep beside the store.
+    files: FilesConfig {
+        /// `file://path` (a folder that all processes share) or
+        /// `s3://bucket/prefix?region=eu-central-1`; for another server than AWS with
+        /// `&endpoint=https://host:9000&path_style=true`. A folder by default, for then there is
+        /// nothing to install.
+        url: FilesUrl = FilesUrl::disk("./data/files");
+        /// The key to the bucket. Not set: that of the environment (`AWS_ACCESS_KEY_ID`), of the
+        /// container or of the machine, where a role is safer than a key that stays.
+        access_key_id: Option<String> = None;
+        /// The secret that goes with it.
+        secret_access_key: Option<Secret<String>> = None;
+        /// A public server or CDN before the files, like `https://cdn.example.com`: a file's key
+        /// stands behind it. Not set: files are reached by signed links alone.
+        public_url: Option<HttpUrl> = None;
+        /// How long a signed link is good when nobody says otherwise. Long enough to begin a
+        /// download, short enough that a link that leaks is soon worth nothing.
+        url_ttl: Duration = mins(15);
+        /// The largest file. Ample for a sound or an export; what is larger is a mistake.
+        max_size: ByteSize = ByteSize::mib(100);
     }
 
     /// Sealing: encryption of secrets and personal data in the store.
@@ -191,6 +218,8 @@ settings! {
         /// Requests per second of one API key. As many as its project has events, for most projects
         /// have one key that matters.
         key_per_second: u32 = 2_000;
+        /// Requests per second of one person. A busy page makes some ten.
+        user_per_second: u32 = 50;
         /// Requests per second of one address that has not logged in. An office behind one address
         /// passes, guessing passwords at speed does not.
         address_per_second: u32 = 200;
@@ -225,6 +254,32 @@ settings! {
         /// Events travel inside their job while it is smaller than this, else they are read back.
         /// Saves the read, and keeps queues small.
         inline_job_bytes: ByteSize = ByteSize::kib(64);
+    }
+
+    /// People who log in.
+    auth: AuthConfig {
+        /// The domain under which each project is found as a subdomain by its slug, when people log
+        /// in. None, for projects can be named in the request.
+        base_domain: Option<String> = None;
+        /// How long an access token is good for. Short, for it is refreshed without anybody noticing.
+        access_ttl: Duration = mins(15);
+        /// How long a session may rest. A week, as long as its refresh token is good for.
+        session_idle: Duration = hours(7 * 24);
+        /// How long a session lasts at most, however busy it is. Once a month a password is no
+        /// burden.
+        session_absolute: Duration = hours(30 * 24);
+        /// Failures in a row that lock an account. Fewer would lock people out who mistype.
+        lockout_failures: u32 = 5;
+        /// How long it stays locked. Too long for guessing, short enough to wait for.
+        lockout: Duration = mins(15);
+        /// The fewest characters of a password. Length is what counts, and phrases are easy.
+        password_min_length: usize = 10;
+        /// Memory that hashing one password takes. What OWASP recommends for Argon2id.
+        hash_memory: ByteSize = ByteSize::mib(19);
+        /// Passes over that memory. OWASP's figure for it.
+        hash_passes: u32 = 2;
+        /// Passwords hashed at once in one process. Bounds its memory; alerts need the cores too.
+        hash_concurrency: usize = 2;
     }
 
     /// Evaluating rules.
@@ -313,6 +368,12 @@ settings! {
         heartbeat_url: Option<Secret<HttpUrl>> = None;
         /// How often it is called. What such services expect at the finest.
         heartbeat_interval: Duration = secs(60);
+    }
+
+    /// The audit log: who did what.
+    audit: AuditConfig {
+        /// How long its rows are kept. Longer than a year, for that is how far back reviews look.
+        retention: Duration = hours(400 * 24);
     }
 
     /// The registry of live processes.

@@ -5,16 +5,12 @@ mod bounds;
 use std::net::SocketAddr;
 
 use super::{
-    engines::StoreUrl,
     mistake::Mistake,
     network::reaches_ourselves,
     setting::{Setting, quote},
     settings::Config,
     table::fields,
 };
-
-/// Whether this build has the MySQL store; its URLs are read either way.
-const MYSQL_IS_SUPPORTED: bool = false;
 
 /// The port that stands for any free one, so that it never collides.
 const ANY_PORT: u16 = 0;
@@ -23,7 +19,6 @@ const ANY_PORT: u16 = 0;
 /// already mistaken (`spoiled`) is left out: its default stands there, which nobody meant.
 pub(super) fn check(config: &Config, spoiled: &[String]) -> Vec<Mistake> {
     let mut judge = Judge { config, spoiled, mistakes: Vec::new() };
-    engines(&mut judge);
     if config.profile.is_strict() {
         strict(&mut judge);
     }
@@ -60,13 +55,6 @@ impl Judge<'_> {
             right: right.into(),
         });
     }
-}
-
-/// Engines that are understood but not there yet.
-fn engines(judge: &mut Judge<'_>) {
-    let fine = MYSQL_IS_SUPPORTED || !matches!(judge.config.store.url, StoreUrl::Mysql(_));
-    let right = "sqlite or postgres; MySQL is not supported by this build yet";
-    judge.demand(fine, &["store.url"], right);
 }
 
 /// Outside of development nothing insecure is started, by default or by wish.
@@ -137,6 +125,11 @@ fn together(judge: &mut Judge<'_>) {
     let right = format!("at least twice registry.beat ({})", registry.beat.print());
     let fine = registry.dead_after >= registry.beat * 2;
     judge.demand(fine, &["registry.dead_after", "registry.beat"], right);
+
+    let files = &judge.config.files;
+    let both = files.access_key_id.is_some() == files.secret_access_key.is_some();
+    let right = "both, files.access_key_id and files.secret_access_key, or neither";
+    judge.demand(both, &["files.access_key_id", "files.secret_access_key"], right);
 
     let queues = &worker.queues;
     let once = queues.iter().enumerate().all(|(at, queue)| !queues[..at].contains(queue));

@@ -73,8 +73,8 @@ impl RedisCoordination {
         self.link.call(calls).await.map_err(CoordinationError)
     }
 
-    async fn send(&self, command: redis::Cmd) -> Result<(), CoordinationError> {
-        self.link.send(command).await.map(drop).map_err(CoordinationError)
+    async fn send(&self, key: &str, command: redis::Cmd) -> Result<(), CoordinationError> {
+        self.link.send(key, command).await.map(drop).map_err(CoordinationError)
     }
 }
 
@@ -121,9 +121,10 @@ impl Coordination for RedisCoordination {
             if members.is_empty() {
                 return Ok(());
             }
+            let key = self.group(&group);
             let mut command = redis::cmd("ZREM");
-            command.arg(self.group(&group)).arg(members);
-            self.send(command).await
+            command.arg(&key).arg(members);
+            self.send(&key, command).await
         })
     }
 
@@ -138,9 +139,11 @@ impl Coordination for RedisCoordination {
 
     fn publish(&self, message: Message) -> Answer<'_, ()> {
         Box::pin(async move {
+            // A cluster tells it on every node, wherever it is said.
+            let channel = self.channel();
             let mut command = redis::cmd("PUBLISH");
-            command.arg(self.channel()).arg(frame(&message));
-            self.send(command).await
+            command.arg(&channel).arg(frame(&message));
+            self.send(&channel, command).await
         })
     }
 
@@ -149,8 +152,7 @@ impl Coordination for RedisCoordination {
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if listener.is_none() {
             let told = self.told.clone();
-            let client = self.link.client().clone();
-            *listener = Listener::start(client, vec![self.channel()], move |heard| {
+            *listener = self.link.listen(vec![self.channel()], move |heard| {
                 if let Heard::Message { body, .. } = heard
                     && let Some(message) = unframe(&body)
                 {
@@ -163,7 +165,11 @@ impl Coordination for RedisCoordination {
     }
 
     fn ping(&self) -> Answer<'_, ()> {
-        Box::pin(self.send(redis::cmd("PING")))
+        Box::pin(async move { self.link.ping(&[&self.limits]).await.map_err(CoordinationError) })
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.link.place(&[&self.limits]))
     }
 }
 

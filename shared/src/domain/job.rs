@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::event::Event;
+use crate::domain::shard::Shard;
 use crate::id::{DeliveryId, EventId, JobId, ProjectId, TickId};
 
 /// The queues there are.
@@ -37,7 +38,7 @@ impl QueueName {
     }
 }
 
-/// What is to be done; every kind names the rows that it moves.
+/// What is to be done; every kind names the rows that it moves, or the shard that they are in.
 #[derive(Clone, Debug)]
 pub enum Job {
     /// Decide on these events, which travel along so that nobody reads back what was just written.
@@ -46,6 +47,10 @@ pub enum Job {
     EvaluateStored(Vec<EventId>),
     /// Send these deliveries.
     Deliver(Vec<DeliveryId>),
+    /// Decide on the oldest events of this shard that nobody decided on.
+    EvaluateShard(Shard),
+    /// Send the oldest deliveries of this shard that wait.
+    DeliverShard(Shard),
     /// Do what this tick of a schedule is for.
     Tick(TickId),
 }
@@ -54,8 +59,10 @@ impl Job {
     /// The queue that a job of this kind waits in.
     pub const fn queue(&self) -> QueueName {
         match self {
-            Self::Evaluate(_) | Self::EvaluateStored(_) => QueueName::Events,
-            Self::Deliver(_) => QueueName::Deliveries,
+            Self::Evaluate(_) | Self::EvaluateStored(_) | Self::EvaluateShard(_) => {
+                QueueName::Events
+            }
+            Self::Deliver(_) | Self::DeliverShard(_) => QueueName::Deliveries,
             Self::Tick(_) => QueueName::Maintenance,
         }
     }
@@ -66,7 +73,17 @@ impl Job {
             Self::Evaluate(_) => "evaluate",
             Self::EvaluateStored(_) => "evaluate_stored",
             Self::Deliver(_) => "deliver",
+            Self::EvaluateShard(_) => "evaluate_shard",
+            Self::DeliverShard(_) => "deliver_shard",
             Self::Tick(_) => "tick",
+        }
+    }
+
+    /// The shard that it is about, unless it names its rows.
+    pub const fn shard(&self) -> Option<Shard> {
+        match self {
+            Self::EvaluateShard(shard) | Self::DeliverShard(shard) => Some(*shard),
+            Self::Evaluate(_) | Self::EvaluateStored(_) | Self::Deliver(_) | Self::Tick(_) => None,
         }
     }
 
@@ -75,6 +92,7 @@ impl Job {
             Self::Evaluate(events) => to_raw_value(events),
             Self::EvaluateStored(ids) => to_raw_value(ids),
             Self::Deliver(ids) => to_raw_value(ids),
+            Self::EvaluateShard(shard) | Self::DeliverShard(shard) => to_raw_value(shard),
             Self::Tick(id) => to_raw_value(id),
         }
     }
@@ -84,6 +102,8 @@ impl Job {
             "evaluate" => serde_json::from_str(data).map(Self::Evaluate),
             "evaluate_stored" => serde_json::from_str(data).map(Self::EvaluateStored),
             "deliver" => serde_json::from_str(data).map(Self::Deliver),
+            "evaluate_shard" => serde_json::from_str(data).map(Self::EvaluateShard),
+            "deliver_shard" => serde_json::from_str(data).map(Self::DeliverShard),
             "tick" => serde_json::from_str(data).map(Self::Tick),
             _ => return None,
         })

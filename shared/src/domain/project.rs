@@ -1,5 +1,6 @@
 //! A project: the tenant.
 
+use super::fault::{Fault, FaultCode};
 use super::names::words;
 use crate::id::ProjectId;
 use crate::time::Time;
@@ -25,12 +26,44 @@ pub struct Project {
     pub slug: String,
     /// Its name.
     pub name: String,
+    /// What it is for.
+    pub description: String,
     /// Whether it works.
     pub status: ProjectStatus,
     /// Counts the changes that evaluation must not miss.
     pub epoch: i64,
     /// When it was made.
     pub created_at: Time,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+/// The longest name of a project.
+pub const MAX_NAME: usize = 200;
+/// The longest description.
+pub const MAX_DESCRIPTION: usize = 2000;
+
+/// What is wrong with a project's name and description.
+pub fn text_faults(name: Option<&str>, description: Option<&str>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Some(name) = name {
+        if name.trim().is_empty() {
+            faults.push(Fault::new("name", FaultCode::Empty, "at least one visible character"));
+        } else if name.chars().count() > MAX_NAME {
+            faults.push(Fault::new("name", FaultCode::TooLong, "at most 200 characters"));
+        } else if name.trim() != name || name.chars().any(char::is_control) {
+            let right = "no control characters, and no blanks at its ends";
+            faults.push(Fault::new("name", FaultCode::Invalid, right));
+        }
+    }
+    if description.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+        faults.push(Fault::new("description", FaultCode::TooLong, "at most 2000 characters"));
+    }
+    if description.is_some_and(|text| text.contains('\0')) {
+        let right = "no character U+0000";
+        faults.push(Fault::new("description", FaultCode::NulCharacter, right));
+    }
+    faults
 }
 
 const RESERVED: [&str; 12] = [

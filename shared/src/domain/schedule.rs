@@ -20,6 +20,14 @@ words! {
         MakePartitions = 4 "make_partitions",
         /// Tell the outside that all is well.
         Heartbeat = 5 "heartbeat",
+        /// Take away what broken-off stores of files left behind.
+        SweepFiles = 6 "sweep_files",
+        /// Give what is new in the audit logs its place in their chains.
+        SealAudit = 7 "seal_audit",
+        /// Write the heads of the audit logs' chains to the log of the process.
+        TellAuditHeads = 8 "tell_audit_heads",
+        /// Forget audit rows that are past their retention.
+        ForgetAudit = 9 "forget_audit",
     }
 }
 

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::Client;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+use super::Way;
 
 /// How long connecting, subscribing or the answer to a ping may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long to wait before the next attempt.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often to ask whether the other side is still there: a peer can vanish without a word.
-const PING: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(5);
 
 /// What a listener tells.
 pub(crate) enum Heard {
@@ -33,8 +34,8 @@ impl Drop for Listener {
 
 impl Listener {
     /// Starts to listen to `channels`; `None` outside of a runtime.
-    pub(crate) fn start(
-        client: Client,
+    pub(super) fn start(
+        way: Way,
         channels: Vec<String>,
         mut tell: impl FnMut(Heard) + Send + 'static,
     ) -> Option<Self> {
@@ -42,7 +43,7 @@ impl Listener {
         Some(Self(runtime.spawn(async move {
             let mut known_away = false;
             loop {
-                let why = listen(&client, &channels, &mut tell, &mut known_away).await;
+                let why = listen(&way, &channels, &mut tell, &mut known_away).await;
                 // Said once for each outage, not once for each attempt.
                 if !std::mem::replace(&mut known_away, true) {
                     tracing::warn!(error = why, "not listening to Redis; polling covers it");
@@ -55,19 +56,21 @@ impl Listener {
 
 /// Listens for as long as that goes well, and says why it no longer does.
 async fn listen(
-    client: &Client,
+    way: &Way,
     channels: &[String],
     tell: &mut impl FnMut(Heard),
     known_away: &mut bool,
 ) -> String {
     let joining = async {
-        let (mut sink, stream) = client.get_async_pubsub().await?.split();
-        sink.subscribe(channels).await?;
-        redis::RedisResult::Ok((sink, stream))
+        let client = way.listening().await?;
+        let words = |error: redis::RedisError| error.to_string();
+        let (mut sink, stream) = client.get_async_pubsub().await.map_err(words)?.split();
+        sink.subscribe(channels).await.map_err(words)?;
+        Ok::<_, String>((sink, stream))
     };
     let (mut sink, mut stream) = match tokio::time::timeout(PATIENCE, joining).await {
         Ok(Ok(joined)) => joined,
-        Ok(Err(error)) => return error.to_string(),
+        Ok(Err(why)) => return why,
         Err(_) => return format!("no answer within {PATIENCE:?}"),
     };
     *known_away = false;

@@ -14,6 +14,7 @@ use crate::time::Time;
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+type Place = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// Something that this process depends on.
 pub struct Check {
@@ -21,6 +22,7 @@ pub struct Check {
     needed: bool,
     timeout: Duration,
     ask: Ask,
+    place: Option<Place>,
 }
 
 impl Check {
@@ -47,7 +49,14 @@ impl Check {
         A: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self { name, needed, timeout, ask: Box::new(move || Box::pin(ask())) }
+        Self { name, needed, timeout, ask: Box::new(move || Box::pin(ask())), place: None }
+    }
+
+    /// The same, with words about where it is.
+    #[must_use]
+    pub fn at(mut self, place: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        self.place = Some(Box::new(place));
+        self
     }
 
     async fn run(&self) -> (Duration, Option<String>) {
@@ -69,6 +78,8 @@ pub struct Standing {
     pub needed: bool,
     /// How long it took to answer.
     pub latency: Duration,
+    /// Where it is, if there is more than one possibility.
+    pub place: Option<String>,
     /// What is wrong with it now.
     pub error: Option<String>,
     /// What was wrong with it last, and when.
@@ -136,7 +147,8 @@ impl Health {
                 Some(words) => Some((self.clock.now(), words.clone())),
                 None => earlier(),
             };
-            Standing { name: check.name, needed: check.needed, latency, error, last_error }
+            let place = check.place.as_ref().and_then(|place| place());
+            Standing { name: check.name, needed: check.needed, latency, place, error, last_error }
         });
         let report = Arc::new(Report { standings: standings.collect(), draining });
         *last = Some((Instant::now(), Arc::clone(&report)));

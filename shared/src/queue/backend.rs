@@ -14,6 +14,7 @@ use apalis_core::task::builder::TaskBuilder;
 use apalis_core::worker::context::WorkerContext;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
@@ -41,7 +42,8 @@ pub struct JobBackend {
     engine: Arc<dyn Queue>,
     taking: Taking,
     holder: Arc<Holder>,
-    fetch: Option<BoxSyncFuture<Option<Batch>>>,
+    // A task of its own: a worker that is full does not poll, and what came meanwhile must be renewed all the same.
+    fetch: Option<JoinHandle<Option<Reservation>>>,
     giving_back: Option<BoxSyncFuture<()>>,
 }
 
@@ -71,12 +73,17 @@ impl Backend for JobBackend {
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, QueueError>>> {
         let fetch = self.fetch.get_or_insert_with(|| {
-            fetch(Arc::clone(&self.engine), self.taking.clone()).boxed().into()
+            tokio::spawn(fetch(
+                Arc::clone(&self.engine),
+                self.taking.clone(),
+                Arc::clone(&self.holder),
+            ))
         });
-        let batch = ready!(fetch.poll_unpin(cx));
+        let fetched = ready!(fetch.poll_unpin(cx));
         self.fetch = None;
-        let reservation = batch.map(|batch| self.holder.hold(batch));
-        Poll::Ready(reservation.map(|reservation| Ok(TaskBuilder::new(reservation).build())))
+        // A task that panicked ends this worker, and its queue gets a new one.
+        let reservation = fetched.map_err(|error| QueueError(error.to_string())).transpose();
+        Poll::Ready(reservation.map(|one| one.map(|one| TaskBuilder::new(one).build())))
     }
 
     fn poll_close(
@@ -87,10 +94,9 @@ impl Backend for JobBackend {
         self.taking.stop.cancel();
         // A reservation may be under way: what it brings goes straight back.
         if let Some(fetch) = &mut self.fetch {
-            let batch = ready!(fetch.poll_unpin(cx));
+            let reservation = ready!(fetch.poll_unpin(cx)).ok().flatten();
             self.fetch = None;
-            let (engine, queue) = (Arc::clone(&self.engine), self.taking.queue);
-            self.giving_back = batch.map(|batch| give_back(engine, queue, batch).boxed().into());
+            self.giving_back = reservation.map(|one| give_back(one).boxed().into());
         }
         if let Some(giving_back) = &mut self.giving_back {
             ready!(giving_back.poll_unpin(cx));
@@ -117,7 +123,7 @@ impl BackendConfig for JobBackend {
 }
 
 /// Waits for jobs; an engine that does not answer only makes it wait longer.
-async fn fetch(engine: Arc<dyn Queue>, taking: Taking) -> Option<Batch> {
+async fn fetch(engine: Arc<dyn Queue>, taking: Taking, holder: Arc<Holder>) -> Option<Reservation> {
     let mut wakeups = engine.wakeups(taking.queue);
     let mut failing = false;
     while !taking.stop.is_cancelled() {
@@ -125,9 +131,16 @@ async fn fetch(engine: Arc<dyn Queue>, taking: Taking) -> Option<Batch> {
         wakeups.mark_unchanged();
         let mut pause = taking.poll;
         if !(taking.paused)() {
-            match engine.reserve(taking.queue, taking.batch).await {
-                Ok(Some(batch)) => return Some(batch),
-                Ok(None) => failing = false,
+            match engine.take(taking.queue, taking.batch, taking.stop.clone()).await {
+                // The pause may have begun while the engine waited.
+                Ok(Some(batch)) if (taking.paused)() => give_back(holder.hold(batch)).await,
+                Ok(Some(batch)) => return Some(holder.hold(batch)),
+                Ok(None) => {
+                    failing = false;
+                    if engine.waits() {
+                        continue;
+                    }
+                }
                 Err(error) => {
                     // Told once, not at every try.
                     if !std::mem::replace(&mut failing, true) {
@@ -146,9 +159,9 @@ async fn fetch(engine: Arc<dyn Queue>, taking: Taking) -> Option<Batch> {
     None
 }
 
-async fn give_back(engine: Arc<dyn Queue>, queue: QueueName, batch: Batch) {
-    let jobs = batch.jobs.iter().map(|job| job.id).collect();
-    if let Err(error) = engine.release(queue, batch.lease, jobs, Duration::ZERO, false).await {
+async fn give_back(reservation: Reservation) {
+    let jobs = reservation.jobs.iter().map(|job| job.id).collect();
+    if let Err(error) = reservation.release(jobs, Duration::ZERO, false).await {
         tracing::warn!(%error, "jobs were not given back; they come back when their lease ends");
     }
 }

@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -103,6 +102,10 @@ impl RedisQueue {
         })
     }
 
+    fn keys(&self) -> [&str; QueueName::ALL.len()] {
+        std::array::from_fn(|at| self.lanes.get(at).map_or("", |lane| lane.key.as_str()))
+    }
+
     fn lane(&self, queue: QueueName) -> Result<&Lane, QueueError> {
         let lane = self.lanes.iter().find(|lane| lane.queue == queue);
         lane.ok_or_else(|| QueueError(format!("no queue {}", queue.as_str())))
@@ -116,14 +119,13 @@ impl RedisQueue {
         }
         let (lanes, nonce) = (self.lanes.clone(), self.nonce);
         let channels = lanes.iter().map(|lane| channel(&lane.key)).collect();
-        *listener =
-            Listener::start(self.link.client().clone(), channels, move |heard| match heard {
-                Heard::Joined => lanes.iter().for_each(Lane::bump),
-                Heard::Message { body, .. } if body == nonce => {}
-                Heard::Message { channel: name, .. } => {
-                    lanes.iter().filter(|lane| channel(&lane.key) == name).for_each(Lane::bump);
-                }
-            });
+        *listener = self.link.listen(channels, move |heard| match heard {
+            Heard::Joined => lanes.iter().for_each(Lane::bump),
+            Heard::Message { body, .. } if body == nonce => {}
+            Heard::Message { channel: name, .. } => {
+                lanes.iter().filter(|lane| channel(&lane.key) == name).for_each(Lane::bump);
+            }
+        });
     }
 
     fn push_calls<'a>(&'a self, jobs: &[NewJob]) -> Result<Vec<Call<'a>>, QueueError> {
@@ -295,12 +297,11 @@ impl Queue for RedisQueue {
     }
 
     fn ping(&self) -> Answer<'_, ()> {
-        Box::pin(async move {
-            match self.link.send(redis::cmd("PING")).await.map_err(QueueError)? {
-                Value::ServerError(error) => Err(QueueError(error.to_string())),
-                _ => Ok(()),
-            }
-        })
+        Box::pin(async move { self.link.ping(&self.keys()).await.map_err(QueueError) })
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.link.place(&self.keys()))
     }
 }
 

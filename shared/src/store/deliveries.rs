@@ -234,7 +234,7 @@ async fn claim(
     terms: &ClaimTerms,
     now: Time,
 ) -> Result<Vec<(DeliveryId, i64)>> {
-    let mine = change!(
+    let mut mine = change!(
         tx,
         lite "UPDATE deliveries SET state = $1, claim_token = $2, updated_at = $3
               WHERE project_id = $4 AND id = $5 AND state = $6 AND ($7 IS NULL OR claim_token = $7) RETURNING id, attempts",
@@ -243,6 +243,11 @@ async fn claim(
               AS u(next, token, at, project_id, id, state, held)
             WHERE d.project_id = u.project_id AND d.id = u.id AND d.state = u.state
               AND (u.held IS NULL OR d.claim_token = u.held) RETURNING d.id, d.attempts",
+        my "next, token, at, project_id, id, state, held",
+        join "deliveries d ON d.project_id = u.project_id AND d.id = u.id AND d.state = u.state
+              AND (u.held IS NULL OR d.claim_token = u.held)",
+        find "d.id, d.attempts",
+        set "d.state = u.next, d.claim_token = u.token, d.updated_at = u.at",
         wanted,
         as (DeliveryId, i64),
         {
@@ -255,6 +260,9 @@ async fn claim(
             Option<Uuid> = |one| one.token,
         }
     );
+    // Where they are found before they are changed, one that is wanted twice is found twice.
+    mine.sort_unstable();
+    mine.dedup();
     Ok(mine)
 }
 
@@ -280,6 +288,10 @@ async fn take(
 ) -> Result<Taken> {
     let is_tick = |one: &&Due| one.kind == DueKind::Tick;
     let ticks = due.iter().filter(is_tick).map(|one| crate::id::TickId(one.row)).collect();
+    // Ticks are begun one after another: one whose turn did not come before its taker was gone is due again then.
+    let later = |one: &Due| Due { at: terms.until, ..one.clone() };
+    let held: Vec<Due> = due.iter().filter(is_tick).map(later).collect();
+    insert_due(tx, &held).await?;
     let (lost, ready): (Vec<&Due>, Vec<&Due>) =
         due.iter().filter(|one| !is_tick(one)).partition(|one| one.kind == DueKind::Claim);
     // Each for itself: a delivery that waits for its next attempt may be named by an expired claim too.
@@ -418,6 +430,10 @@ async fn snooze(tx: &mut Tx, snoozed: &[Snoozed], now: Time) -> Result<()> {
             FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[])
               AS u(next, at, project_id, id, token)
             WHERE d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2 RETURNING d.id",
+        my "next, at, project_id, id, token",
+        join "deliveries d ON d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2",
+        find "d.id",
+        set "d.state = u.next, d.claim_token = NULL, d.updated_at = u.at",
         snoozed,
         as (DeliveryId,),
         {
@@ -459,6 +475,12 @@ async fn write(
                 $8::timestamptz[], $9::bigint[], $10::timestamptz[], $11::uuid[], $12::uuid[], $13::uuid[])
               AS u(state, number, keep, reason, outcome, status_code, detail, started_at, took_ms, at, project_id, id, token)
             WHERE d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2 RETURNING d.id",
+        my "state, number, keep, reason, outcome, status_code, detail, started_at, took_ms, at, project_id, id, token",
+        join "deliveries d ON d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2",
+        find "d.id",
+        set "d.state = u.state, d.attempts = u.number, d.claim_token = u.keep, d.reason = u.reason, d.outcome = u.outcome,
+             d.status_code = u.status_code, d.detail = u.detail, d.started_at = u.started_at, d.took_ms = u.took_ms,
+             d.updated_at = u.at",
         first,
         as (DeliveryId,),
         {
@@ -486,6 +508,10 @@ async fn write(
             FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::text[], $5::timestamptz[], $6::uuid[], $7::uuid[], $8::uuid[])
               AS u(state, number, keep, reason, at, project_id, id, token)
             WHERE d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2 RETURNING d.id",
+        my "state, number, keep, reason, at, project_id, id, token",
+        join "deliveries d ON d.project_id = u.project_id AND d.id = u.id AND d.claim_token = u.token AND d.state = 2",
+        find "d.id",
+        set "d.state = u.state, d.attempts = u.number, d.claim_token = u.keep, d.reason = u.reason, d.updated_at = u.at",
         later,
         as (DeliveryId,),
         {
@@ -531,6 +557,9 @@ async fn arrive_late(tx: &mut Tx, late: &[&Settled], now: Time) -> Result<()> {
             FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::smallint[])
               AS u(next, at, project_id, id, state)
             WHERE d.project_id = u.project_id AND d.id = u.id AND d.state = u.state RETURNING d.id",
+        my "next, at, project_id, id, state",
+        join "deliveries d ON d.project_id = u.project_id AND d.id = u.id AND d.state = u.state",
+        set "d.state = u.next, d.updated_at = u.at",
         late,
         as (DeliveryId,),
         {

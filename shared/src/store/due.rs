@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Tx, change, insert, sql};
+use super::engine::{Bundle, Tx, change, gather, sql};
 use super::evaluations::ClaimTerms;
 use super::{Result, Store};
 use crate::domain::names::words;
@@ -83,7 +83,14 @@ impl Due {
 }
 
 pub(super) async fn insert_due(tx: &mut Tx, rows: &[Due]) -> Result<()> {
-    insert!(tx, "INSERT INTO due (project_id, kind, row_id, at, data)", rows, "ON CONFLICT DO NOTHING", {
+    let mut bundle = Bundle::default();
+    gather_due(tx, &mut bundle, rows).await?;
+    bundle.run(tx).await
+}
+
+/// Inserts rows with the other statements of a bundle.
+pub(super) async fn gather_due(tx: &mut Tx, bundle: &mut Bundle, rows: &[Due]) -> Result<()> {
+    gather!(tx, bundle, "INSERT INTO due (project_id, kind, row_id, at, data)", rows, "ON CONFLICT DO NOTHING", {
         ProjectId = |one| one.project,
         i16 = |one| one.kind.number(),
         Uuid = |one| one.row,
@@ -93,16 +100,16 @@ pub(super) async fn insert_due(tx: &mut Tx, rows: &[Due]) -> Result<()> {
     Ok(())
 }
 
-/// Deletes rows; answers which were there.
-pub(super) async fn delete_due(
-    tx: &mut Tx,
-    rows: &[(ProjectId, DueKind, Uuid)],
-) -> Result<Vec<Uuid>> {
-    let gone = change!(
+/// Deletes rows, those that are there.
+pub(super) async fn delete_due(tx: &mut Tx, rows: &[(ProjectId, DueKind, Uuid)]) -> Result<()> {
+    change!(
         tx,
         lite "DELETE FROM due WHERE project_id = $1 AND kind = $2 AND row_id = $3 RETURNING row_id",
         pg "DELETE FROM due d USING unnest($1::uuid[], $2::smallint[], $3::uuid[]) AS u(project_id, kind, row_id)
             WHERE d.project_id = u.project_id AND d.kind = u.kind AND d.row_id = u.row_id RETURNING d.row_id",
+        my "project_id, kind, row_id",
+        join "due d ON d.project_id = u.project_id AND d.kind = u.kind AND d.row_id = u.row_id",
+        delete "d",
         rows,
         as (Uuid,),
         {
@@ -111,7 +118,7 @@ pub(super) async fn delete_due(
             Uuid = |one| one.2,
         }
     );
-    Ok(gone.into_iter().map(|(row,)| row).collect())
+    Ok(())
 }
 
 type Row = (ProjectId, i16, Uuid, Time, Option<Vec<u8>>);
@@ -138,7 +145,7 @@ pub(super) async fn take_due(
         tx, fetch_all as Row,
         lite "SELECT project_id, kind, row_id, at, data FROM due
               WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
-        pg "SELECT project_id, kind, row_id, at, data FROM due
+        server "SELECT project_id, kind, row_id, at, data FROM due
             WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
             FOR UPDATE SKIP LOCKED",
         project, now, open.ticks, open.deliveries, limit as i64

@@ -1,13 +1,17 @@
 //! Evaluations: the one transaction in which a batch of events decides what rings.
 
+mod at_once;
+mod attempts;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::due::{Due, DueKind, insert_due};
-use super::engine::{Tx, insert, rows_in, sql};
+use self::attempts::forget_attempts;
+use super::due::{Due, DueKind, gather_due};
+use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql};
 use super::jobs::push_jobs;
 use super::projects::{Hold, hold_epoch};
 use super::{Result, Store, StoreError};
@@ -97,66 +101,6 @@ impl Store {
         }
         Ok(recorded)
     }
-
-    /// Counts an attempt at an event before it is made, so that one that takes the process with it is counted too;
-    /// answers how many there were, this one included, or none when the event is evaluated already.
-    ///
-    /// # Errors
-    /// When the engine is away.
-    pub async fn begin_event_attempt(
-        &self,
-        project: ProjectId,
-        event: EventId,
-        error: &str,
-        now: Time,
-    ) -> Result<Option<i64>> {
-        let error = error.to_owned();
-        self.write("begin_event_attempt", move |tx| {
-            let error = error.clone();
-            Box::pin(async move {
-                let row = sql!(
-                    tx, fetch_optional as (i64,),
-                    "INSERT INTO evaluation_attempts (project_id, event_id, attempts, error, updated_at)
-                     SELECT $1, $2, 1, $3, $4
-                     WHERE NOT EXISTS (SELECT 1 FROM evaluations WHERE project_id = $1 AND id = $2)
-                     ON CONFLICT (project_id, event_id) DO UPDATE
-                     SET attempts = evaluation_attempts.attempts + 1, error = excluded.error, updated_at = excluded.updated_at
-                     RETURNING attempts",
-                    project, event, error, now
-                )?;
-                Ok(row.map(|(attempts,)| attempts))
-            })
-        })
-        .await
-    }
-
-    /// Gives an event up: it failed too often. Answers whether it was not evaluated meanwhile.
-    ///
-    /// # Errors
-    /// When the engine is away.
-    pub async fn fail_event(
-        &self,
-        project: ProjectId,
-        event: EventId,
-        error: &str,
-        now: Time,
-    ) -> Result<bool> {
-        let error: String = error.chars().take(500).collect();
-        self.write("fail_event", move |tx| {
-            let error = error.clone();
-            Box::pin(async move {
-                let failed = sql!(
-                    tx, execute,
-                    "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
-                     VALUES ($1, $2, $3, $4, 0, 0, 0, $5, $6) ON CONFLICT DO NOTHING",
-                    project, event, Uuid::nil(), EvaluationStatus::Failed.number(), now, error
-                )?;
-                forget_attempts(tx, project, &[event]).await?;
-                Ok(failed == 1)
-            })
-        })
-        .await
-    }
 }
 
 async fn record(
@@ -167,22 +111,11 @@ async fn record(
 ) -> Result<Recorded> {
     // Held to the commit: whoever changes a rule waits for us, and we see what came before.
     hold_epoch(tx, project, Hold::Shared).await?;
-    let head = sql!(
-        tx,
-        fetch_optional as (i64, i16, bool),
-        "SELECT epoch, status, EXISTS (SELECT 1 FROM evaluation_attempts a WHERE a.project_id = projects.id)
-         FROM projects WHERE id = $1",
-        project
-    )?;
-    let (epoch, status, attempted) = head.ok_or(StoreError::NotFound("project"))?;
-    let status = ProjectStatus::from_number(status).unwrap_or(ProjectStatus::Suspended);
-    if status != ProjectStatus::Active {
-        return Ok(Recorded::Held(status));
-    }
-    if epoch != batch.set.epoch {
-        return Ok(Recorded::Stale);
-    }
-    let fresh = insert_evaluations(tx, project, batch, epoch, now).await?;
+    let begun = match begin(tx, project, batch, now).await? {
+        Ok(begun) => begun,
+        Err(other) => return Ok(other),
+    };
+    let Begun { fresh, attempted, groups } = begun;
     // An event that the batch holds twice is decided on once.
     let mut mine: HashSet<EventId> = fresh.iter().copied().collect();
     let looked: Vec<&Looked> = batch.looked.iter().filter(|one| mine.remove(&one.event)).collect();
@@ -194,24 +127,78 @@ async fn record(
     if looked.iter().all(|one| one.matches.is_empty()) {
         return Ok(Recorded::Done(Box::new(Done { at: now, fresh, ..Done::default() })));
     }
-    let mut groups = lock_groups(tx, project, batch, &looked, now).await?;
+    let wanted = wanted(batch, looked.iter().copied());
+    let mut groups = lock_groups(tx, project, &wanted, groups, now).await?;
     let decision = decide(&batch.set, &looked, &mut groups, now);
-    write_groups(tx, project, &groups, now).await?;
-    insert_matches(tx, project, &decision).await?;
-    let (claimed, jobs) = insert_notifications(tx, project, batch, &decision, now).await?;
+    let mut bundle = Bundle::default();
+    write_groups(tx, &mut bundle, project, &groups, now).await?;
+    gather_matches(tx, &mut bundle, project, &decision).await?;
+    let (claimed, jobs) =
+        gather_notifications(tx, &mut bundle, project, batch, &decision, now).await?;
+    bundle.run(tx).await?;
+    if batch.jobs_here {
+        push_jobs(tx, &jobs).await?;
+    }
     Ok(Recorded::Done(Box::new(Done { at: now, fresh, decision, claimed, jobs })))
+}
+
+/// What an evaluation stands on.
+struct Begun {
+    /// The events whose evaluation this transaction inserted.
+    fresh: Vec<EventId>,
+    /// Whether attempts of any event of the project are counted.
+    attempted: bool,
+    /// The groups of the batch that were there, locked, if that was done already.
+    groups: Option<BTreeMap<GroupId, GroupState>>,
+}
+
+/// Inserts the evaluations if the project works and the rules are those of its epoch; else answers what is the matter.
+async fn begin(
+    tx: &mut Tx,
+    project: ProjectId,
+    batch: &Evaluating,
+    now: Time,
+) -> Result<std::result::Result<Begun, Recorded>> {
+    let mut rows: Vec<&Looked> = batch.looked.iter().collect();
+    rows.sort_by_key(|one| one.event);
+    rows.dedup_by_key(|one| one.event);
+    if let Conn::Postgres(c) = tx.conn() {
+        return at_once::begin(c, project, batch, &rows, now).await;
+    }
+    let head = sql!(
+        tx,
+        fetch_optional as (i64, i16, bool),
+        "SELECT epoch, status, EXISTS (SELECT 1 FROM evaluation_attempts a WHERE a.project_id = projects.id)
+         FROM projects WHERE id = $1",
+        project
+    )?;
+    let (epoch, status, attempted) = head.ok_or(StoreError::NotFound("project"))?;
+    if let Some(other) = obstacle(batch, epoch, status) {
+        return Ok(Err(other));
+    }
+    let fresh = insert_evaluations(tx, project, batch, &rows, now).await?;
+    Ok(Ok(Begun { fresh, attempted, groups: None }))
+}
+
+/// Why a batch can't be evaluated now.
+fn obstacle(batch: &Evaluating, epoch: i64, status: i16) -> Option<Recorded> {
+    let status = ProjectStatus::from_number(status).unwrap_or(ProjectStatus::Suspended);
+    if status != ProjectStatus::Active {
+        return Some(Recorded::Held(status));
+    }
+    (epoch != batch.set.epoch).then_some(Recorded::Stale)
 }
 
 async fn insert_evaluations(
     tx: &mut Tx,
     project: ProjectId,
     batch: &Evaluating,
-    epoch: i64,
+    rows: &[&Looked],
     now: Time,
 ) -> Result<Vec<EventId>> {
-    let mut rows: Vec<&Looked> = batch.looked.iter().collect();
-    rows.sort_by_key(|one| one.event);
-    rows.dedup_by_key(|one| one.event);
+    // This transaction's own: where an insert returns nothing, it tells the rows that went in.
+    let run = crate::id::fresh(now);
+    let ids: Vec<EventId> = rows.iter().map(|one| one.event).collect();
     let fresh = insert!(
         tx,
         "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at)",
@@ -221,32 +208,53 @@ async fn insert_evaluations(
         {
             ProjectId = |_one| project,
             EventId = |one| one.event,
-            Uuid = |_one| batch.claim.token,
+            Uuid = |_one| run,
             i16 = |_one| EvaluationStatus::Processed.number(),
-            i64 = |_one| epoch,
+            i64 = |_one| batch.set.epoch,
             i64 = |one| one.looked,
             i64 = |one| one.matches.len() as i64,
             Time = |_one| now,
-        }
+        },
+        my rows_in!(
+            tx,
+            as (EventId,),
+            "SELECT id FROM evaluations WHERE project_id = $1 AND run = $2 AND id",
+            [project, run],
+            ids,
+            lite "",
+            server ""
+        )
     );
     Ok(fresh.into_iter().map(|(id,)| id).collect())
 }
 
-/// Locks the groups of the matches in key order, making those that are missing.
-async fn lock_groups(
-    tx: &mut Tx,
-    project: ProjectId,
-    batch: &Evaluating,
-    looked: &[&Looked],
-    now: Time,
-) -> Result<BTreeMap<GroupId, GroupState>> {
-    let mut wanted: BTreeMap<GroupId, (RuleId, &str)> = BTreeMap::new();
-    for found in looked.iter().flat_map(|one| &one.matches) {
+/// A group that events touch: its rule and its key as people read it.
+type Wanted<'a> = BTreeMap<GroupId, (RuleId, &'a str)>;
+
+/// The groups of the matches.
+fn wanted<'a>(batch: &Evaluating, looked: impl Iterator<Item = &'a Looked>) -> Wanted<'a> {
+    let mut wanted = Wanted::new();
+    for found in looked.flat_map(|one| &one.matches) {
         if let Some((group, key)) = &found.group {
             wanted.insert(*group, (batch.set.rule(found.place).rule.id, key));
         }
     }
-    let mut groups = read_groups(tx, project, wanted.keys().copied().collect()).await?;
+    wanted
+}
+
+/// Locks the groups in key order, making those that are missing; `held` are those of a larger batch that were there.
+async fn lock_groups(
+    tx: &mut Tx,
+    project: ProjectId,
+    wanted: &Wanted<'_>,
+    held: Option<BTreeMap<GroupId, GroupState>>,
+    now: Time,
+) -> Result<BTreeMap<GroupId, GroupState>> {
+    let mut groups = match held {
+        Some(held) => held,
+        None => read_groups(tx, project, wanted.keys().copied().collect()).await?,
+    };
+    groups.retain(|group, _| wanted.contains_key(group));
     let missing: Vec<(&GroupId, &(RuleId, &str))> =
         wanted.iter().filter(|(group, _)| !groups.contains_key(*group)).collect();
     if missing.is_empty() {
@@ -285,28 +293,34 @@ async fn read_groups(
         [project],
         hashes,
         lite "",
-        pg "ORDER BY group_hash FOR UPDATE"
+        server "ORDER BY group_hash FOR UPDATE"
     );
-    let group = |(hash, Json(state)): (Vec<u8>, Json<GroupState>)| {
-        let hash = hash.try_into().map_err(|_| StoreError::Corrupt("hash of a group".into()))?;
-        Ok((GroupId(hash), state))
-    };
-    rows.into_iter().map(group).collect()
+    rows.into_iter().map(|(hash, Json(state))| Ok((group_id(hash)?, state))).collect()
+}
+
+fn group_id(hash: Vec<u8>) -> Result<GroupId> {
+    let hash = hash.try_into().map_err(|_| StoreError::Corrupt("hash of a group".into()))?;
+    Ok(GroupId(hash))
 }
 
 async fn write_groups(
     tx: &mut Tx,
+    bundle: &mut Bundle,
     project: ProjectId,
     groups: &BTreeMap<GroupId, GroupState>,
     now: Time,
 ) -> Result<()> {
     let rows: Vec<(&GroupId, &GroupState)> = groups.iter().collect();
-    super::engine::change!(
+    gather!(
         tx,
+        bundle,
         lite "UPDATE rule_groups SET state = $1, updated_at = $2 WHERE project_id = $3 AND group_hash = $4 RETURNING group_hash",
         pg "UPDATE rule_groups g SET state = u.state, updated_at = u.at
             FROM unnest($1::jsonb[], $2::timestamptz[], $3::uuid[], $4::bytea[]) AS u(state, at, project_id, hash)
-            WHERE g.project_id = u.project_id AND g.group_hash = u.hash RETURNING g.group_hash",
+            WHERE g.project_id = u.project_id AND g.group_hash = u.hash",
+        my "state, at, project_id, hash",
+        join "rule_groups g ON g.project_id = u.project_id AND g.group_hash = u.hash",
+        set "g.state = u.state, g.updated_at = u.at",
         rows,
         as (Vec<u8>,),
         {
@@ -319,9 +333,15 @@ async fn write_groups(
     Ok(())
 }
 
-async fn insert_matches(tx: &mut Tx, project: ProjectId, decision: &Decision) -> Result<()> {
-    insert!(
+async fn gather_matches(
+    tx: &mut Tx,
+    bundle: &mut Bundle,
+    project: ProjectId,
+    decision: &Decision,
+) -> Result<()> {
+    gather!(
         tx,
+        bundle,
         "INSERT INTO matches (project_id, event_id, rule_id, rule_version, outcome, reason, until, alert_id, notification_id)",
         decision.matches,
         "",
@@ -340,16 +360,18 @@ async fn insert_matches(tx: &mut Tx, project: ProjectId, decision: &Decision) ->
     Ok(())
 }
 
-async fn insert_notifications(
+async fn gather_notifications(
     tx: &mut Tx,
+    bundle: &mut Bundle,
     project: ProjectId,
     batch: &Evaluating,
     decision: &Decision,
     now: Time,
 ) -> Result<(Vec<DeliveryId>, Vec<NewJob>)> {
-    notifications(tx, project, &decision.notifications, now).await?;
-    insert!(
+    notifications(tx, bundle, project, &decision.notifications, now).await?;
+    gather!(
         tx,
+        bundle,
         "INSERT INTO recipients (project_id, notification_id, user_id, role, created_at)",
         decision.recipients,
         "ON CONFLICT DO NOTHING",
@@ -363,8 +385,10 @@ async fn insert_notifications(
     );
     let (mine, waiting) =
         decision.deliveries.split_at(batch.claim.limit.min(decision.deliveries.len()));
-    deliveries(tx, project, mine, DeliveryState::Claimed, Some(batch.claim.token), now).await?;
-    deliveries(tx, project, waiting, DeliveryState::Planned, None, now).await?;
+    let claimed = mine.iter().map(|one| (one, DeliveryState::Claimed, Some(batch.claim.token)));
+    let planned = waiting.iter().map(|one| (one, DeliveryState::Planned, None));
+    let rows: Vec<Placed<'_>> = claimed.chain(planned).collect();
+    deliveries(tx, bundle, project, &rows, now).await?;
     let claimed: Vec<DeliveryId> = mine.iter().map(|one| one.id).collect();
     let mut due: Vec<Due> = waiting
         .iter()
@@ -377,12 +401,8 @@ async fn insert_notifications(
         })
         .collect();
     due.extend(Due::claim(project, &batch.claim, &claimed));
-    insert_due(tx, &due).await?;
-    let jobs = deliver_jobs(project, waiting, now)?;
-    if batch.jobs_here {
-        push_jobs(tx, &jobs).await?;
-    }
-    Ok((claimed, jobs))
+    gather_due(tx, bundle, &due).await?;
+    Ok((claimed, deliver_jobs(project, waiting, now)?))
 }
 
 /// How many deliveries one job names.
@@ -400,12 +420,14 @@ fn deliver_jobs(project: ProjectId, waiting: &[NewDelivery], now: Time) -> Resul
 
 async fn notifications(
     tx: &mut Tx,
+    bundle: &mut Bundle,
     project: ProjectId,
     rows: &[NewNotification],
     now: Time,
 ) -> Result<()> {
-    insert!(
+    gather!(
         tx,
+        bundle,
         "INSERT INTO notifications (project_id, id, kind, origin_id, rule_id, rule_version, alert_id, round, title, body, priority, created_at)",
         rows,
         "ON CONFLICT DO NOTHING",
@@ -427,50 +449,36 @@ async fn notifications(
     Ok(())
 }
 
+/// A delivery, where it begins, and the token of whoever has it.
+type Placed<'a> = (&'a NewDelivery, DeliveryState, Option<Uuid>);
+
 async fn deliveries(
     tx: &mut Tx,
+    bundle: &mut Bundle,
     project: ProjectId,
-    rows: &[NewDelivery],
-    state: DeliveryState,
-    token: Option<Uuid>,
+    rows: &[Placed<'_>],
     now: Time,
 ) -> Result<()> {
-    insert!(
+    gather!(
         tx,
+        bundle,
         "INSERT INTO deliveries (project_id, id, notification_id, channel, target, rung, round, state, attempts, claim_token, created_at, updated_at)",
         rows,
         "ON CONFLICT DO NOTHING",
         {
             ProjectId = |_one| project,
-            DeliveryId = |one| one.id,
-            NotificationId = |one| one.notification,
-            i16 = |one| one.channel.number(),
-            crate::id::EndpointId = |one| one.target,
-            i64 = |one| one.rung,
-            i64 = |one| one.round,
-            i16 = |_one| state.number(),
+            DeliveryId = |one| one.0.id,
+            NotificationId = |one| one.0.notification,
+            i16 = |one| one.0.channel.number(),
+            crate::id::EndpointId = |one| one.0.target,
+            i64 = |one| one.0.rung,
+            i64 = |one| one.0.round,
+            i16 = |one| one.1.number(),
             i64 = |_one| 0,
-            Option<Uuid> = |_one| token,
+            Option<Uuid> = |one| one.2,
             Time = |_one| now,
             Time = |_one| now,
         }
     );
-    Ok(())
-}
-
-pub(super) async fn forget_attempts(
-    tx: &mut Tx,
-    project: ProjectId,
-    events: &[EventId],
-) -> Result<()> {
-    for event in events {
-        sql!(
-            tx,
-            execute,
-            "DELETE FROM evaluation_attempts WHERE project_id = $1 AND event_id = $2",
-            project,
-            *event
-        )?;
-    }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Events: accepted once, never changed.
 
+mod at_once;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -36,6 +38,8 @@ pub enum Taken {
     Replay(EventId),
     /// Its key was used for another body.
     Conflict,
+    /// Its key was used, and the store went away before it said for what.
+    Unanswered,
 }
 
 /// Makes the jobs for what was kept of one project.
@@ -97,6 +101,9 @@ impl Store {
         now: Time,
     ) -> Result<Vec<Taken>> {
         let nudged = nudge.is_some();
+        if !nudged && self.engine.postgres().is_some() {
+            return self.accept_at_once(&incoming, now).await;
+        }
         let taken = self
             .write("accept_events", move |tx| {
                 let (incoming, nudge) = (Arc::clone(&incoming), nudge.clone());
@@ -189,7 +196,7 @@ pub(super) async fn by_id(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> R
         [project],
         ids,
         lite "",
-        pg ""
+        server ""
     ))
 }
 

@@ -55,6 +55,8 @@ pub(super) async fn claim(
 ) -> Result<Vec<(EventId, Claim)>> {
     claims.sort_by_key(|one| (one.project, one.key.hash));
     let operation = Operation::AcceptEvent.number();
+    // Where an insert can't tell what went in, what was there before it is not ours, whatever it says.
+    let before = if tx.returns() { HashSet::new() } else { kept(tx, &claims).await? };
     let won = insert!(
         tx,
         "INSERT INTO idempotency_keys (project_id, operation, key_hash, result, body_hash, expires_at)",
@@ -68,7 +70,8 @@ pub(super) async fn claim(
             EventId = |one| one.result,
             Vec<u8> = |one| one.key.body.to_vec(),
             Time = |one| one.key.expires_at,
-        }
+        },
+        my kept(tx, &claims).await?.difference(&before).map(|(_, result)| (*result,))
     );
     let won: HashSet<EventId> = won.into_iter().map(|(id,)| id).collect();
     let (won, lost): (Vec<Claiming>, Vec<Claiming>) =
@@ -85,6 +88,16 @@ pub(super) async fn claim(
         }
     }
     Ok(answers)
+}
+
+/// The keys of these claims that are there, with what they led to.
+async fn kept(tx: &mut Tx, claims: &[Claiming]) -> Result<HashSet<(Vec<u8>, EventId)>> {
+    let mut found = HashSet::new();
+    for of_project in claims.chunk_by(|one, next| one.project == next.project) {
+        let there = first_claims(tx, of_project[0].project, of_project).await?;
+        found.extend(there.into_iter().map(|(hash, (result, _, _))| (hash, result)));
+    }
+    Ok(found)
 }
 
 /// What a key led to, the hash of its body, and when it expires.
@@ -106,7 +119,7 @@ async fn first_claims(
         [project, operation],
         hashes,
         lite "",
-        pg ""
+        server ""
     );
     Ok(rows
         .into_iter()
@@ -158,9 +171,10 @@ impl Store {
             Box::pin(async move {
                 sql!(
                     tx, execute,
-                    "DELETE FROM idempotency_keys WHERE (project_id, operation, key_hash) IN
-                       (SELECT project_id, operation, key_hash FROM idempotency_keys WHERE expires_at < $1
-                        ORDER BY expires_at LIMIT $2)",
+                    any "DELETE FROM idempotency_keys WHERE (project_id, operation, key_hash) IN
+                           (SELECT project_id, operation, key_hash FROM idempotency_keys WHERE expires_at < $1
+                            ORDER BY expires_at LIMIT $2)",
+                    my "DELETE FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2",
                     now, limit
                 )
             })

@@ -3,14 +3,17 @@
 //! A reservation moves jobs out of `jobs` into one row of `job_leases`; settling deletes that row. Nothing is updated
 //! but the deadline of a lease, and a drained queue leaves nothing.
 
+mod wake;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::engine::{Tx, change, insert, sql};
+pub use wake::Wake;
+
+use super::engine::{Tx, change, insert, rows_in, sql};
 use super::queues::number;
 use super::{Result, Store, StoreError};
 use crate::clock::Clock;
@@ -18,107 +21,6 @@ use crate::domain::job::{NewJob, QueueName};
 use crate::id::{JobId, ProjectId, fresh};
 use crate::queue::{Answer, Batch, Depth, Held, LeaseId, Queue, QueueError, Wakeups};
 use crate::time::Time;
-
-/// Tells the workers of this process, and of others where the engine can, that jobs have come.
-pub struct Wake {
-    queues: HashMap<QueueName, watch::Sender<u64>>,
-    pub(super) outward: tokio::sync::Notify,
-    pub(super) stirred: Mutex<Vec<QueueName>>,
-}
-
-impl Default for Wake {
-    fn default() -> Self {
-        let queues =
-            QueueName::ALL.into_iter().map(|queue| (queue, watch::Sender::new(0))).collect();
-        Self { queues, outward: tokio::sync::Notify::new(), stirred: Mutex::default() }
-    }
-}
-
-impl Wake {
-    pub(super) fn stir(&self, queue: QueueName) {
-        if let Some(sender) = self.queues.get(&queue) {
-            sender.send_modify(|count| *count += 1);
-        }
-    }
-
-    fn subscribe(&self, queue: QueueName) -> Wakeups {
-        self.queues.get(&queue).map_or_else(|| watch::channel(0).1, watch::Sender::subscribe)
-    }
-}
-
-/// The channel that PostgreSQL carries wake-ups on.
-const CHANNEL: &str = "bellbuoy_jobs";
-
-impl Store {
-    /// Says that jobs of `queue` have come.
-    pub(super) fn wake(&self, queue: QueueName) {
-        self.wakeups.stir(queue);
-        if self.engine.postgres().is_some() {
-            if let Ok(mut stirred) = self.wakeups.stirred.lock()
-                && !stirred.contains(&queue)
-            {
-                stirred.push(queue);
-            }
-            self.wakeups.outward.notify_one();
-        }
-    }
-
-    /// On PostgreSQL: carries wake-ups between processes, outside the verbs' own transactions, because a NOTIFY inside
-    /// one makes all commits wait in a row. One that is lost costs a poll's wait.
-    pub(super) fn listen(&self) {
-        let Some(pool) = self.engine.postgres().cloned() else { return };
-        let (wake, sending) = (Arc::downgrade(&self.wakeups), pool.clone());
-        let telling = Arc::downgrade(&self.wakeups);
-        tokio::spawn(async move {
-            while let Some(wake) = telling.upgrade() {
-                let told =
-                    tokio::time::timeout(Duration::from_secs(1), wake.outward.notified()).await;
-                let queues = wake
-                    .stirred
-                    .lock()
-                    .map(|mut all| std::mem::take(&mut *all))
-                    .unwrap_or_default();
-                drop(wake);
-                if told.is_err() && queues.is_empty() {
-                    continue;
-                }
-                for queue in queues {
-                    let sent =
-                        sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue.as_str());
-                    if let Err(error) = sent.execute(&sending).await {
-                        tracing::debug!(%error, "a wake-up was not sent; the poll will find the job");
-                    }
-                }
-            }
-        });
-        tokio::spawn(async move {
-            while wake.strong_count() > 0 && !pool.is_closed() {
-                if let Err(error) = hear(&pool, &wake).await {
-                    tracing::debug!(%error, "wake-ups are not heard; workers poll meanwhile");
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        });
-    }
-}
-
-async fn hear(pool: &sqlx::PgPool, wake: &std::sync::Weak<Wake>) -> sqlx::Result<()> {
-    let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    loop {
-        let told = tokio::time::timeout(Duration::from_secs(5), listener.recv()).await;
-        let Some(wake) = wake.upgrade() else { return Ok(()) };
-        match told {
-            Ok(told) => {
-                if let Some(queue) = QueueName::parse(told?.payload()) {
-                    wake.stir(queue);
-                }
-            }
-            Err(_) if pool.is_closed() => return Ok(()),
-            Err(_) => {}
-        }
-    }
-}
 
 pub(super) async fn push_jobs(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
     insert!(tx, "INSERT INTO jobs (queue, project_id, id, attempts, body)", jobs, "ON CONFLICT DO NOTHING", {
@@ -220,6 +122,10 @@ impl Queue for SqlQueue {
                             pg "UPDATE job_leases l SET until = u.until
                                 FROM unnest($1::timestamptz[], $2::smallint[], $3::uuid[]) AS u(until, queue, id)
                                 WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
+                            my "ends, queue, id",
+                            join "job_leases l ON l.queue = u.queue AND l.id = u.id",
+                            find "l.id",
+                            set "l.until = u.ends",
                             rows,
                             as (Uuid,),
                             { Time = |_one| until, i16 = |_one| number(queue), Uuid = |one| *one }
@@ -301,8 +207,10 @@ impl SqlQueue {
                 Box::pin(async move {
                     let found = sql!(
                         tx, fetch_optional as (i64,),
-                        "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
-                            OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                        any "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                               OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                        my "SELECT CAST(1 AS SIGNED) FROM DUAL WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                              OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
                         number(queue), number(queue), now
                     )?;
                     Ok(found.is_some())
@@ -418,8 +326,13 @@ async fn take(tx: &mut Tx, queue: QueueName, project: ProjectId, max: i64) -> Re
         pg "DELETE FROM jobs WHERE ctid = ANY(ARRAY(
               SELECT ctid FROM jobs WHERE queue = $1 AND project_id = $2 ORDER BY id LIMIT $3
               FOR UPDATE SKIP LOCKED)) RETURNING id, attempts, body",
+        my "SELECT id, attempts, body FROM jobs WHERE queue = $1 AND project_id = $2 ORDER BY id LIMIT $3
+            FOR UPDATE SKIP LOCKED",
         number(queue), project, max
     )?;
+    if !tx.returns() {
+        drop_jobs(tx, queue, project, &rows).await?;
+    }
     rows.sort_by_key(|(id, _, _)| *id);
     let held = |(id, attempts, body): (JobId, i64, Vec<u8>)| Held {
         id,
@@ -430,12 +343,32 @@ async fn take(tx: &mut Tx, queue: QueueName, project: ProjectId, max: i64) -> Re
     Ok(rows.into_iter().map(held).collect())
 }
 
+/// Deletes the jobs that were just locked, where a DELETE does not return what it took.
+async fn drop_jobs(
+    tx: &mut Tx,
+    queue: QueueName,
+    project: ProjectId,
+    taken: &[(JobId, i64, Vec<u8>)],
+) -> Result<()> {
+    let ids: Vec<JobId> = taken.iter().map(|(id, _, _)| *id).collect();
+    rows_in!(
+        tx,
+        as (JobId,),
+        "DELETE FROM jobs WHERE queue = $1 AND project_id = $2 AND id",
+        [number(queue), project],
+        ids,
+        lite "",
+        server ""
+    );
+    Ok(())
+}
+
 /// Brings back the jobs of leases that nobody renewed.
 async fn return_expired(tx: &mut Tx, queue: QueueName, now: Time) -> Result<()> {
     let expired = sql!(
         tx, fetch_all as (Uuid, Vec<u8>),
         lite "SELECT id, jobs FROM job_leases WHERE queue = $1 AND until <= $2 ORDER BY until LIMIT 16",
-        pg "SELECT id, jobs FROM job_leases WHERE queue = $1 AND until <= $2 ORDER BY until LIMIT 16 FOR UPDATE SKIP LOCKED",
+        server "SELECT id, jobs FROM job_leases WHERE queue = $1 AND until <= $2 ORDER BY until LIMIT 16 FOR UPDATE SKIP LOCKED",
         number(queue), now
     )?;
     for (_, jobs) in &expired {
@@ -462,6 +395,9 @@ async fn drop_leases(tx: &mut Tx, queue: QueueName, ids: &[Uuid]) -> Result<()> 
         lite "DELETE FROM job_leases WHERE queue = $1 AND id = $2 RETURNING id",
         pg "DELETE FROM job_leases l USING unnest($1::smallint[], $2::uuid[]) AS u(queue, id)
             WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
+        my "queue, id",
+        join "job_leases l ON l.queue = u.queue AND l.id = u.id",
+        delete "l",
         ids,
         as (Uuid,),
         { i16 = |_one| number(queue), Uuid = |one| *one }
@@ -481,7 +417,7 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
     let row = sql!(
         tx, fetch_optional as (Vec<u8>,),
         lite "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2",
-        pg "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2 FOR UPDATE",
+        server "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2 FOR UPDATE",
         number(back.queue), back.lease
     )?;
     // A lease that is gone has given its jobs back already.

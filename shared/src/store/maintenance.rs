@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::due::DueKind;
-use super::engine::sql;
+use super::engine::{Conn, sql};
 use super::{Result, Store, StoreError};
 use crate::domain::delivery::DeliveryState;
 use crate::id::{EventId, ProjectId, floor};
@@ -94,8 +94,10 @@ impl Store {
             Box::pin(async move {
                 sql!(
                     tx, execute,
-                    "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
-                     ON CONFLICT (project_id, kind) DO UPDATE SET at = excluded.at WHERE watermarks.at < excluded.at",
+                    any "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
+                         ON CONFLICT (project_id, kind) DO UPDATE SET at = excluded.at WHERE watermarks.at < excluded.at",
+                    my "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
+                        ON DUPLICATE KEY UPDATE at = GREATEST(at, VALUES(at))",
                     project, at
                 )
                 .map(|_| ())
@@ -191,17 +193,15 @@ impl Store {
             let (name, text) = (wanted.clone(), text.clone());
             Box::pin(async move {
                 // Many processes may start at once: the others find it made.
-                sql!(tx, execute, lite "", pg "SELECT pg_advisory_xact_lock($1)", LOCK)?;
-                let there = sql!(
-                    tx,
-                    fetch_optional as (i32,),
-                    "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)",
-                    name
-                )?;
-                if there.is_some() {
+                let Conn::Postgres(c) = tx.conn() else { return Ok(false) };
+                let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
+                lock.execute(&mut *c).await?;
+                let there =
+                    "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)";
+                if sqlx::query(there).bind(name).fetch_optional(&mut *c).await?.is_some() {
                     return Ok(false);
                 }
-                sql!(tx, execute, lite "", pg AssertSqlSafe(text))?;
+                sqlx::query(AssertSqlSafe(text)).execute(&mut *c).await?;
                 Ok(true)
             })
         });

@@ -1,14 +1,16 @@
 //! Migrations: the same names on every engine, up and down, safe when many processes start at once.
 
 use sqlx::AssertSqlSafe;
+use sqlx::mysql::MySqlDatabaseError;
 
-use super::engine::{Conn, Tx, sql};
+use super::engine::{Conn, Tx, collation, sql, wait_for_ever};
 use super::{Result, Store, StoreError};
 
 struct Migration {
     name: &'static str,
     sqlite: (&'static str, &'static str),
     postgres: (&'static str, &'static str),
+    mysql: (&'static str, &'static str),
 }
 
 macro_rules! migrations {
@@ -21,6 +23,10 @@ macro_rules! migrations {
         postgres: (
             include_str!(concat!("../../../migrations/postgres/", $name, ".up.sql")),
             include_str!(concat!("../../../migrations/postgres/", $name, ".down.sql")),
+        ),
+        mysql: (
+            include_str!(concat!("../../../migrations/mysql/", $name, ".up.sql")),
+            include_str!(concat!("../../../migrations/mysql/", $name, ".down.sql")),
         ),
     }),+] };
 }
@@ -53,6 +59,14 @@ const MIGRATIONS: &[Migration] = migrations![
     "0025_schedules",
     "0026_ticks",
     "0027_watermarks",
+    "0028_sessions",
+    "0029_refresh_tokens",
+    "0030_signing_keys",
+    "0031_subject_keys",
+    "0032_audit",
+    "0033_audit_chain",
+    "0034_audit_checkpoints",
+    "0035_audit_pending",
 ];
 
 /// Which way to go.
@@ -78,9 +92,10 @@ impl Store {
     /// wait and find nothing left.
     ///
     /// # Errors
-    /// When the engine is away or refuses a statement; nothing of this call is applied then.
+    /// When the engine is away or refuses a statement. Nothing of this call is applied then; on MySQL and MariaDB what
+    /// came before the statement is, and the next call goes on from there.
     pub async fn migrate(&self, step: Step) -> Result<Vec<String>> {
-        self.write("migrate", move |tx| {
+        self.write_schema("migrate", move |tx| {
             Box::pin(async move {
                 lock(tx).await?;
                 let applied = applied(tx).await?;
@@ -99,7 +114,7 @@ impl Store {
     /// When the engine is away.
     pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
         let applied = self
-            .write("migrations", |tx| {
+            .write_schema("migrations", |tx| {
                 Box::pin(async move {
                     lock(tx).await?;
                     applied(tx).await
@@ -141,14 +156,33 @@ impl Store {
 const LOCK: i64 = 0x6265_6c6c;
 
 async fn lock(tx: &mut Tx) -> Result<()> {
-    if let Conn::Postgres(c) = tx.conn() {
-        sqlx::query("SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true)")
-            .execute(&mut *c)
-            .await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *c).await?;
+    match tx.conn() {
+        Conn::Sqlite(_) => {}
+        Conn::Postgres(c) => {
+            sqlx::query("SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true)")
+                .execute(&mut *c)
+                .await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *c).await?;
+        }
+        Conn::Mysql(c) => {
+            wait_for_ever(c).await?;
+            // The names of locks are the server's, not the database's. It goes with the connection, which is ours alone.
+            let text =
+                "SELECT CAST(GET_LOCK(CONCAT('bellbuoy.', MD5(DATABASE())), 3600) AS SIGNED)";
+            let (got,): (Option<i64>,) = sqlx::query_as(text).fetch_one(&mut *c).await?;
+            if got != Some(1) {
+                let why = "another process has been migrating for an hour";
+                return Err(StoreError::Unavailable(why.into()));
+            }
+        }
     }
-    let table = "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT NOT NULL PRIMARY KEY)";
-    sql!(tx, execute, table).map(|_| ())
+    sql!(
+        tx, execute,
+        any "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT NOT NULL PRIMARY KEY)",
+        my "CREATE TABLE IF NOT EXISTS schema_migrations (name varchar(191) NOT NULL PRIMARY KEY)
+            ENGINE = InnoDB COLLATE = utf8mb4_bin"
+    )
+    .map(|_| ())
 }
 
 async fn applied(tx: &mut Tx) -> Result<Vec<String>> {
@@ -160,7 +194,7 @@ async fn applied(tx: &mut Tx) -> Result<Vec<String>> {
 async fn up(tx: &mut Tx, applied: &[String]) -> Result<Vec<String>> {
     let mut done = Vec::new();
     for one in MIGRATIONS.iter().filter(|one| applied.iter().all(|name| name != one.name)) {
-        run(tx, one.sqlite.0, one.postgres.0).await?;
+        run(tx, one, Step::Up).await?;
         sql!(tx, execute, "INSERT INTO schema_migrations (name) VALUES ($1)", one.name)?;
         done.push(one.name.to_owned());
     }
@@ -171,19 +205,41 @@ async fn down(tx: &mut Tx, applied: &[String]) -> Result<Vec<String>> {
     let Some(last) = applied.last() else { return Ok(Vec::new()) };
     let known = MIGRATIONS.iter().find(|one| one.name == last);
     let one = known.ok_or(StoreError::NotFound("this build does not know the last migration"))?;
-    run(tx, one.sqlite.1, one.postgres.1).await?;
+    run(tx, one, Step::Down).await?;
     sql!(tx, execute, "DELETE FROM schema_migrations WHERE name = $1", one.name)?;
     Ok(vec![one.name.to_owned()])
 }
 
-async fn run(tx: &mut Tx, sqlite: &'static str, postgres: &'static str) -> Result<()> {
+async fn run(tx: &mut Tx, one: &Migration, step: Step) -> Result<()> {
+    let text = |(up, down): (&'static str, &'static str)| match step {
+        Step::Up => up,
+        Step::Down => down,
+    };
     match tx.conn() {
         Conn::Sqlite(c) => {
-            sqlx::raw_sql(AssertSqlSafe(sqlite)).execute(&mut *c).await?;
+            sqlx::raw_sql(AssertSqlSafe(text(one.sqlite))).execute(&mut *c).await?;
         }
         Conn::Postgres(c) => {
-            sqlx::raw_sql(AssertSqlSafe(postgres)).execute(&mut *c).await?;
+            sqlx::raw_sql(AssertSqlSafe(text(one.postgres))).execute(&mut *c).await?;
+        }
+        Conn::Mysql(c) => {
+            let text = collation(c, text(one.mysql)).await?;
+            match sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *c).await {
+                Err(error) if is_done(&error) => {}
+                done => {
+                    done?;
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// Whether a statement's effect is there already: a process ended after the statement, which commits by itself on MySQL
+/// and MariaDB, and before it could write that down.
+fn is_done(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    // A table, column or index is there; it is gone.
+    matches!(number, Some(1050 | 1060 | 1061 | 1051 | 1091))
 }

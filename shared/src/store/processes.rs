@@ -37,9 +37,12 @@ impl Store {
             Box::pin(async move {
                 sql!(
                     tx, execute,
-                    "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                     ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, beat_at = excluded.beat_at",
+                    any "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                         ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, beat_at = excluded.beat_at",
+                    my "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
+                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                        ON DUPLICATE KEY UPDATE beat = VALUES(beat), beat_at = VALUES(beat_at)",
                     process.id, process.role, process.host, process.pid, process.version, process.beat, process.started_at, now
                 )
                 .map(|_| ())

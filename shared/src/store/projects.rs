@@ -2,18 +2,44 @@
 
 use uuid::Uuid;
 
+use super::audit::note;
 use super::engine::{Conn, Tx, sql};
+use super::keys::insert_key;
+use super::people::{NewUser, insert_built_in, insert_user};
 use super::{Result, Store, StoreError};
+use crate::domain::audit::Entry;
+use crate::domain::key::ApiKey;
+use crate::domain::permission::{BuiltIn, PLATFORM_ROLES, PROJECT_ROLES};
 use crate::domain::project::{Project, ProjectStatus};
 use crate::id::ProjectId;
 use crate::time::Time;
 
-type Row = (ProjectId, String, String, i16, i64, Time);
+type Row = (ProjectId, String, String, String, i16, i64, Time, Time);
 
-fn project((id, slug, name, status, epoch, created_at): Row) -> Result<Project> {
+fn project(row: Row) -> Result<Project> {
+    let (id, slug, name, description, status, epoch, created_at, updated_at) = row;
     let status = ProjectStatus::from_number(status)
         .ok_or_else(|| StoreError::Corrupt(format!("project status {status}")))?;
-    Ok(Project { id, slug, name, status, epoch, created_at })
+    Ok(Project { id, slug, name, description, status, epoch, created_at, updated_at })
+}
+
+/// A project that is to be made, with what makes it usable.
+#[derive(Clone, Debug)]
+pub struct NewProject {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The roles that it has from its beginning.
+    pub roles: &'static [BuiltIn],
+    /// Its first admin.
+    pub admin: Option<NewUser>,
+    /// Its first key.
+    pub key: Option<ApiKey>,
 }
 
 /// How a transaction holds a project's epoch to its end.
@@ -28,14 +54,25 @@ pub(super) enum Hold {
 /// Holds a project's epoch. Whoever asks first is first: on a row's own lock of PostgreSQL, evaluations that follow one
 /// another would keep a change out for as long as there are any. SQLite has one writer.
 pub(super) async fn hold_epoch(tx: &mut Tx, id: ProjectId, hold: Hold) -> Result<()> {
-    if let Conn::Postgres(c) = tx.conn() {
-        let text = match hold {
-            Hold::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
-            Hold::Alone => "SELECT pg_advisory_xact_lock($1)",
-        };
-        // Two projects with the same key would wait for each other, and that is all.
-        let key = id.0.as_u64_pair().1.cast_signed();
-        sqlx::query(text).bind(key).execute(&mut *c).await?;
+    match tx.conn() {
+        Conn::Sqlite(_) => {}
+        Conn::Postgres(c) => {
+            let text = match hold {
+                Hold::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
+                Hold::Alone => "SELECT pg_advisory_xact_lock($1)",
+            };
+            // Two projects with the same key would wait for each other, and that is all.
+            let key = id.0.as_u64_pair().1.cast_signed();
+            sqlx::query(text).bind(key).execute(&mut *c).await?;
+        }
+        Conn::Mysql(c) => {
+            // InnoDB gives a row's locks in the order in which they were asked for. MariaDB has no FOR SHARE.
+            let text = match hold {
+                Hold::Shared => "SELECT 1 FROM projects WHERE id = ? LOCK IN SHARE MODE",
+                Hold::Alone => "SELECT 1 FROM projects WHERE id = ? FOR UPDATE",
+            };
+            sqlx::query(text).bind(id).execute(&mut *c).await?;
+        }
     }
     Ok(())
 }
@@ -44,17 +81,60 @@ pub(super) async fn hold_epoch(tx: &mut Tx, id: ProjectId, hold: Hold) -> Result
 /// run under the old epoch, so that after it none does. Answers the new epoch.
 pub(super) async fn bump_epoch(tx: &mut Tx, id: ProjectId) -> Result<i64> {
     hold_epoch(tx, id, Hold::Alone).await?;
+    if !tx.returns() {
+        sql!(tx, execute, "UPDATE projects SET epoch = epoch + 1 WHERE id = $1", id)?;
+    }
     let bumped = sql!(
         tx,
         fetch_optional as (i64,),
-        "UPDATE projects SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch",
+        any "UPDATE projects SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch",
+        my "SELECT epoch FROM projects WHERE id = $1",
         id
     )?;
     bumped.map(|(epoch,)| epoch).ok_or(StoreError::NotFound("project"))
 }
 
+/// Counts the project's access epoch up, in the transaction of a change to what somebody may do: sessions, accounts and
+/// roles at hand in other processes are then read again.
+pub(super) async fn bump_access(tx: &mut Tx, id: ProjectId) -> Result<()> {
+    let touched =
+        sql!(tx, execute, "UPDATE projects SET access_epoch = access_epoch + 1 WHERE id = $1", id)?;
+    if touched == 0 { Err(StoreError::NotFound("project")) } else { Ok(()) }
+}
+
 impl Store {
-    /// Makes a project.
+    /// Makes a project, its roles, its first admin and its first key.
+    ///
+    /// # Errors
+    /// A conflict when the slug or name is taken.
+    pub async fn onboard(&self, new: &NewProject, entry: Option<&Entry>, now: Time) -> Result<()> {
+        let (new, entry) = (new.clone(), entry.cloned());
+        self.write("onboard", move |tx| {
+            let (new, entry) = (new.clone(), entry.clone());
+            Box::pin(async move {
+                sql!(
+                    tx, execute,
+                    "INSERT INTO projects (id, slug, name, description, status, epoch, access_epoch, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, 0, 1, 1, $5, $6, $7)",
+                    new.id, new.slug, new.name, new.description, Uuid::nil(), now, now
+                )?;
+                insert_built_in(tx, new.id, new.roles, now).await?;
+                if let Some(admin) = &new.admin {
+                    insert_user(tx, new.id, admin, now).await?;
+                }
+                if let Some(key) = &new.key {
+                    insert_key(tx, key, now).await?;
+                }
+                if let Some(entry) = &entry {
+                    note(tx, new.id, entry, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Makes a project with its roles and nothing else.
     ///
     /// # Errors
     /// A conflict when the slug or name is taken.
@@ -65,17 +145,106 @@ impl Store {
         name: &str,
         now: Time,
     ) -> Result<()> {
-        let (slug, name) = (slug.to_owned(), name.to_owned());
-        self.write("create_project", move |tx| {
-            let (slug, name) = (slug.clone(), name.clone());
+        let new = NewProject {
+            id,
+            slug: slug.to_owned(),
+            name: name.to_owned(),
+            description: String::new(),
+            roles: &PROJECT_ROLES,
+            admin: None,
+            key: None,
+        };
+        self.onboard(&new, None, now).await
+    }
+
+    /// Makes the platform's own project, if it is not there.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn ensure_platform(&self, now: Time) -> Result<()> {
+        let known = self
+            .read("ensure_platform", |tx| {
+                Box::pin(async move {
+                    sql!(
+                        tx,
+                        fetch_optional as (ProjectId,),
+                        "SELECT id FROM projects WHERE id = $1",
+                        ProjectId::PLATFORM
+                    )
+                })
+            })
+            .await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let new = NewProject {
+            id: ProjectId::PLATFORM,
+            slug: "platform".to_owned(),
+            name: "Platform".to_owned(),
+            description: "Those who run this service, and its own troubles.".to_owned(),
+            roles: &PLATFORM_ROLES,
+            admin: None,
+            key: None,
+        };
+        match self.onboard(&new, None, now).await {
+            // Another process was faster.
+            Err(StoreError::Conflict(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Projects, newest first, from before `before`, with their states.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn list_projects(
+        &self,
+        status: Option<ProjectStatus>,
+        before: Option<ProjectId>,
+        limit: i64,
+    ) -> Result<Vec<Project>> {
+        let rows = self
+            .read("list_projects", move |tx| {
+                Box::pin(async move {
+                    let before = before.unwrap_or(ProjectId(Uuid::max()));
+                    sql!(
+                        tx, fetch_all as Row,
+                        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects
+                         WHERE id < $1 AND id <> $2 AND ($3 OR status = $4) ORDER BY id DESC LIMIT $5",
+                        before, ProjectId::PLATFORM, status.is_none(),
+                        status.map_or(0, ProjectStatus::number), limit
+                    )
+                })
+            })
+            .await?;
+        rows.into_iter().map(project).collect()
+    }
+
+    /// Changes a project's name and description.
+    ///
+    /// # Errors
+    /// When it is not there, or the name is taken.
+    pub async fn change_project(
+        &self,
+        id: ProjectId,
+        name: &str,
+        description: &str,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let (name, description, entry) = (name.to_owned(), description.to_owned(), entry.clone());
+        self.write("change_project", move |tx| {
+            let (name, description, entry) = (name.clone(), description.clone(), entry.clone());
             Box::pin(async move {
-                sql!(
+                let touched = sql!(
                     tx, execute,
-                    "INSERT INTO projects (id, slug, name, description, status, epoch, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, '', 0, 1, $4, $5, $6)",
-                    id, slug, name, Uuid::nil(), now, now
-                )
-                .map(|_| ())
+                    "UPDATE projects SET name = $1, description = $2, updated_at = $3 WHERE id = $4 AND live = $5",
+                    name, description, now, id, Uuid::nil()
+                )?;
+                if touched == 0 {
+                    return Err(StoreError::NotFound("project"));
+                }
+                note(tx, id, &entry, now).await
             })
         })
         .await
@@ -91,7 +260,7 @@ impl Store {
                 Box::pin(async move {
                     sql!(
                         tx, fetch_optional as Row,
-                        "SELECT id, slug, name, status, epoch, created_at FROM projects WHERE id = $1", id
+                        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE id = $1", id
                     )
                 })
             })
@@ -111,7 +280,7 @@ impl Store {
                 Box::pin(async move {
                     sql!(
                         tx, fetch_optional as Row,
-                        "SELECT id, slug, name, status, epoch, created_at FROM projects WHERE slug = $1 AND live = $2",
+                        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE slug = $1 AND live = $2",
                         slug, Uuid::nil()
                     )
                 })
@@ -120,25 +289,49 @@ impl Store {
         row.map(project).transpose()
     }
 
-    /// The epochs and states of all projects that are not archived.
+    /// The project of that name, if there is one.
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn epochs(&self) -> Result<Vec<(ProjectId, i64, ProjectStatus)>> {
-        let rows = self
-            .read("epochs", |tx| {
+    pub async fn project_by_name(&self, name: &str) -> Result<Option<ProjectId>> {
+        let name = name.to_owned();
+        let row = self
+            .read("project_by_name", move |tx| {
+                let name = name.clone();
                 Box::pin(async move {
                     sql!(
                         tx,
-                        fetch_all as (ProjectId, i64, i16),
-                        "SELECT id, epoch, status FROM projects WHERE live = $1 ORDER BY id",
+                        fetch_optional as (ProjectId,),
+                        "SELECT id FROM projects WHERE name = $1 AND live = $2",
+                        name,
                         Uuid::nil()
                     )
                 })
             })
             .await?;
-        let known = |(id, epoch, status)| {
-            ProjectStatus::from_number(status).map(|status| (id, epoch, status))
+        Ok(row.map(|(id,)| id))
+    }
+
+    /// The epochs and states of all projects that are not archived.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn epochs(&self) -> Result<Vec<Standing>> {
+        let rows = self
+            .read("epochs", |tx| {
+                Box::pin(async move {
+                    sql!(
+                        tx,
+                        fetch_all as (ProjectId, i64, i64, i16),
+                        "SELECT id, epoch, access_epoch, status FROM projects WHERE live = $1 ORDER BY id",
+                        Uuid::nil()
+                    )
+                })
+            })
+            .await?;
+        let known = |(id, epoch, access_epoch, status)| {
+            let status = ProjectStatus::from_number(status)?;
+            Some(Standing { id, epoch, access_epoch, status })
         };
         Ok(rows.into_iter().filter_map(known).collect())
     }
@@ -151,11 +344,15 @@ impl Store {
         &self,
         id: ProjectId,
         status: ProjectStatus,
+        entry: Option<&Entry>,
         now: Time,
     ) -> Result<i64> {
+        let entry = entry.cloned();
         self.write("set_project_status", move |tx| {
+            let entry = entry.clone();
             Box::pin(async move {
                 let epoch = bump_epoch(tx, id).await?;
+                bump_access(tx, id).await?;
                 sql!(
                     tx,
                     execute,
@@ -164,9 +361,56 @@ impl Store {
                     now,
                     id
                 )?;
+                if let Some(entry) = &entry {
+                    note(tx, id, entry, now).await?;
+                }
                 Ok(epoch)
             })
         })
         .await
     }
+
+    /// Archives a project: it is gone, its slug and name are free, and its history stays.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn archive_project(&self, id: ProjectId, entry: &Entry, now: Time) -> Result<()> {
+        let entry = entry.clone();
+        self.write("archive_project", move |tx| {
+            let entry = entry.clone();
+            Box::pin(async move {
+                bump_epoch(tx, id).await?;
+                bump_access(tx, id).await?;
+                let touched = sql!(
+                    tx,
+                    execute,
+                    "UPDATE projects SET status = $1, live = $2, deleted_at = $3, updated_at = $4 WHERE id = $5 AND live = $6",
+                    ProjectStatus::Archived.number(),
+                    id.0,
+                    now,
+                    now,
+                    id,
+                    Uuid::nil()
+                )?;
+                if touched == 0 {
+                    return Err(StoreError::NotFound("project"));
+                }
+                note(tx, id, &entry, now).await
+            })
+        })
+        .await
+    }
+}
+
+/// What every process must know of a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub id: ProjectId,
+    /// Counts the changes that evaluation must not miss.
+    pub epoch: i64,
+    /// Counts the changes to what people may do.
+    pub access_epoch: i64,
+    /// Whether it works.
+    pub status: ProjectStatus,
 }

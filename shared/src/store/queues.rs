@@ -40,8 +40,10 @@ impl Store {
                 sql!(
                     tx,
                     execute,
-                    "INSERT INTO queues (queue, paused_at) VALUES ($1, $2)
-                     ON CONFLICT (queue) DO UPDATE SET paused_at = excluded.paused_at",
+                    any "INSERT INTO queues (queue, paused_at) VALUES ($1, $2)
+                         ON CONFLICT (queue) DO UPDATE SET paused_at = excluded.paused_at",
+                    my "INSERT INTO queues (queue, paused_at) VALUES ($1, $2)
+                        ON DUPLICATE KEY UPDATE paused_at = VALUES(paused_at)",
                     number(queue),
                     paused_at
                 )

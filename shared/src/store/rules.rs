@@ -76,12 +76,7 @@ impl Store {
             let mut rule = rule.clone();
             Box::pin(async move {
                 let epoch = bump_epoch(tx, project).await?;
-                let next = sql!(
-                    tx, fetch_optional as (i64,),
-                    "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
-                     WHERE project_id = $5 AND id = $6 AND live = $7 RETURNING version",
-                    &rule.body.name, i16::from(rule.active), Json(&rule.body), now, project, rule.id, Uuid::nil()
-                )?;
+                let next = next_version(tx, project, &rule, now).await?;
                 rule.version = next.ok_or(StoreError::NotFound("rule"))?.0;
                 sql!(
                     tx, execute,
@@ -114,8 +109,8 @@ impl Store {
                 bump_epoch(tx, project).await?;
                 sql!(
                     tx, execute,
-                    "INSERT INTO users (project_id, id, email, full_name, status, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, 1, $5, $6, $7)",
+                    "INSERT INTO users (project_id, id, email, full_name, status, failed_logins, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, 1, 0, $5, $6, $7)",
                     project, id, email, full_name, Uuid::nil(), now, now
                 )
                 .map(|_| ())
@@ -143,8 +138,9 @@ impl Store {
                 bump_epoch(tx, project).await?;
                 sql!(
                     tx, execute,
-                    "INSERT INTO roles (project_id, id, name, live, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)",
-                    project, id, name, Uuid::nil(), now, now
+                    "INSERT INTO roles (project_id, id, name, description, permissions, built_in, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, '', $4, 0, $5, $6, $7)",
+                    project, id, name, Json(Vec::<String>::new()), Uuid::nil(), now, now
                 )?;
                 insert!(tx, "INSERT INTO user_roles (project_id, user_id, role_id)", members, "", {
                     ProjectId = |_user| project,
@@ -238,6 +234,44 @@ impl Store {
         })
         .await
     }
+}
+
+/// Changes a rule where it stands; answers its new version.
+async fn next_version(
+    tx: &mut Tx,
+    project: ProjectId,
+    rule: &Rule,
+    now: Time,
+) -> Result<Option<(i64,)>> {
+    if tx.returns() {
+        return sql!(
+            tx, fetch_optional as (i64,),
+            "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
+             WHERE project_id = $5 AND id = $6 AND live = $7 RETURNING version",
+            &rule.body.name, i16::from(rule.active), Json(&rule.body), now, project, rule.id, Uuid::nil()
+        );
+    }
+    sql!(
+        tx,
+        execute,
+        "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
+         WHERE project_id = $5 AND id = $6 AND live = $7",
+        &rule.body.name,
+        i16::from(rule.active),
+        Json(&rule.body),
+        now,
+        project,
+        rule.id,
+        Uuid::nil()
+    )?;
+    sql!(
+        tx,
+        fetch_optional as (i64,),
+        "SELECT version FROM rules WHERE project_id = $1 AND id = $2 AND live = $3",
+        project,
+        rule.id,
+        Uuid::nil()
+    )
 }
 
 async fn keep_version(

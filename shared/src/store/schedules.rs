@@ -50,9 +50,12 @@ impl Store {
             Box::pin(async move {
                 sql!(
                     tx, execute,
-                    "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                     ON CONFLICT (project_id, id) DO UPDATE SET every_ms = excluded.every_ms",
+                    any "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                         ON CONFLICT (project_id, id) DO UPDATE SET every_ms = excluded.every_ms",
+                    my "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
+                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                        ON DUPLICATE KEY UPDATE every_ms = VALUES(every_ms)",
                     project, id, task.as_str(), task.as_str(), period(every), now, now, now
                 )
                 .map(|_| ())
@@ -186,7 +189,7 @@ impl Store {
                     tx, execute,
                     "UPDATE ticks SET finished_at = $1, outcome = $2 WHERE project_id = $3 AND id = $4", now, outcome, project, id
                 )?;
-                delete_due(tx, &[(project, DueKind::Tick, id.0)]).await.map(|_| ())
+                delete_due(tx, &[(project, DueKind::Tick, id.0)]).await
             })
         })
         .await

@@ -177,7 +177,7 @@ async fn states(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> Result<Vec<
         [project],
         ids,
         lite "",
-        pg ""
+        server ""
     );
     let attempts = rows_in!(
         tx,
@@ -186,7 +186,7 @@ async fn states(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> Result<Vec<
         [project],
         ids,
         lite "",
-        pg ""
+        server ""
     );
     let suppressed = rows_in!(
         tx,
@@ -195,7 +195,7 @@ async fn states(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> Result<Vec<
         [project],
         ids,
         lite "",
-        pg ""
+        server ""
     );
     let status =
         sql!(tx, fetch_optional as (i16,), "SELECT status FROM projects WHERE id = $1", project)?;

@@ -2,9 +2,10 @@
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
+use sqlx::mysql::{MySqlTypeInfo, MySqlValueRef};
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
-use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
+use sqlx::{Decode, Encode, MySql, Postgres, Sqlite, Type};
 use uuid::Uuid;
 
 use crate::id::*;
@@ -61,6 +62,32 @@ impl<'r> Decode<'r, Postgres> for Time {
     }
 }
 
+/// The last microsecond that a datetime can be: the end of the year 9999.
+const LAST_DATETIME: i64 = 253_402_300_799_999_999;
+
+// A datetime, which has no zone and no end in 2038: what it holds is UTC. A bound that lies beyond its own end lies beyond
+// every row as well.
+impl Type<MySql> for Time {
+    fn type_info() -> MySqlTypeInfo {
+        <chrono::NaiveDateTime as Type<MySql>>::type_info()
+    }
+    fn compatible(info: &MySqlTypeInfo) -> bool {
+        <chrono::NaiveDateTime as Type<MySql>>::compatible(info)
+    }
+}
+impl Encode<'_, MySql> for Time {
+    fn encode_by_ref(&self, buffer: &mut Vec<u8>) -> Result<IsNull, BoxDynError> {
+        let time = Self::from_micros(self.micros().min(LAST_DATETIME));
+        Encode::<MySql>::encode_by_ref(&time.utc().naive_utc(), buffer)
+    }
+}
+impl<'r> Decode<'r, MySql> for Time {
+    fn decode(value: MySqlValueRef<'r>) -> Result<Self, BoxDynError> {
+        let time = <chrono::NaiveDateTime as Decode<'r, MySql>>::decode(value)?;
+        Ok(Self::from(time.and_utc()))
+    }
+}
+
 // SQLite has no time of its own: the microseconds as they are.
 impl Type<Sqlite> for Time {
     fn type_info() -> SqliteTypeInfo {
@@ -82,21 +109,51 @@ impl<'r> Decode<'r, Sqlite> for Time {
 pub trait Column {
     /// PostgreSQL's name of an array of it.
     const ARRAY: &'static str;
+    /// What MySQL and MariaDB cast a placeholder to.
+    const MYSQL: &'static str;
+    /// How many bytes it takes in a statement, for what may have many.
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const ARRAY: &'static str = T::ARRAY;
+    const MYSQL: &'static str = T::MYSQL;
+    fn weight(&self) -> usize {
+        self.as_ref().map_or(0, T::weight)
+    }
+}
+
+impl Column for String {
+    const ARRAY: &'static str = "text[]";
+    const MYSQL: &'static str = "CHAR";
+    fn weight(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Column for Vec<u8> {
+    const ARRAY: &'static str = "bytea[]";
+    const MYSQL: &'static str = "BINARY";
+    fn weight(&self) -> usize {
+        self.len()
+    }
 }
 
 macro_rules! columns {
-    ($($array:literal: $($name:ty),*;)*) => { $($(
-        impl Column for $name { const ARRAY: &'static str = $array; }
-        impl Column for Option<$name> { const ARRAY: &'static str = $array; }
+    ($($array:literal $mysql:literal: $($name:ty),*;)*) => { $($(
+        impl Column for $name {
+            const ARRAY: &'static str = $array;
+            const MYSQL: &'static str = $mysql;
+        }
     )*)* };
 }
 
 columns! {
-    "uuid[]": Uuid, ProjectId, EventId, RuleId, UserId, RoleId, KeyId, AlertId, NotificationId, DeliveryId, EndpointId, JobId, TickId;
-    "text[]": String;
-    "bytea[]": Vec<u8>;
-    "bigint[]": i64;
-    "smallint[]": i16;
-    "timestamptz[]": Time;
-    "jsonb[]": sqlx::types::Json<serde_json::Value>, sqlx::types::Json<crate::domain::group::GroupState>;
+    "uuid[]" "BINARY(16)": Uuid, ProjectId, EventId, RuleId, UserId, RoleId, KeyId, AlertId, NotificationId, DeliveryId, EndpointId, JobId, TickId;
+    "bigint[]" "SIGNED": i64;
+    "smallint[]" "SIGNED": i16;
+    "timestamptz[]" "DATETIME(6)": Time;
+    "jsonb[]" "CHAR": sqlx::types::Json<serde_json::Value>, sqlx::types::Json<crate::domain::group::GroupState>;
 }

@@ -130,13 +130,6 @@ fn reserved_names_are_not_settings() {
 }
 
 #[test]
-fn mysql_is_understood() {
-    let errors = load_only(None, &[("BELLBUOY_STORE_URL", "mysql://u:p@h/d")]).unwrap_err();
-    assert!(errors.to_string().contains("not supported by this build yet"), "{errors}");
-    assert!(errors.to_string().contains("mysql://u:***@h/d"), "{errors}");
-}
-
-#[test]
 fn the_process_is_a_source() {
     let sources = Sources::from_process(Some("some.toml".into()));
     assert_eq!(sources.file, Some("some.toml".into()));

@@ -141,12 +141,19 @@ fn mistakes_in_the_environment() {
 
 #[test]
 fn values_that_do_not_do() {
-    let table: [(&str, &str, &str); 25] = [
+    let table: [(&str, &str, &str); 32] = [
         ("STORE_MAX_CONNECTIONS", "0", "from 1 to 10000"),
         ("STORE_MAX_CONNECTIONS", "1", "at most store.max_connections (1)"),
         ("STORE_READ_CONNECTIONS", "0", "from 1 to 1000"),
         ("STORE_LOCK_TIMEOUT", "21s", "at most store.statement_timeout (20s)"),
         ("HTTP_MAX_BODY", "2GiB", "from 1KiB to 1GiB"),
+        ("FILES_MAX_SIZE", "65GiB", "from 1KiB to 64GiB"),
+        ("FILES_URL_TTL", "8d", "from 1s to 7d"),
+        ("FILES_URL_TTL", "0s", "from 1s to 7d"),
+        ("FILES_PUBLIC_URL", "https://a.example.com?b=c", "without user, password, query"),
+        ("FILES_ACCESS_KEY_ID", "a", "or neither"),
+        ("FILES_SECRET_ACCESS_KEY", "a", "or neither"),
+        ("FILES_URL", "ftp://a", "s3://bucket"),
         ("HTTP_MAX_BODY", "100KiB", "at most http.max_body (100KiB)"),
         ("HTTP_PUBLIC_URL", "https://u:p@h", "without user, password"),
         ("HTTP_CORS_ORIGINS", "*,https://a.example.com/", "as browsers send it"),

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 
 use crate::config::{
-    ByteSize, CoordinationUrl, HttpUrl, LogFormat, Profile, QueueUrl, SealKey, Secret, StoreUrl,
-    WorkerQueue, setting::Setting,
+    ByteSize, CoordinationUrl, FilesUrl, HttpUrl, LogFormat, Profile, QueueUrl, SealKey, Secret,
+    StoreUrl, WorkerQueue, setting::Setting,
 };
 
 /// Each text is read, and printed as the other text, which reads as the same.
@@ -141,12 +141,35 @@ fn engine_urls() {
         ("sql:", "sql:"),
         ("redis://host", "redis://host"),
         ("rediss://h:1/2", "rediss://h:1/2"),
+        ("redis+sentinel://a,b:1/main", "redis+sentinel://a,b:1/main"),
+        ("rediss+cluster://a,b?ca=/ca.pem", "rediss+cluster://a,b?ca=/ca.pem"),
+        ("sqs://eu-central-1/bellbuoy", "sqs://eu-central-1/bellbuoy"),
+        ("sqs://eu-central-1", "sqs://eu-central-1"),
+        ("sqs://r/p?fifo=false&wait=20&max_receives=10", "sqs://r/p"),
+        (
+            "sqs://r/p?endpoint=http://127.0.0.1:4566&fifo=true&max_receives=3&wait=1",
+            "sqs://r/p?endpoint=http%3A%2F%2F127.0.0.1%3A4566&fifo=true&max_receives=3&wait=1",
+        ),
     ]);
     refuses::<QueueUrl>(&[
         ("sql", "sql:"),
         ("memory:", "sql:"),
-        ("sqs://q", "redis://"),
+        ("sqs:", "sqs://region/prefix"),
+        ("sqs:///bellbuoy", "sqs://region/prefix"),
+        ("sqs://r:80/p", "sqs://region/prefix"),
+        ("sqs://key:secret@r/p", "AWS_ACCESS_KEY_ID"),
+        ("sqs://r/p/q", "letters, digits, _ and -"),
+        ("sqs://r/p.fifo", "letters, digits, _ and -"),
+        ("sqs://r/p?fifo=yes", "fifo=true"),
+        ("sqs://r/p?endpoint=127.0.0.1", "endpoint=http"),
+        ("sqs://r/p?endpoint=http://u:p@h", "endpoint=http"),
+        ("sqs://r/p?max_receives=0", "max_receives=1"),
+        ("sqs://r/p?wait=21", "wait=20"),
+        ("sqs://r/p?queue=q", "no other options"),
         ("redis:", "redis://"),
+        ("redis://a,b", "redis+cluster://"),
+        ("redis+sentinel://a,b", "the name"),
+        ("redis+sentinel://a/main?sentinel_password=***", "the password itself"),
     ]);
     reads::<CoordinationUrl>(&[("memory:", "memory:"), ("redis://host:6379", "redis://host:6379")]);
     refuses::<CoordinationUrl>(&[("sql:", "memory:"), ("redis://:***@h", "redis://")]);
@@ -156,6 +179,43 @@ fn engine_urls() {
         ("https://a.example.com/base/", "https://a.example.com/base/"),
     ]);
     refuses::<HttpUrl>(&[("a.example.com", "http"), ("ftp://a", "http"), ("https://", "http")]);
+}
+
+#[test]
+fn files_urls() {
+    reads::<FilesUrl>(&[
+        ("file://./data/files", "file://./data/files"),
+        ("file:data/files", "file://data/files"),
+        ("file:///var/lib/bellbuoy", "file:///var/lib/bellbuoy"),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://my.bucket-1/a/b/?region=eu-central-1", "s3://my.bucket-1/a/b?region=eu-central-1"),
+        (
+            "s3://bucket?path_style=true&endpoint=http%3A%2F%2F127.0.0.1:9000/&region=r-1",
+            "s3://bucket?region=r-1&endpoint=http://127.0.0.1:9000&path_style=true",
+        ),
+    ]);
+    refuses::<FilesUrl>(&[
+        ("", "s3://bucket/prefix"),
+        ("./data/files", "file://"),
+        ("file:", "a folder"),
+        ("file:///", "a folder"),
+        ("file://a?b=c", "without parameters"),
+        ("s3://", "lower-case"),
+        ("s3://Bucket", "lower-case"),
+        ("s3://ab", "3 to 63"),
+        ("s3://-ab-", "3 to 63"),
+        ("s3://key:secret@bucket", "files.secret_access_key"),
+        ("s3://bucket:9000", "endpoint"),
+        ("s3://bucket/.a", "a prefix"),
+        ("s3://bucket/a//b", "a prefix"),
+        ("s3://bucket?regoin=x", "no parameter but"),
+        ("s3://bucket?region=a%20b", "a region"),
+        ("s3://bucket?endpoint=host", "an endpoint"),
+        ("s3://bucket?endpoint=http://user:pass@host", "an endpoint"),
+        ("s3://bucket?path_style=yes", "true or false"),
+    ]);
+    assert!(!FilesUrl::mask("s3://key:hunter2@bucket").contains("hunter2"));
 }
 
 #[test]

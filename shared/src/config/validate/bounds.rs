@@ -5,14 +5,26 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    super::{setting::Setting, settings::Config, units::ByteSize},
+    super::{server_url::HttpUrl, setting::Setting, settings::Config, units::ByteSize},
     Judge,
 };
 
 /// Numbers that have a least and a greatest.
 pub(super) fn amounts(judge: &mut Judge<'_>) {
     let Config {
-        http, store, queue, limits, accept, evaluate, delivery, webhooks, due, cache, ..
+        http,
+        store,
+        queue,
+        files,
+        limits,
+        accept,
+        auth,
+        evaluate,
+        delivery,
+        webhooks,
+        due,
+        cache,
+        ..
     } = judge.config;
     let wide = |number: usize| number as u64;
     let any = u64::MAX;
@@ -26,6 +38,10 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         ("accept.batch", wide(accept.batch), 1, 10_000),
         ("accept.committers", wide(accept.committers), 1, 64),
         ("accept.max_batch", wide(accept.max_batch), 1, 100_000),
+        ("auth.lockout_failures", auth.lockout_failures.into(), 1, 1_000),
+        ("auth.password_min_length", wide(auth.password_min_length), 8, 128),
+        ("auth.hash_passes", auth.hash_passes.into(), 1, 100),
+        ("auth.hash_concurrency", wide(auth.hash_concurrency), 1, 64),
         ("evaluate.concurrency", wide(evaluate.concurrency), 1, any),
         (
             "evaluate.max_events_per_transaction",
@@ -49,8 +65,10 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
     }
     let sizes = [
         ("http.max_body", http.max_body, ByteSize::kib(1), ByteSize::mib(1_024)),
+        ("files.max_size", files.max_size, ByteSize::kib(1), ByteSize::mib(65_536)),
         ("accept.max_payload", accept.max_payload, ByteSize::kib(1), ByteSize::mib(16)),
         ("accept.inline_job_bytes", accept.inline_job_bytes, ByteSize::kib(0), ByteSize::mib(1)),
+        ("auth.hash_memory", auth.hash_memory, ByteSize::kib(64), ByteSize::mib(1_024)),
         ("webhooks.max_response", webhooks.max_response, ByteSize::kib(0), ByteSize::mib(16)),
     ];
     for (name, size, least, most) in sizes {
@@ -64,7 +82,7 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
 /// Durations that must not be (nearly) nothing: a loop would spin, or a claim end before its work.
 pub(super) fn durations(judge: &mut Judge<'_>) {
     let Config { http, store, queue, coordination, limits, accept, delivery, .. } = judge.config;
-    let Config { webhooks, due, scheduler, auditor, registry, cache, .. } = judge.config;
+    let Config { webhooks, due, scheduler, auditor, audit, registry, cache, .. } = judge.config;
     let (tick, instant) = (Duration::from_millis(1), Duration::from_millis(100));
     let (second, claim) = (Duration::from_secs(1), Duration::from_secs(2));
     let least = [
@@ -86,12 +104,21 @@ pub(super) fn durations(judge: &mut Judge<'_>) {
         ("scheduler.tick", scheduler.tick, tick),
         ("auditor.interval", auditor.interval, instant),
         ("auditor.heartbeat_interval", auditor.heartbeat_interval, second),
+        ("audit.retention", audit.retention, Duration::from_secs(86_400)),
         ("registry.beat", registry.beat, tick),
         ("cache.ttl", cache.ttl, tick),
     ];
     for (name, duration, least) in least {
         judge.demand(duration >= least, &[name], format!("at least {}", least.print()));
     }
+    // A week is the longest that S3 lets a signature live.
+    let ttl = judge.config.files.url_ttl;
+    let right = "from 1s to 7d";
+    judge.demand(
+        (second..=Duration::from_secs(7 * 86_400)).contains(&ttl),
+        &["files.url_ttl"],
+        right,
+    );
     let pauses = &delivery.backoff;
     let paused =
         !pauses.is_empty() && pauses.len() <= 64 && pauses.iter().all(|pause| *pause >= tick);
@@ -103,6 +130,8 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
     let config = judge.config;
     let plain = config.http.public_url.is_plain();
     judge.demand(plain, &["http.public_url"], "a URL without user, password, query and fragment");
+    let plain = config.files.public_url.as_ref().is_none_or(HttpUrl::is_plain);
+    judge.demand(plain, &["files.public_url"], "a URL without user, password, query and fragment");
     let origins = config.http.cors_origins.iter().all(|origin| is_origin(origin));
     judge.demand(
         origins,

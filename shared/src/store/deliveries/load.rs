@@ -46,7 +46,7 @@ pub(super) async fn load(
         [project],
         ids,
         lite "",
-        pg ""
+        server ""
     );
     let mut origins: Vec<EventId> = rows.iter().map(|row| EventId(row.11)).collect();
     origins.sort_unstable();

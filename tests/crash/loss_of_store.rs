@@ -1,10 +1,10 @@
-//! PostgreSQL is killed and started again under load.
+//! The server of the store is killed and started again under load.
 
 use std::time::Duration;
 
 use bellbuoy_harness::cluster::Engines;
-use bellbuoy_harness::postgres::Server;
-use bellbuoy_harness::{Chance, engines};
+use bellbuoy_harness::engines::{self, StoreServer};
+use bellbuoy_harness::{Chance, mariadb, postgres};
 
 use crate::by_length;
 use crate::load::Load;
@@ -13,19 +13,27 @@ use crate::verdict::judge;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_accepted_outlives_postgres_with_its_queue() {
-    outlives("sql:".into()).await;
+    outlives(postgres::Server::start(), "sql:".into()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_accepted_outlives_postgres_with_the_queue_in_redis() {
-    outlives(engines::redis_url()).await;
+    outlives(postgres::Server::start(), engines::redis_url()).await;
 }
 
-async fn outlives(queue: String) {
-    let mut chance = Chance::announced("loss of PostgreSQL");
-    let mut postgres = Server::start();
-    let engines =
-        Engines { store: Some(postgres.url()), queue, coordination: engines::redis_url() };
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_outlives_mariadb_with_its_queue() {
+    outlives(mariadb::Server::start(), "sql:".into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_outlives_mariadb_with_the_queue_in_redis() {
+    outlives(mariadb::Server::start(), engines::redis_url()).await;
+}
+
+async fn outlives(mut server: impl StoreServer, queue: String) {
+    let mut chance = Chance::announced("loss of the store");
+    let engines = Engines { store: Some(server.url()), queue, coordination: engines::redis_url() };
     let mut scene = Scene::with_rules(&engines).await;
     crate::kills::answer_badly(&scene.sink, chance.branch());
     scene.cluster.start_all(&TWO_OF_EACH).await;
@@ -34,9 +42,9 @@ async fn outlives(queue: String) {
         let before = load.client.accepted();
         load.reach(before + 300).await;
         tokio::time::sleep(Duration::from_millis(chance.below(300))).await;
-        postgres.kill();
+        server.kill();
         tokio::time::sleep(Duration::from_millis(200 + chance.below(1500))).await;
-        postgres.restart();
+        server.restart();
     }
     let before = load.client.accepted();
     load.reach(before + 300).await;

@@ -1,0 +1,288 @@
+//! Logging in, staying so, and logging out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::Request;
+use poem_openapi::param::Path;
+use poem_openapi::types::Example;
+use poem_openapi::{Object, OpenApi};
+use serde::{Deserialize, Serialize};
+use shared::id::ProjectId;
+use shared::sessions::{LoginError, Pass};
+use shared::store::sessions::{Ended, Which};
+use uuid::Uuid;
+
+use super::Tag;
+use crate::auth::{Anybody, Me};
+use crate::body::Body;
+use crate::door::{Api, Desk};
+use crate::problem::{Acts, Code, Enters, Failure, Lists, Problem};
+use crate::wire::{Answer, Done, Stamp};
+
+/// The operations by which people come in.
+pub struct Operations {
+    app: Arc<Api>,
+}
+
+impl Operations {
+    /// Operations that work on `app`.
+    pub const fn new(app: Arc<Api>) -> Self {
+        Self { app }
+    }
+}
+
+/// What somebody logs in with.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+struct Login {
+    /// The project: its id or slug. It may stand in the header `X-Project` or in the subdomain instead. People of the
+    /// platform log in to `platform`.
+    #[oai(validator(max_length = 64))]
+    project: Option<String>,
+    /// The address of the account.
+    #[oai(validator(max_length = 254))]
+    email: String,
+    /// Its password.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+}
+
+impl Example for Login {
+    fn example() -> Self {
+        Self {
+            project: Some("acme".to_owned()),
+            email: "ana@example.com".to_owned(),
+            password: "correct horse battery".to_owned(),
+        }
+    }
+}
+
+/// What keeps somebody logged in.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct Refresh {
+    /// The refresh token that came last; it is good for one use.
+    #[oai(validator(max_length = 200))]
+    refresh_token: String,
+}
+
+/// What somebody who is logged in sends along.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Tokens {
+    /// For the header `Authorization: Bearer …`.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: String,
+    /// Seconds that the access token is good for.
+    expires_in: u64,
+    /// Gives the next pair, once. Used twice it ends the session: then somebody else has it too.
+    refresh_token: String,
+    /// The project.
+    project_id: Uuid,
+    /// The account.
+    user_id: Uuid,
+    /// The session.
+    session_id: Uuid,
+}
+
+impl From<Pass> for Tokens {
+    fn from(pass: Pass) -> Self {
+        Self {
+            access_token: pass.access,
+            token_type: "Bearer".to_owned(),
+            expires_in: pass.good_for.as_secs(),
+            refresh_token: pass.refresh,
+            project_id: pass.project.0,
+            user_id: pass.user.0,
+            session_id: pass.session,
+        }
+    }
+}
+
+/// A session that holds.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Session {
+    /// Its id.
+    id: Uuid,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// When it was begun.
+    created_at: Stamp,
+    /// When it was last refreshed.
+    used_at: Stamp,
+    /// When it ends at the latest.
+    ends_at: Stamp,
+    /// The address that it was begun from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// What it was begun with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+}
+
+/// Somebody's sessions.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Sessions {
+    /// Newest first.
+    items: Vec<Session>,
+}
+
+#[OpenApi(prefix_path = "/api/v1/auth", tag = "Tag::Auth")]
+impl Operations {
+    /// Log in
+    ///
+    /// Needs nothing. The answer is the same, and takes as long, for an account that is not there and a password that is
+    /// wrong. After some failures an account takes none for a while.
+    #[oai(path = "/login", method = "post", operation_id = "login")]
+    async fn login(
+        &self,
+        caller: Anybody,
+        request: &Request,
+        body: Body<Login>,
+    ) -> Result<Answer<Tokens>, Failure<Enters>> {
+        let desk = self.app.desk()?;
+        let Login { project, email, password } = body.value;
+        let project = project_of(&self.app, desk, request, project.as_deref()).await?;
+        // What nobody is called can't be a project of ours; the login then fails as any other.
+        let project = project.unwrap_or(ProjectId(Uuid::max()));
+        let pass = desk.sessions.login(project, &email, &password, &caller.doer).await;
+        Ok(Answer(pass.map_err(Problem::from)?.into()))
+    }
+
+    /// Refresh
+    ///
+    /// Needs nothing but the refresh token, and gives the next pair of tokens for it.
+    #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
+    async fn refresh(
+        &self,
+        caller: Anybody,
+        body: Body<Refresh>,
+    ) -> Result<Answer<Tokens>, Failure<Enters>> {
+        let desk = self.app.desk()?;
+        match desk.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
+            Ok(pass) => Ok(Answer(pass.into())),
+            Err(LoginError::Refused) => {
+                let detail = "This refresh token does not hold, or no longer; log in again.";
+                Err(Problem::new(Code::InvalidToken, detail).into())
+            }
+            Err(other) => Err(Problem::from(other).into()),
+        }
+    }
+
+    /// Log out
+    ///
+    /// Needs a login. Ends this session: its tokens hold no longer.
+    #[oai(path = "/logout", method = "post", operation_id = "logout")]
+    async fn logout(&self, me: Me) -> Result<Done, Failure<Acts>> {
+        let which = Which::One(me.person.session);
+        self.end(&me, which, Ended::Logout).await?;
+        Ok(Done)
+    }
+
+    /// Log out everywhere
+    ///
+    /// Needs a login. Ends all sessions of this account, this one too.
+    #[oai(path = "/logout-everywhere", method = "post", operation_id = "logout_everywhere")]
+    async fn logout_everywhere(&self, me: Me) -> Result<Done, Failure<Acts>> {
+        self.end(&me, Which::All, Ended::Logout).await?;
+        Ok(Done)
+    }
+
+    /// List my sessions
+    ///
+    /// Needs a login. Newest first.
+    #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
+    async fn sessions(&self, me: Me) -> Result<Answer<Sessions>, Failure<Lists>> {
+        let desk = self.app.desk()?;
+        let mut items = Vec::new();
+        for one in desk.sessions.list(&me.person).await? {
+            let origin = match &one.origin {
+                Some(sealed) => {
+                    desk.audit.open(me.person.project, me.person.user.0, sealed).await?
+                }
+                None => None,
+            };
+            let text = |name: &str| Some(origin.as_ref()?.get(name)?.as_str()?.to_owned());
+            items.push(Session {
+                id: one.id,
+                current: one.id == me.person.session,
+                created_at: Stamp(one.created_at),
+                used_at: Stamp(one.used_at),
+                ends_at: Stamp(one.ends_at),
+                address: text("address"),
+                user_agent: text("user_agent"),
+            });
+        }
+        Ok(Answer(Sessions { items }))
+    }
+
+    /// End one of my sessions
+    ///
+    /// Needs a login.
+    #[oai(path = "/sessions/:id", method = "delete", operation_id = "revoke_session")]
+    async fn revoke(
+        &self,
+        me: Me,
+        /// The session.
+        id: Path<Uuid>,
+    ) -> Result<Done, Failure<Acts>> {
+        if self.end(&me, Which::One(id.0), Ended::Revoked).await? == 0 {
+            return Err(Problem::not_found("session").into());
+        }
+        Ok(Done)
+    }
+}
+
+impl Operations {
+    async fn end(&self, me: &Me, which: Which, why: Ended) -> Result<u64, Failure<Acts>> {
+        let desk = self.app.desk()?;
+        let (project, user) = (me.person.project, me.person.user);
+        Ok(desk.sessions.end(project, user, which, why, &me.doer).await?)
+    }
+}
+
+/// The project that a login is for: named in the body, the header or the subdomain, and never two different ones.
+async fn project_of(
+    app: &Api,
+    desk: &Desk,
+    request: &Request,
+    body: Option<&str>,
+) -> Result<Option<ProjectId>, Problem> {
+    let header = request.header("x-project");
+    let subdomain = desk.base_domain.as_deref().and_then(|base| subdomain(request, base));
+    let named: Vec<&str> = body.into_iter().chain(header).chain(subdomain).collect();
+    let mut found = None;
+    for name in &named {
+        let id = app.keys.project(name).await;
+        let id = id.map_err(|_| Problem::unavailable(Duration::from_secs(1)))?;
+        if found.is_some_and(|found| found != id) {
+            let detail =
+                "The body, the header X-Project and the subdomain name different projects.";
+            return Err(Problem::new(Code::ProjectMismatch, detail));
+        }
+        found = Some(id);
+    }
+    match found {
+        Some(id) => Ok(id),
+        None => {
+            let right = "the id or slug of the project; or send the header X-Project";
+            let fault = shared::domain::fault::Fault::new(
+                "project",
+                shared::domain::fault::FaultCode::Required,
+                right,
+            );
+            Err(Problem::invalid(vec![fault]))
+        }
+    }
+}
+
+/// What stands before the base domain in the host that the client asked for.
+fn subdomain<'r>(request: &'r Request, base: &str) -> Option<&'r str> {
+    let host = request.header("host")?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let name = host.strip_suffix(base)?.strip_suffix('.')?;
+    (!name.is_empty() && !name.contains('.')).then_some(name)
+}

@@ -1,0 +1,247 @@
+//! API keys of a project.
+
+use std::sync::Arc;
+
+use poem_openapi::param::{Path, Query};
+use poem_openapi::types::Example;
+use poem_openapi::{Enum, Object, OpenApi};
+use serde::{Deserialize, Serialize};
+use shared::admin::{self, KeyChange};
+use shared::domain::fault::{Fault, FaultCode};
+use shared::domain::key as domain;
+use shared::id::KeyId;
+use shared::store::keys::ListedKey;
+use shared::time::Time;
+use uuid::Uuid;
+
+use super::Tag;
+use crate::auth::{Caller, KeysCreate, KeysDelete, KeysRead, KeysUpdate};
+use crate::body::Body;
+use crate::door::Api;
+use crate::page::{self, List};
+use crate::problem::{Acts, Creates, Failure, Lists, Problem};
+use crate::wire::{Answer, Done, Made, Stamp, StampText};
+
+/// The operations on keys.
+pub struct Operations {
+    app: Arc<Api>,
+}
+
+impl Operations {
+    /// Operations that work on `app`.
+    pub const fn new(app: Arc<Api>) -> Self {
+        Self { app }
+    }
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, Enum, Serialize, Deserialize)]
+enum KeyScope {
+    /// Send events.
+    #[oai(rename = "events:write")]
+    #[serde(rename = "events:write")]
+    EventsWrite,
+    /// Change balances of transfer buckets.
+    #[oai(rename = "buckets:write")]
+    #[serde(rename = "buckets:write")]
+    BucketsWrite,
+    /// Send notifications.
+    #[oai(rename = "notifications:write")]
+    #[serde(rename = "notifications:write")]
+    NotificationsWrite,
+    /// Read what the project has.
+    #[oai(rename = "read")]
+    #[serde(rename = "read")]
+    Read,
+}
+
+impl From<KeyScope> for domain::Scope {
+    fn from(scope: KeyScope) -> Self {
+        match scope {
+            KeyScope::EventsWrite => Self::EventsWrite,
+            KeyScope::BucketsWrite => Self::BucketsWrite,
+            KeyScope::NotificationsWrite => Self::NotificationsWrite,
+            KeyScope::Read => Self::Read,
+        }
+    }
+}
+
+impl From<domain::Scope> for KeyScope {
+    fn from(scope: domain::Scope) -> Self {
+        match scope {
+            domain::Scope::EventsWrite => Self::EventsWrite,
+            domain::Scope::BucketsWrite => Self::BucketsWrite,
+            domain::Scope::NotificationsWrite => Self::NotificationsWrite,
+            domain::Scope::Read => Self::Read,
+        }
+    }
+}
+
+/// A key, without its text.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Key {
+    /// Its id.
+    id: Uuid,
+    /// Its name.
+    name: String,
+    /// What its text begins with.
+    prefix: String,
+    /// What it may do.
+    scopes: Vec<KeyScope>,
+    /// When it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Stamp>,
+    /// When it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Stamp>,
+    /// When it was last used, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Stamp>,
+    /// When it was made.
+    created_at: Stamp,
+}
+
+impl From<ListedKey> for Key {
+    fn from(key: ListedKey) -> Self {
+        Self {
+            id: key.id.0,
+            name: key.name,
+            prefix: format!("bb_{}", key.prefix),
+            scopes: key.scopes.into_iter().map(KeyScope::from).collect(),
+            expires_at: key.expires_at.map(Stamp),
+            revoked_at: key.revoked_at.map(Stamp),
+            last_used_at: key.last_used_at.map(Stamp),
+            created_at: Stamp(key.created_at),
+        }
+    }
+}
+
+/// A key that is to be made.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+struct NewKey {
+    /// Its name.
+    #[oai(validator(min_length = 1, max_length = 200))]
+    name: String,
+    /// What it may do.
+    #[oai(validator(min_items = 1, max_items = 16))]
+    scopes: Vec<KeyScope>,
+    /// When it ends; never, if nobody says.
+    expires_at: Option<StampText>,
+}
+
+impl Example for NewKey {
+    fn example() -> Self {
+        Self { name: "checkout".to_owned(), scopes: vec![KeyScope::EventsWrite], expires_at: None }
+    }
+}
+
+/// A key that was made.
+#[derive(Clone, Debug, Object, Serialize)]
+struct MadeKey {
+    /// The key.
+    key: Key,
+    /// Its text, shown this once.
+    api_key: String,
+}
+
+impl From<admin::MadeKey> for MadeKey {
+    fn from(made: admin::MadeKey) -> Self {
+        Self { key: made.key.into(), api_key: made.plain.text() }
+    }
+}
+
+/// A page of keys.
+#[derive(Clone, Debug, Object, Serialize)]
+struct KeyPage {
+    /// Newest first.
+    items: Vec<Key>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[OpenApi(prefix_path = "/api/v1/keys", tag = "Tag::Keys")]
+impl Operations {
+    /// List keys
+    ///
+    /// Needs the permission `keys:read`. Newest first, those that were taken back too.
+    #[oai(path = "/", method = "get", operation_id = "list_keys")]
+    async fn list(
+        &self,
+        caller: Caller<KeysRead>,
+        /// How many on a page.
+        #[oai(
+            default = "page::default_limit",
+            validator(minimum(value = "1"), maximum(value = "200"))
+        )]
+        limit: Query<u32>,
+        /// The `next_cursor` of the page before.
+        #[oai(validator(max_length = 100))]
+        cursor: Query<Option<String>>,
+    ) -> Result<Answer<KeyPage>, Failure<Lists>> {
+        let list = List::new("keys", caller.project, &());
+        let before = list.read(cursor.0.as_deref())?.map(KeyId);
+        let limit = limit.0.clamp(1, page::MAX);
+        let admin = &self.app.desk()?.admin;
+        let found = admin.keys(caller.project, before, i64::from(limit) + 1).await?;
+        let (rows, next_cursor) = page::cut(found, limit, &list, |key| key.id.0);
+        Ok(Answer(KeyPage { items: rows.into_iter().map(Key::from).collect(), next_cursor }))
+    }
+
+    /// Make a key
+    ///
+    /// Needs the permission `keys:create`. Its text is shown in the answer and never again.
+    #[oai(path = "/", method = "post", operation_id = "create_key")]
+    async fn create(
+        &self,
+        caller: Caller<KeysCreate>,
+        body: Body<NewKey>,
+    ) -> Result<Made<MadeKey>, Failure<Creates>> {
+        let NewKey { name, scopes, expires_at } = body.value;
+        let expires_at = expires_at.map(|text| time("expires_at", &text.0)).transpose()?;
+        let scopes = scopes.into_iter().map(domain::Scope::from).collect();
+        let change = KeyChange { name, scopes, expires_at };
+        let admin = &self.app.desk()?.admin;
+        Ok(Made(admin.create_key(caller.project, change, &caller.doer).await?.into()))
+    }
+
+    /// Replace a key
+    ///
+    /// Needs the permission `keys:update`. A new key of the same name, scopes and end; the old one is taken back.
+    #[oai(path = "/:id/regenerate", method = "post", operation_id = "regenerate_key")]
+    async fn regenerate(
+        &self,
+        caller: Caller<KeysUpdate>,
+        /// The key.
+        id: Path<Uuid>,
+    ) -> Result<Made<MadeKey>, Failure<Acts>> {
+        let admin = &self.app.desk()?.admin;
+        Ok(Made(admin.regenerate_key(caller.project, KeyId(id.0), &caller.doer).await?.into()))
+    }
+
+    /// Take a key back
+    ///
+    /// Needs the permission `keys:delete`. It holds no longer: at once where this is answered, within two seconds
+    /// everywhere.
+    #[oai(path = "/:id", method = "delete", operation_id = "revoke_key")]
+    async fn revoke(
+        &self,
+        caller: Caller<KeysDelete>,
+        /// The key.
+        id: Path<Uuid>,
+    ) -> Result<Done, Failure<Acts>> {
+        let admin = &self.app.desk()?.admin;
+        admin.revoke_key(caller.project, KeyId(id.0), &caller.doer).await?;
+        Ok(Done)
+    }
+}
+
+/// Reads a time of a body.
+fn time(field: &'static str, text: &str) -> Result<Time, Problem> {
+    Time::parse(text).ok_or_else(|| {
+        let right = "a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
+        Problem::invalid(vec![Fault::new(field, FaultCode::Invalid, right)])
+    })
+}

@@ -1,0 +1,246 @@
+//! Roles of a project, and what can be permitted.
+
+use std::sync::Arc;
+
+use poem_openapi::param::Path;
+use poem_openapi::types::{Example, MaybeUndefined};
+use poem_openapi::{Object, OpenApi};
+use serde::{Deserialize, Serialize};
+use shared::access::Principal;
+use shared::admin::{self, NewRole as ToMake};
+use shared::domain::permission::{Action, Grants, Reach, Resource};
+use shared::domain::role as domain;
+use shared::id::RoleId;
+use uuid::Uuid;
+
+use super::Tag;
+use crate::auth::{Caller, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
+use crate::body::Body;
+use crate::door::Api;
+use crate::problem::{Acts, Changes, Creates, Failure, Lists, Problem, Reads};
+use crate::wire::{Answer, Done, Made, Stamp};
+
+/// The operations on roles.
+pub struct Operations {
+    app: Arc<Api>,
+}
+
+impl Operations {
+    /// Operations that work on `app`.
+    pub const fn new(app: Arc<Api>) -> Self {
+        Self { app }
+    }
+}
+
+/// A role.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Role {
+    /// Its id.
+    id: Uuid,
+    /// Its name, by which rules and people find it.
+    name: String,
+    /// What it is for.
+    description: String,
+    /// What it may do by itself: `resource:action`, with `:own` where it reaches no further, and `!` before what is
+    /// taken, which wins over whatever gives it.
+    permissions: Vec<String>,
+    /// The role whose permissions it has too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<Uuid>,
+    /// Whether every project has it; then it can't be changed.
+    built_in: bool,
+    /// When it was made.
+    created_at: Stamp,
+    /// When it was last changed.
+    updated_at: Stamp,
+}
+
+impl From<domain::Role> for Role {
+    fn from(role: domain::Role) -> Self {
+        Self {
+            id: role.id.0,
+            name: role.name,
+            description: role.description,
+            permissions: role.permissions.iter().map(ToString::to_string).collect(),
+            parent_id: role.parent.map(|parent| parent.0),
+            built_in: role.built_in,
+            created_at: Stamp(role.created_at),
+            updated_at: Stamp(role.updated_at),
+        }
+    }
+}
+
+/// All roles of a project.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Roles {
+    /// By name.
+    items: Vec<Role>,
+}
+
+/// A role that is to be made.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+struct NewRole {
+    /// Its name: lower-case letters, digits, `_` and `-`.
+    #[oai(validator(min_length = 1, max_length = 64))]
+    name: String,
+    /// What it is for.
+    #[serde(default)]
+    #[oai(default, validator(max_length = 1000))]
+    description: String,
+    /// What it may do by itself.
+    #[serde(default)]
+    #[oai(default, validator(max_items = 200))]
+    permissions: Vec<String>,
+    /// The role whose permissions it has too.
+    parent_id: Option<Uuid>,
+}
+
+impl Example for NewRole {
+    fn example() -> Self {
+        Self {
+            name: "night_shift".to_owned(),
+            description: "Answers at night.".to_owned(),
+            permissions: vec!["alerts:update".to_owned(), "!rules:delete".to_owned()],
+            parent_id: None,
+        }
+    }
+}
+
+/// What is to be changed; what is left out stays.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct RoleChange {
+    /// Its name.
+    #[oai(validator(min_length = 1, max_length = 64))]
+    name: Option<String>,
+    /// What it is for.
+    #[oai(validator(max_length = 1000))]
+    description: Option<String>,
+    /// What it may do by itself, all of it.
+    #[oai(validator(max_items = 200))]
+    permissions: Option<Vec<String>>,
+    /// The role whose permissions it has too; `null` for none.
+    #[serde(default, skip_serializing_if = "MaybeUndefined::is_undefined")]
+    parent_id: MaybeUndefined<Uuid>,
+}
+
+/// What can be permitted: a permission is a resource and an action with a colon between them.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Permissions {
+    /// What a permission can be about.
+    resources: Vec<String>,
+    /// What can be done with it; `manage` is all of them.
+    actions: Vec<String>,
+    /// How far it can reach; `any`, if nothing is said.
+    reaches: Vec<String>,
+}
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Roles")]
+impl Operations {
+    /// List roles
+    ///
+    /// Needs the permission `roles:read`. All of them, by name; a project has at most 500.
+    #[oai(path = "/roles", method = "get", operation_id = "list_roles")]
+    async fn list(&self, caller: Caller<RolesRead>) -> Result<Answer<Roles>, Failure<Lists>> {
+        all(&caller)?;
+        let found = self.app.desk()?.admin.roles(caller.project).await?;
+        Ok(Answer(Roles { items: found.into_iter().map(Role::from).collect() }))
+    }
+
+    /// Make a role
+    ///
+    /// Needs the permission `roles:create`, and every permission that the role gives.
+    #[oai(path = "/roles", method = "post", operation_id = "create_role")]
+    async fn create(
+        &self,
+        caller: Caller<RolesCreate>,
+        body: Body<NewRole>,
+    ) -> Result<Made<Role>, Failure<Creates>> {
+        let mine = all(&caller)?;
+        let NewRole { name, description, permissions, parent_id } = body.value;
+        let new = ToMake { name, description, permissions, parent: parent_id.map(RoleId) };
+        let admin = &self.app.desk()?.admin;
+        Ok(Made(admin.create_role(caller.project, new, mine, &caller.doer).await?.into()))
+    }
+
+    /// Read a role
+    ///
+    /// Needs the permission `roles:read`.
+    #[oai(path = "/roles/:id", method = "get", operation_id = "get_role")]
+    async fn get(
+        &self,
+        caller: Caller<RolesRead>,
+        /// The role.
+        id: Path<Uuid>,
+    ) -> Result<Answer<Role>, Failure<Reads>> {
+        all(&caller)?;
+        Ok(Answer(self.app.desk()?.admin.role(caller.project, RoleId(id.0)).await?.into()))
+    }
+
+    /// Change a role
+    ///
+    /// Needs the permission `roles:update`, and every permission that the role gives then and did not before. Whoever has
+    /// it may do more or less within two seconds. One that rules name keeps its name, and one that every project has
+    /// stays as it is.
+    #[oai(path = "/roles/:id", method = "patch", operation_id = "change_role")]
+    async fn change(
+        &self,
+        caller: Caller<RolesUpdate>,
+        /// The role.
+        id: Path<Uuid>,
+        body: Body<RoleChange>,
+    ) -> Result<Answer<Role>, Failure<Changes>> {
+        let mine = all(&caller)?;
+        let RoleChange { name, description, permissions, parent_id } = body.value;
+        let parent: Option<Option<Uuid>> = parent_id.into();
+        let parent = parent.map(|parent| parent.map(RoleId));
+        let change = admin::RoleChange { name, description, permissions, parent };
+        let admin = &self.app.desk()?.admin;
+        let changed = admin.change_role(caller.project, RoleId(id.0), change, mine, &caller.doer);
+        Ok(Answer(changed.await?.into()))
+    }
+
+    /// Delete a role
+    ///
+    /// Needs the permission `roles:delete`. One that people have, rules name or roles inherit from is not deleted; the
+    /// answer names them.
+    #[oai(path = "/roles/:id", method = "delete", operation_id = "delete_role")]
+    async fn delete(
+        &self,
+        caller: Caller<RolesDelete>,
+        /// The role.
+        id: Path<Uuid>,
+    ) -> Result<Done, Failure<Acts>> {
+        all(&caller)?;
+        let admin = &self.app.desk()?.admin;
+        admin.delete_role(caller.project, RoleId(id.0), &caller.doer).await?;
+        Ok(Done)
+    }
+
+    /// List what can be permitted
+    ///
+    /// Needs the permission `roles:read`.
+    #[oai(path = "/permissions", method = "get", operation_id = "list_permissions")]
+    async fn permissions(
+        &self,
+        caller: Caller<RolesRead>,
+    ) -> Result<Answer<Permissions>, Failure<Lists>> {
+        all(&caller)?;
+        Ok(Answer(Permissions {
+            resources: Resource::ALL.iter().map(ToString::to_string).collect(),
+            actions: Action::ALL.iter().map(ToString::to_string).collect(),
+            reaches: Reach::ALL.iter().map(ToString::to_string).collect(),
+        }))
+    }
+}
+
+/// What the caller may do; refused when they may do it with their own alone, for roles are nobody's own.
+fn all<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
+    match &caller.who {
+        Principal::Person(person) if caller.any => Ok(&person.grants),
+        _ => Err(Problem::not_found("role")),
+    }
+}

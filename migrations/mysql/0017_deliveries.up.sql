@@ -1,0 +1,22 @@
+CREATE TABLE deliveries (
+    project_id binary(16) NOT NULL,
+    id binary(16) NOT NULL,
+    notification_id binary(16) NOT NULL,
+    channel smallint NOT NULL,
+    target binary(16) NOT NULL,
+    rung bigint NOT NULL,
+    round bigint NOT NULL,
+    state smallint NOT NULL,
+    attempts bigint NOT NULL,
+    claim_token binary(16),
+    reason varchar(255),
+    outcome varchar(255),
+    status_code bigint,
+    detail mediumtext,
+    started_at datetime(6),
+    took_ms bigint,
+    created_at datetime(6) NOT NULL,
+    updated_at datetime(6) NOT NULL,
+    PRIMARY KEY (project_id, id),
+    INDEX deliveries_notification (project_id, notification_id)
+) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

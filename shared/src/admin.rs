@@ -1,0 +1,183 @@
+//! What administrators do: projects, keys, people and roles. Whether somebody may is decided before; what is right, what
+//! is written down, and what must be known elsewhere at once is decided here.
+
+mod keys;
+mod people;
+mod projects;
+mod roles;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::{AuthConfig, Config};
+use crate::coordination::Coordination;
+use crate::coordination::memory::MemoryCoordination;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::permission::SUPER_ADMIN;
+use crate::domain::user::PasswordPolicy;
+use crate::epochs::{self, Epochs};
+use crate::id::ProjectId;
+use crate::passwords::PasswordError;
+use crate::process::Failure;
+use crate::seal::Sealer;
+use crate::sessions::{LoginError, Sessions};
+use crate::store::{Store, StoreError};
+
+pub use keys::{KeyChange, MadeKey};
+pub use people::{Invitee, UserChange};
+pub use projects::{MadeProject, Onboarding, ProjectChange};
+pub use roles::{NewRole, RoleChange};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// What was asked for is not right.
+    #[error("{}", told(.0))]
+    Invalid(Vec<Fault>),
+    /// It is not there.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// It would clash with what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// Whoever asks for it may do no such thing.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Too much at once.
+    #[error("too much at once")]
+    Busy,
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::NotFound(what),
+            StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<PasswordError> for AdminError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Broken(why) => Self::Store(StoreError::Corrupt(why)),
+        }
+    }
+}
+
+impl From<LoginError> for AdminError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Store(error) => error.into(),
+            _ => Self::Busy,
+        }
+    }
+}
+
+/// What administrators do. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    store: Store,
+    clock: Clock,
+    audit: Audit,
+    sessions: Arc<Sessions>,
+    epochs: Arc<Epochs>,
+    coordination: Arc<dyn Coordination>,
+    policy: PasswordPolicy,
+}
+
+impl Admin {
+    /// Works with these.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        audit: Audit,
+        sessions: Arc<Sessions>,
+        epochs: Arc<Epochs>,
+        coordination: Arc<dyn Coordination>,
+        config: &AuthConfig,
+    ) -> Self {
+        let policy = PasswordPolicy { min_length: config.password_min_length };
+        Self { store, clock, audit, sessions, epochs, coordination, policy }
+    }
+
+    /// For a command that works beside the serving processes: they see what it changes within a second.
+    ///
+    /// # Errors
+    /// When the store does not open, has other tables than this build, or the sealing key can't be read.
+    pub async fn beside(config: &Config) -> Result<Self, Failure> {
+        let sealer = Sealer::open(config)?;
+        let store = Store::open(&config.store, config.log.slow_query).await?;
+        if !store.is_current().await? {
+            return Err(
+                "the store's tables are not those of this build; run `bellbuoy migrate`".into()
+            );
+        }
+        let clock = Clock::System;
+        store.ensure_platform(clock.now()).await?;
+        let epochs = Arc::new(Epochs::default());
+        let audit = Audit::new(store.clone(), sealer.clone(), clock.clone(), 1000);
+        let sessions = Sessions::new(
+            store.clone(),
+            clock.clone(),
+            Arc::clone(&epochs),
+            audit.clone(),
+            sealer,
+            &config.auth,
+            (config.cache.ttl, 1000),
+        )?;
+        let coordination = Arc::new(MemoryCoordination::new());
+        Ok(Self::new(store, clock, audit, Arc::new(sessions), epochs, coordination, &config.auth))
+    }
+
+    /// Closes the store.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// Makes a new key for access tokens. Those of older keys hold until they end, or with `at_once` no longer than it
+    /// takes the other processes to notice.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn rotate_signing_key(&self, at_once: bool) -> Result<Uuid, AdminError> {
+        Ok(self.sessions.rotate_signing_key(at_once).await?)
+    }
+
+    /// Whether somebody can log in who makes projects.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn has_super_admin(&self) -> Result<bool, AdminError> {
+        Ok(self.store.has_member(ProjectId::PLATFORM, SUPER_ADMIN).await?)
+    }
+
+    /// Tells every process, this one first, that something of the project changed.
+    async fn announce(&self, project: ProjectId) {
+        if let Err(error) = self.epochs.refresh(&self.store).await {
+            tracing::debug!(%error, "epochs were not read; they are within a second");
+        }
+        epochs::announce(&*self.coordination, project).await;
+    }
+}
+
+/// Faults as one line, for people at a command line.
+fn told(faults: &[Fault]) -> String {
+    let each: Vec<String> =
+        faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+    each.join("; ")
+}
+
+fn clash(field: &'static str, taken: bool, message: &'static str, faults: &mut Vec<Fault>) {
+    if taken {
+        faults.push(Fault::new(field, FaultCode::Duplicate, message));
+    }
+}

@@ -1,0 +1,304 @@
+//! People: made, let in, given roles, suspended, deleted; and what they do with their own account.
+
+use serde_json::json;
+
+use super::{Admin, AdminError};
+use crate::audit::{Deed, Doer};
+use crate::domain::audit::AuditAction;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::permission::{Grants, grants};
+use crate::domain::role::surplus;
+use crate::domain::user::{
+    User, UserStatus, email_fault, name_fault, normal_email, password_fault,
+};
+use crate::id::{ProjectId, UserId};
+use crate::sessions::Person;
+use crate::store::accounts::UserFilter;
+use crate::store::people::NewUser;
+
+/// An account that is to be made.
+#[derive(Clone, Debug)]
+pub struct Invitee {
+    /// Their address.
+    pub email: String,
+    /// What they are called.
+    pub full_name: String,
+    /// Their first password; without one they can be told, and can't log in.
+    pub password: Option<String>,
+    /// The names of their roles.
+    pub roles: Vec<String>,
+}
+
+/// What is to be changed of an account.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// What they are called.
+    pub full_name: Option<String>,
+}
+
+impl Admin {
+    /// Makes an account that works at once, for somebody who has the permissions `mine`, or for the operator.
+    ///
+    /// # Errors
+    /// When something of it is not right or taken, or its roles give more than they have.
+    pub async fn create_user(
+        &self,
+        project: ProjectId,
+        new: Invitee,
+        mine: Option<&Grants>,
+        doer: &Doer,
+    ) -> Result<(User, Vec<String>), AdminError> {
+        let email = normal_email(&new.email);
+        let mut faults: Vec<Fault> = email_fault(&email).into_iter().collect();
+        faults.extend(name_fault("full_name", &new.full_name));
+        let weak = |password: &String| password_fault(password, &email, self.policy);
+        faults.extend(new.password.as_ref().and_then(weak));
+        faults.extend(self.role_faults(project, &new.roles).await?);
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
+        }
+        self.judge_roles(project, &[], &new.roles, mine).await?;
+        if self.store.user_by_email(project, &email).await?.is_some() {
+            return Err(AdminError::Conflict(
+                "email: an account of that address is there already".to_owned(),
+            ));
+        }
+        let password = match &new.password {
+            Some(password) => Some(self.sessions.passwords.hash(password).await?),
+            None => None,
+        };
+        let now = self.clock.now();
+        let user = NewUser {
+            id: UserId::fresh(now),
+            email,
+            full_name: new.full_name.trim().to_owned(),
+            status: UserStatus::Active,
+            password,
+            roles: distinct(new.roles),
+        };
+        let deed = Deed {
+            after: Some(json!({ "roles": user.roles })),
+            personal: Some((user.id, json!({ "email": user.email, "full_name": user.full_name }))),
+            ..Deed::new(AuditAction::UserCreate, user.id.0)
+        };
+        let entry = self.audit.entry(project, doer, deed).await?;
+        self.store.add_user(project, &user, &entry, now).await?;
+        self.announce(project).await;
+        self.user(project, user.id).await
+    }
+
+    /// One account and the names of its roles.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+    ) -> Result<(User, Vec<String>), AdminError> {
+        let user = self.store.user(project, id).await?;
+        let roles = self.store.roles_of(project, &[id]).await?.remove(&id).unwrap_or_default();
+        Ok((user, roles))
+    }
+
+    /// Accounts with the names of their roles, newest first.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn users(
+        &self,
+        project: ProjectId,
+        filter: UserFilter,
+        before: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<(User, Vec<String>)>, AdminError> {
+        let users = self.store.list_users(project, filter, before, limit).await?;
+        let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+        let mut roles = self.store.roles_of(project, &ids).await?;
+        Ok(users
+            .into_iter()
+            .map(|user| {
+                let mine = roles.remove(&user.id).unwrap_or_default();
+                (user, mine)
+            })
+            .collect())
+    }
+
+    /// Changes what somebody is called.
+    ///
+    /// # Errors
+    /// When something of it is not right.
+    pub async fn change_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        change: UserChange,
+        doer: &Doer,
+    ) -> Result<(User, Vec<String>), AdminError> {
+        let before = self.store.user(project, id).await?;
+        let full_name = change.full_name.unwrap_or_else(|| before.full_name.clone());
+        if let Some(fault) = name_fault("full_name", &full_name) {
+            return Err(AdminError::Invalid(vec![fault]));
+        }
+        let full_name = full_name.trim().to_owned();
+        let deed = Deed {
+            personal: Some((
+                id,
+                json!({ "before": { "full_name": before.full_name }, "after": { "full_name": full_name } }),
+            )),
+            ..Deed::new(AuditAction::UserUpdate, id.0)
+        };
+        let entry = self.audit.entry(project, doer, deed).await?;
+        self.store.rename_user(project, id, &full_name, &entry, self.clock.now()).await?;
+        self.user(project, id).await
+    }
+
+    /// Gives somebody exactly these roles, on behalf of somebody who has the permissions `mine`.
+    ///
+    /// # Errors
+    /// When a role is not there, gives more than they have, or nobody would be left who may give roles.
+    pub async fn set_roles(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        roles: Vec<String>,
+        mine: &Grants,
+        doer: &Doer,
+    ) -> Result<(User, Vec<String>), AdminError> {
+        let faults = self.role_faults(project, &roles).await?;
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
+        }
+        let (_, before) = self.user(project, id).await?;
+        let roles = distinct(roles);
+        self.judge_roles(project, &before, &roles, Some(mine)).await?;
+        let deed = Deed {
+            before: Some(json!({ "roles": before })),
+            after: Some(json!({ "roles": roles })),
+            ..Deed::new(AuditAction::UserRoles, id.0)
+        };
+        let entry = self.audit.entry(project, doer, deed).await?;
+        self.store.set_user_roles(project, id, &roles, &entry, self.clock.now()).await?;
+        self.announce(project).await;
+        self.user(project, id).await
+    }
+
+    /// Refuses roles by which somebody would get what their giver does not have.
+    async fn judge_roles(
+        &self,
+        project: ProjectId,
+        before: &[String],
+        after: &[String],
+        mine: Option<&Grants>,
+    ) -> Result<(), AdminError> {
+        let Some(mine) = mine else { return Ok(()) };
+        let roles = self.store.roles(project).await?;
+        let holders = roles.iter().map(|role| (role.id, role.holder())).collect();
+        let of = |names: &[String]| {
+            let named = roles.iter().filter(|role| names.contains(&role.name));
+            grants(&named.map(|role| role.id).collect::<Vec<_>>(), &holders)
+        };
+        match surplus(&of(before), &of(after), mine) {
+            None => Ok(()),
+            Some(one) => Err(AdminError::Forbidden(format!(
+                "These roles give the permission {one}, which you do not have."
+            ))),
+        }
+    }
+
+    async fn role_faults(
+        &self,
+        project: ProjectId,
+        roles: &[String],
+    ) -> Result<Vec<Fault>, AdminError> {
+        let known = self.store.role_names(project).await?;
+        let unknown = roles.iter().enumerate().filter(|(_, role)| !known.contains(role));
+        let right = format!("no role of that name; there are {}", known.join(", "));
+        Ok(unknown
+            .map(|(at, _)| Fault::new(format!("roles[{at}]"), FaultCode::Invalid, right.clone()))
+            .collect())
+    }
+
+    /// Suspends an account or brings it back; one that is suspended is logged out everywhere within two seconds.
+    ///
+    /// # Errors
+    /// When it is not there, or it would be the last that may do so.
+    pub async fn set_user_status(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        status: UserStatus,
+        doer: &Doer,
+    ) -> Result<(User, Vec<String>), AdminError> {
+        let before = self.store.user(project, id).await?;
+        if before.status != status {
+            let action = match (before.status, status) {
+                (UserStatus::Pending, UserStatus::Active) => AuditAction::UserApprove,
+                (_, UserStatus::Suspended) => AuditAction::UserSuspend,
+                _ => AuditAction::UserReactivate,
+            };
+            let entry = self.audit.entry(project, doer, Deed::new(action, id.0)).await?;
+            self.store.set_user_status(project, id, status, &entry, self.clock.now()).await?;
+            self.announce(project).await;
+        }
+        self.user(project, id).await
+    }
+
+    /// Deletes an account: it is logged out, told nothing more, and its address is free.
+    ///
+    /// # Errors
+    /// When it is not there, or it would be the last admin.
+    pub async fn delete_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        doer: &Doer,
+    ) -> Result<(), AdminError> {
+        let entry =
+            self.audit.entry(project, doer, Deed::new(AuditAction::UserDelete, id.0)).await?;
+        self.store.delete_user(project, id, &entry, self.clock.now()).await?;
+        self.announce(project).await;
+        Ok(())
+    }
+
+    /// Changes one's own password; all other sessions end.
+    ///
+    /// # Errors
+    /// When the old one is wrong or the new one not good enough.
+    pub async fn change_password(
+        &self,
+        person: &Person,
+        old: &str,
+        new: &str,
+        doer: &Doer,
+    ) -> Result<(), AdminError> {
+        let (project, id) = (person.project, person.user);
+        let user = self.store.user(project, id).await?;
+        if let Some(fault) = password_fault(new, &user.email, self.policy) {
+            let field = std::borrow::Cow::Borrowed("new_password");
+            return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
+        }
+        if !self.sessions.proves(project, &user.email, old).await? {
+            let right = "your password; after some failures none is taken for a while";
+            let wrong = Fault::new("old_password", FaultCode::Invalid, right);
+            return Err(AdminError::Invalid(vec![wrong]));
+        }
+        let hash = self.sessions.passwords.hash(new).await?;
+        let deed = Deed {
+            after: Some(json!({ "sessions": { "all_but": person.session } })),
+            ..Deed::new(AuditAction::UserPassword, id.0)
+        };
+        let entry = self.audit.entry(project, doer, deed).await?;
+        let now = self.clock.now();
+        self.store.set_password(project, id, &hash, person.session, &entry, now).await?;
+        self.sessions.forget();
+        self.announce(project).await;
+        Ok(())
+    }
+}
+
+fn distinct(mut roles: Vec<String>) -> Vec<String> {
+    roles.sort();
+    roles.dedup();
+    roles
+}

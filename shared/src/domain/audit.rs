@@ -1,0 +1,166 @@
+//! The audit log: who did what to what. Rows are chained by hashes; what is personal in them is sealed with a key per
+//! person, so that forgetting somebody leaves the chain true.
+
+mod chain;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::names::words;
+use crate::id::{KeyId, UserId};
+
+pub use chain::{Broken, Checkpoint, Flaw, Link, Linked, Row, Walk, chained};
+
+words! {
+    /// What was done. The word before the dot is the kind of thing it was done to.
+    AuditAction {
+        /// A project was made.
+        ProjectCreate = 1 "project.create",
+        /// A project's name or description was changed.
+        ProjectUpdate = 2 "project.update",
+        /// A project was suspended.
+        ProjectSuspend = 3 "project.suspend",
+        /// A suspended project works again.
+        ProjectReactivate = 4 "project.reactivate",
+        /// A project was archived.
+        ProjectArchive = 5 "project.archive",
+        /// A project's plan, limits or features were set.
+        ProjectPlan = 6 "project.plan",
+        /// An API key was made.
+        KeyCreate = 10 "key.create",
+        /// An API key was taken back.
+        KeyRevoke = 11 "key.revoke",
+        /// An API key was replaced by a new one.
+        KeyRegenerate = 12 "key.regenerate",
+        /// An account was made.
+        UserCreate = 20 "user.create",
+        /// An account was changed.
+        UserUpdate = 21 "user.update",
+        /// A pending account was let in.
+        UserApprove = 22 "user.approve",
+        /// An account was suspended.
+        UserSuspend = 23 "user.suspend",
+        /// A suspended account works again.
+        UserReactivate = 24 "user.reactivate",
+        /// An account was deleted.
+        UserDelete = 25 "user.delete",
+        /// The roles of an account were set.
+        UserRoles = 26 "user.roles",
+        /// A password was changed.
+        UserPassword = 27 "user.password",
+        /// Somebody asked for an account.
+        UserRegister = 28 "user.register",
+        /// A role was made.
+        RoleCreate = 30 "role.create",
+        /// A role was changed.
+        RoleUpdate = 31 "role.update",
+        /// A role was deleted.
+        RoleDelete = 32 "role.delete",
+        /// Somebody logged in.
+        SessionLogin = 40 "session.login",
+        /// Somebody failed to log in.
+        SessionFailure = 41 "session.failure",
+        /// An account was locked after too many failures.
+        SessionLockout = 42 "session.lockout",
+        /// Somebody logged out.
+        SessionLogout = 43 "session.logout",
+        /// A session was ended by somebody.
+        SessionRevoke = 44 "session.revoke",
+        /// A refresh token was used twice, and its session ended.
+        SessionReuse = 45 "session.reuse",
+        /// The audit log was taken out.
+        AuditExport = 50 "audit.export",
+    }
+}
+
+/// The kinds of things that something is done to.
+pub const RESOURCE_TYPES: [&str; 6] = ["project", "key", "user", "role", "session", "audit"];
+
+impl AuditAction {
+    /// The kind of thing that it is done to.
+    pub fn resource_type(self) -> &'static str {
+        self.as_str().split('.').next().unwrap_or_default()
+    }
+}
+
+/// Who did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person; one of the platform acts in other projects too.
+    User(UserId),
+    /// The holder of an API key.
+    Key(KeyId),
+    /// Bellbuoy itself, or an operator at the command line.
+    System,
+    /// Somebody who was not recognised.
+    Stranger,
+}
+
+impl Actor {
+    /// Its word.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Key(_) => "key",
+            Self::System => "system",
+            Self::Stranger => "stranger",
+        }
+    }
+
+    /// Its id; nil for who has none.
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::User(id) => id.0,
+            Self::Key(id) => id.0,
+            Self::System | Self::Stranger => Uuid::nil(),
+        }
+    }
+
+    /// The one of that word and id.
+    pub fn read(kind: &str, id: Uuid) -> Self {
+        match kind {
+            "user" => Self::User(UserId(id)),
+            "key" => Self::Key(KeyId(id)),
+            "system" => Self::System,
+            _ => Self::Stranger,
+        }
+    }
+}
+
+/// Something that was done, ready to be written in the transaction that does it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Who did it.
+    pub actor: Actor,
+    /// What.
+    pub action: AuditAction,
+    /// To which one.
+    pub resource: Uuid,
+    /// How it was before, without anything personal or secret.
+    pub before: Option<Value>,
+    /// How it is now, likewise.
+    pub after: Option<Value>,
+    /// Whose sealed values these are; nil when nobody's.
+    pub subject: Uuid,
+    /// What is personal in it, sealed with the subject's key.
+    pub personal: Option<Vec<u8>>,
+    /// Where the request came from, sealed with the actor's key.
+    pub origin: Option<Vec<u8>>,
+    /// The request that it belongs to.
+    pub correlation: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_thing_stands_in_the_word() {
+        for action in AuditAction::ALL {
+            assert!(RESOURCE_TYPES.contains(&action.resource_type()), "{action}");
+        }
+        for kind in RESOURCE_TYPES {
+            assert!(AuditAction::ALL.iter().any(|one| one.resource_type() == kind), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! What administrators do with accounts: find them, name them, give them roles, suspend and delete them.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::audit::note;
+use super::engine::{Tx, rows_in, sql};
+use super::people::{Row, give_roles, user};
+use super::projects::{bump_access, bump_epoch};
+use super::sessions::{Ended, Which, end};
+use super::{Result, Store, StoreError};
+use crate::domain::audit::Entry;
+use crate::domain::permission::{ADMIN, SUPER_ADMIN};
+use crate::domain::user::{User, UserStatus};
+use crate::id::{ProjectId, UserId};
+use crate::time::Time;
+
+/// Which accounts a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// Those in this state.
+    pub status: Option<UserStatus>,
+    /// Those whose address or name begins so; an address in lower case.
+    pub search: Option<String>,
+}
+
+impl Store {
+    /// The account with that address, if there is one.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn user_by_email(&self, project: ProjectId, email: &str) -> Result<Option<User>> {
+        let email = email.to_owned();
+        let row = self
+            .read("user_by_email", move |tx| {
+                let email = email.clone();
+                Box::pin(async move {
+                    sql!(
+                        tx, fetch_optional as Row,
+                        "SELECT id, project_id, email, full_name, status, email_verified_at, last_login_at, created_at, updated_at
+                         FROM users WHERE project_id = $1 AND email = $2 AND live = $3",
+                        project, email, Uuid::nil()
+                    )
+                })
+            })
+            .await?;
+        row.map(user).transpose()
+    }
+
+    /// Accounts, newest first, from before `before`.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn list_users(
+        &self,
+        project: ProjectId,
+        filter: UserFilter,
+        before: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<User>> {
+        let rows = self
+            .read("list_users", move |tx| {
+                let filter = filter.clone();
+                Box::pin(async move {
+                    let before = before.unwrap_or(UserId(Uuid::max()));
+                    let begins = filter.search.as_deref().map(begins_with).unwrap_or_default();
+                    let any = filter.search.is_none();
+                    sql!(
+                        tx, fetch_all as Row,
+                        "SELECT id, project_id, email, full_name, status, email_verified_at, last_login_at, created_at, updated_at
+                         FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR status = $5)
+                         AND ($6 OR email LIKE $7 ESCAPE '!' OR LOWER(full_name) LIKE $8 ESCAPE '!')
+                         ORDER BY id DESC LIMIT $9",
+                        project, Uuid::nil(), before, filter.status.is_none(),
+                        filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins, limit
+                    )
+                })
+            })
+            .await?;
+        rows.into_iter().map(user).collect()
+    }
+
+    /// The names of the roles of some people, in order.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn roles_of(
+        &self,
+        project: ProjectId,
+        users: &[UserId],
+    ) -> Result<HashMap<UserId, Vec<String>>> {
+        let users = users.to_vec();
+        let rows = self
+            .read("roles_of", move |tx| {
+                let users = users.clone();
+                Box::pin(async move {
+                    Ok(rows_in!(
+                        tx,
+                        as (UserId, String),
+                        "SELECT m.user_id, r.name FROM user_roles m
+                         JOIN roles r ON r.project_id = m.project_id AND r.id = m.role_id
+                         WHERE m.project_id = $1 AND m.user_id",
+                        [project],
+                        users,
+                        lite "",
+                        server ""
+                    ))
+                })
+            })
+            .await?;
+        let mut found: HashMap<UserId, Vec<String>> = HashMap::new();
+        for (user, role) in rows {
+            found.entry(user).or_default().push(role);
+        }
+        found.values_mut().for_each(|roles| roles.sort());
+        Ok(found)
+    }
+
+    /// The names of all roles of a project, in order.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn role_names(&self, project: ProjectId) -> Result<Vec<String>> {
+        let rows = self
+            .read("role_names", move |tx| {
+                Box::pin(async move {
+                    sql!(
+                        tx,
+                        fetch_all as (String,),
+                        "SELECT name FROM roles WHERE project_id = $1 AND live = $2 ORDER BY name",
+                        project,
+                        Uuid::nil()
+                    )
+                })
+            })
+            .await?;
+        Ok(rows.into_iter().map(|(name,)| name).collect())
+    }
+
+    /// Changes what somebody is called.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub async fn rename_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        full_name: &str,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let (full_name, entry) = (full_name.to_owned(), entry.clone());
+        self.write("rename_user", move |tx| {
+            let (full_name, entry) = (full_name.clone(), entry.clone());
+            Box::pin(async move {
+                let touched = sql!(
+                    tx, execute,
+                    "UPDATE users SET full_name = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
+                    full_name, now, project, id, Uuid::nil()
+                )?;
+                if touched == 0 {
+                    return Err(StoreError::NotFound("user"));
+                }
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Gives somebody exactly these roles.
+    ///
+    /// # Errors
+    /// When they or a role are not there; a conflict when nobody would be left to give roles.
+    pub async fn set_user_roles(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        roles: &[String],
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let (roles, entry) = (roles.to_vec(), entry.clone());
+        self.write("set_user_roles", move |tx| {
+            let (roles, entry) = (roles.clone(), entry.clone());
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                let before = administrators(tx, project).await?;
+                touch(tx, project, id, now).await?;
+                give_roles(tx, project, id, &roles).await?;
+                keep_one(tx, project, before).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Changes whether an account works.
+    ///
+    /// # Errors
+    /// When it is not there; a conflict when nobody would be left to administer the project.
+    pub async fn set_user_status(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        status: UserStatus,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let entry = entry.clone();
+        self.write("set_user_status", move |tx| {
+            let entry = entry.clone();
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                let before = administrators(tx, project).await?;
+                touch(tx, project, id, now).await?;
+                sql!(
+                    tx,
+                    execute,
+                    "UPDATE users SET status = $1 WHERE project_id = $2 AND id = $3",
+                    status.number(),
+                    project,
+                    id
+                )?;
+                keep_one(tx, project, before).await?;
+                bump_access(tx, project).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Deletes an account; its history stays.
+    ///
+    /// # Errors
+    /// When it is not there; a conflict when nobody would be left to administer the project.
+    pub async fn delete_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let entry = entry.clone();
+        self.write("delete_user", move |tx| {
+            let entry = entry.clone();
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                let before = administrators(tx, project).await?;
+                touch(tx, project, id, now).await?;
+                sql!(
+                    tx, execute,
+                    "UPDATE users SET live = $1, deleted_at = $2, password_hash = NULL WHERE project_id = $3 AND id = $4",
+                    id.0, now, project, id
+                )?;
+                sql!(tx, execute, "DELETE FROM user_roles WHERE project_id = $1 AND user_id = $2", project, id)?;
+                sql!(tx, execute, "DELETE FROM sessions WHERE project_id = $1 AND user_id = $2", project, id)?;
+                keep_one(tx, project, before).await?;
+                bump_access(tx, project).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Changes somebody's password and ends their sessions but `spared`, together: a death in between would leave
+    /// whoever knows the old one logged in.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub async fn set_password(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        hash: &str,
+        spared: Uuid,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let (hash, entry) = (hash.to_owned(), entry.clone());
+        self.write("set_password", move |tx| {
+            let (hash, entry) = (hash.clone(), entry.clone());
+            Box::pin(async move {
+                touch(tx, project, id, now).await?;
+                sql!(
+                    tx,
+                    execute,
+                    "UPDATE users SET password_hash = $1, failed_logins = 0, locked_until = NULL
+                     WHERE project_id = $2 AND id = $3",
+                    hash,
+                    project,
+                    id
+                )?;
+                end(tx, project, id, Which::AllBut(spared), Ended::Password, now).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+}
+
+/// A pattern for texts that begin so, its own signs taken as they are.
+fn begins_with(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 1);
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+async fn touch(tx: &mut Tx, project: ProjectId, id: UserId, now: Time) -> Result<()> {
+    let touched = sql!(
+        tx,
+        execute,
+        "UPDATE users SET updated_at = $1 WHERE project_id = $2 AND id = $3 AND live = $4",
+        now,
+        project,
+        id,
+        Uuid::nil()
+    )?;
+    if touched == 0 { Err(StoreError::NotFound("user")) } else { Ok(()) }
+}
+
+/// How many active people may administer the project, and can log in.
+async fn administrators(tx: &mut Tx, project: ProjectId) -> Result<i64> {
+    let role = if project == ProjectId::PLATFORM { SUPER_ADMIN } else { ADMIN };
+    let (count,) = sql!(
+        tx,
+        fetch_one as (i64,),
+        "SELECT COUNT(*) FROM user_roles m
+         JOIN roles r ON r.project_id = m.project_id AND r.id = m.role_id
+         JOIN users u ON u.project_id = m.project_id AND u.id = m.user_id
+         WHERE m.project_id = $1 AND r.name = $2 AND r.live = $3 AND u.live = $4 AND u.status = $5
+           AND u.password_hash IS NOT NULL",
+        project,
+        role,
+        Uuid::nil(),
+        Uuid::nil(),
+        UserStatus::Active.number()
+    )?;
+    Ok(count)
+}
+
+/// Refuses a change that leaves a project without an administrator that it had.
+async fn keep_one(tx: &mut Tx, project: ProjectId, before: i64) -> Result<()> {
+    if before > 0 && administrators(tx, project).await? == 0 {
+        return Err(StoreError::Conflict("nobody would be left to administer the project"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_search_takes_signs_as_they_are() {
+        assert_eq!(super::begins_with("A_b%!"), "a!_b!%!!%");
+    }
+}

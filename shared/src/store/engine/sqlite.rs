@@ -1,0 +1,41 @@
+//! How SQLite is opened: one connection that writes, and a pool that reads.
+
+use std::path::Path;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::Engine;
+use crate::config::StoreConfig;
+use crate::store::sqlite::Writer;
+use crate::store::{Result, StoreError};
+
+pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Engine> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display())))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(config.lock_timeout)
+        .pragma("cache_size", "-65536")
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(256)
+        .disable_statement_logging();
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone())
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(config.read_connections)
+        .acquire_timeout(config.acquire_timeout)
+        .connect_with(options.pragma("query_only", "1"))
+        .await?;
+    Ok(Engine::Sqlite { writer: Writer::start(writer), readers })
+}

@@ -1,0 +1,85 @@
+//! `bellbuoy key`: makes API keys, and the key that signs access tokens anew.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+use shared::admin::{Admin, KeyChange};
+use shared::audit::Doer;
+use shared::config::Config;
+use shared::domain::key::Scope;
+use shared::process::Failure;
+use shared::time::Time;
+
+use crate::project::find;
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum What {
+    /// Makes a key, which is shown this once.
+    Create {
+        /// The project: its slug or id.
+        #[arg(long)]
+        project: String,
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        /// What it may do; may be given several times.
+        #[arg(long = "scope", value_parser = scope, default_values = ["events:write", "read"])]
+        scopes: Vec<Scope>,
+        /// When it ends, like 2027-01-31T00:00:00Z [default: never].
+        #[arg(long, value_parser = time)]
+        expires_at: Option<Time>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes a new key for the access tokens of people who log in. Tokens that are out hold until they end.
+    RotateSigning {
+        /// Tokens that are out hold no longer, on any instance within ten seconds: everybody must refresh theirs.
+        #[arg(long)]
+        at_once: bool,
+    },
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    let all = || Scope::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    Scope::parse(word).ok_or_else(|| format!("no such scope; there are {}", all()))
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    Time::parse(text).ok_or_else(|| "a time like 2027-01-31T00:00:00Z".to_owned())
+}
+
+/// Does it and says what it did.
+pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
+    let admin = Admin::beside(&config).await?;
+    let done = work(&admin, what).await;
+    admin.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
+    let (project, name, scopes, expires_at, json) = match what {
+        What::Create { project, name, scopes, expires_at, json } => {
+            (project, name, scopes, expires_at, json)
+        }
+        What::RotateSigning { at_once } => {
+            println!("signing key  {}", admin.rotate_signing_key(at_once).await?);
+            return Ok(());
+        }
+    };
+    let project = find(admin, &project).await?;
+    let change = KeyChange { name, scopes, expires_at };
+    let made = admin.create_key(project.id, change, &Doer::system()).await?;
+    let text = made.plain.text();
+    if json {
+        let told = json!({ "id": made.key.id, "project_id": project.id, "scopes": made.key.scopes,
+                           "api_key": text });
+        println!("{}", serde_json::to_string_pretty(&told)?);
+        return Ok(());
+    }
+    println!("key      {} in {} ({})", made.key.name, project.slug, made.key.id);
+    println!("API key  {text}   (shown this once)");
+    Ok(())
+}

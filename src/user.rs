@@ -1,0 +1,111 @@
+//! `bellbuoy user`: makes accounts, the first super admin among them.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use shared::admin::{Admin, Invitee};
+use shared::audit::Doer;
+use shared::config::Config;
+use shared::process::Failure;
+
+use crate::project::find;
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum What {
+    /// Makes an account that works at once. The first super admin: `--project platform --role super_admin`.
+    Create {
+        /// The project: its slug or id.
+        #[arg(long)]
+        project: String,
+        /// The address of its holder.
+        #[arg(long)]
+        email: String,
+        /// What they are called.
+        #[arg(long)]
+        name: String,
+        /// A role of it; may be given several times.
+        #[arg(long = "role")]
+        roles: Vec<String>,
+        #[command(flatten)]
+        password: Password,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Where a password comes from; one is made and shown if nobody says.
+#[derive(Args)]
+pub struct Password {
+    /// Reads the password from the first line of the standard input, so that it stands in no list of processes.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Password {
+    /// The password, and whether it was chosen rather than made.
+    ///
+    /// # Errors
+    /// When the standard input can't be read.
+    pub fn take(&self) -> Result<(String, bool), Failure> {
+        if !self.password_stdin {
+            return Ok((made(), false));
+        }
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        Ok((line.trim_end_matches(['\r', '\n']).to_owned(), true))
+    }
+}
+
+/// A password that nobody guesses, and that can be typed: letters without those that look alike.
+pub fn made() -> String {
+    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+    let group = || -> String {
+        (0..5).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])).collect()
+    };
+    [group(), group(), group(), group()].join("-")
+}
+
+/// Does it and says what it did.
+pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
+    let admin = Admin::beside(&config).await?;
+    let done = work(&admin, what).await;
+    admin.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
+    let What::Create { project, email, name, roles, password, json } = what;
+    let project = find(admin, &project).await?;
+    let (password, chosen) = password.take()?;
+    let new = Invitee { email, full_name: name, password: Some(password.clone()), roles };
+    let (user, roles) = admin.create_user(project.id, new, None, &Doer::system()).await?;
+    let password = (!chosen).then_some(password);
+    if json {
+        let told = json!({ "id": user.id, "project_id": project.id, "email": user.email,
+                           "roles": roles, "password": password });
+        println!("{}", serde_json::to_string_pretty(&told)?);
+        return Ok(());
+    }
+    println!("account   {} in {} ({})", user.email, project.slug, user.id);
+    println!("roles     {}", if roles.is_empty() { "none".to_owned() } else { roles.join(", ") });
+    if let Some(password) = password {
+        println!("password  {password}   (shown this once)");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_made_password_is_good_enough() {
+        let policy = shared::domain::user::PasswordPolicy { min_length: 20 };
+        for _ in 0..200 {
+            let made = super::made();
+            let fault = shared::domain::user::password_fault(&made, "ana@example.com", policy);
+            assert!(fault.is_none(), "{made}");
+        }
+    }
+}

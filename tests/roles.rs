@@ -1,0 +1,166 @@
+//! Roles through the API: nobody gives more than they have, and what is used stays.
+
+#![allow(clippy::expect_used, reason = "a test that can't go on should say so at once")]
+
+use std::time::{Duration, Instant};
+
+use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use serde_json::json;
+use shared::domain::rule::{Priority, RuleBody};
+
+on_every_pair! {
+    a_role_gives_what_it_says_at_once
+    nobody_gives_more_than_they_have
+    what_every_project_has_and_what_is_used_stays
+}
+
+async fn a_role_gives_what_it_says_at_once(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    let all = ada.json("/permissions").await;
+    assert!(all["resources"].as_array().is_some_and(|all| all.contains(&json!("alerts"))), "{all}");
+    let body = json!({
+        "name": "clerk",
+        "description": "Looks after people.",
+        "permissions": ["users:read", "users:read"],
+    });
+    let (status, made) = ada.post("/roles", &body).await;
+    assert_eq!((status, &made["permissions"]), (201, &json!(["users:read"])), "{made}");
+    let path = format!("/roles/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(ada.json(&path).await, made);
+    let list = ada.json("/roles").await;
+    let names: Vec<&str> = list["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(names, ["admin", "clerk", "member", "responder", "rule_manager", "viewer"]);
+
+    let bo = ada.colleague("acme", "bo", &["clerk"]).await;
+    assert_eq!(bo.get("/users").await.0, 200);
+    assert_eq!(bo.get("/keys").await.0, 403);
+    let change = json!({ "permissions": ["keys:read"] });
+    let (status, changed) = ada.patch(&path, &change).await;
+    assert_eq!((status, &changed["permissions"]), (200, &json!(["keys:read"])), "{changed}");
+    assert_eq!(changed["description"], "Looks after people.");
+    // The token that bo has follows; two seconds is the promise.
+    let started = Instant::now();
+    while bo.get("/keys").await.0 != 200 || bo.get("/users").await.0 != 403 {
+        assert!(started.elapsed() < Duration::from_secs(20), "the token does not follow");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A parent gives as well, until it is taken away.
+    let parent =
+        ada.post("/roles", &json!({ "name": "base", "permissions": ["users:read"] })).await.1;
+    let (status, child) = ada.patch(&path, &json!({ "parent_id": parent["id"] })).await;
+    assert_eq!((status, &child["parent_id"]), (200, &parent["id"]), "{child}");
+    assert_eq!(bo.get("/users").await.0, 200);
+    let (status, alone) = ada.patch(&path, &json!({ "parent_id": null })).await;
+    assert!(status == 200 && alone["parent_id"].is_null(), "{alone}");
+    assert_eq!(bo.get("/users").await.0, 403);
+    let told = ada.json("/audit?resource_type=role").await;
+    let actions: Vec<&str> = told["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter_map(|one| one["action"].as_str())
+        .collect();
+    let wanted = ["role.update", "role.update", "role.create", "role.update", "role.create"];
+    assert_eq!(actions, wanted);
+    assert_eq!(told["items"][3]["before"]["permissions"], json!(["users:read"]));
+    app.stop().await;
+}
+
+async fn nobody_gives_more_than_they_have(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    let body = json!({ "name": "head", "permissions": ["roles:manage", "users:read"] });
+    assert_eq!(ada.post("/roles", &body).await.0, 201);
+    let strict = json!({ "name": "strict", "permissions": ["!keys:delete"] });
+    let strict = ada.post("/roles", &strict).await.1;
+    let bo = ada.colleague("acme", "bo", &["head"]).await;
+    for (permissions, wanted) in [
+        (json!(["users:read"]), 201),
+        (json!(["users:read:own", "!audit:read"]), 201),
+        (json!(["users:update"]), 403),
+        (json!(["users:read", "keys:manage"]), 403),
+    ] {
+        let name = format!("r{}", permissions.to_string().len());
+        let body = json!({ "name": name, "permissions": permissions });
+        let (status, answer) = bo.post("/roles", &body).await;
+        assert_eq!(status, wanted, "{permissions}: {answer}");
+        if wanted == 403 {
+            assert_eq!(answer["code"], "forbidden");
+            let detail = answer["detail"].as_str().expect("a detail");
+            assert!(detail.contains("keys:manage") || detail.contains("users:update"), "{detail}");
+        }
+    }
+    let admin = ada.json("/roles").await["items"][0]["id"].clone();
+    let (status, answer) = bo.post("/roles", &json!({ "name": "boss", "parent_id": admin })).await;
+    assert_eq!(status, 403, "by way of a parent: {answer}");
+    let path = format!("/roles/{}", strict["id"].as_str().expect("an id"));
+    assert_eq!(bo.patch(&path, &json!({ "permissions": [] })).await.0, 403, "what was taken");
+    assert_eq!(bo.patch(&path, &json!({ "description": "Takes." })).await.0, 200);
+    let viewer = ada.colleague("acme", "vi", &["viewer"]).await;
+    assert_eq!(viewer.get("/roles").await.0, 403);
+    for (body, field) in [
+        (json!({ "name": "Upper" }), "name"),
+        (json!({ "name": "x", "permissions": ["users:look"] }), "permissions[0]"),
+        (json!({ "name": "x", "parent_id": ada.user }), "parent_id"),
+        (json!({ "name": "x", "rights": [] }), "rights"),
+    ] {
+        let (status, answer) = ada.post("/roles", &body).await;
+        assert_eq!(
+            (status, &answer["errors"][0]["field"]),
+            (400, &json!(field)),
+            "{body}: {answer}"
+        );
+    }
+    assert_eq!(ada.post("/roles", &json!({ "name": "head" })).await.0, 409);
+    app.stop().await;
+}
+
+async fn what_every_project_has_and_what_is_used_stays(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    let viewer = ada.json("/roles").await["items"][4].clone();
+    assert_eq!((&viewer["name"], &viewer["built_in"]), (&json!("viewer"), &json!(true)));
+    let path = format!("/roles/{}", viewer["id"].as_str().expect("an id"));
+    assert_eq!(ada.patch(&path, &json!({ "description": "Mine." })).await.0, 409);
+    assert_eq!(ada.delete(&path).await.0, 409);
+
+    let made = ada.post("/roles", &json!({ "name": "on_call" })).await.1;
+    let path = format!("/roles/{}", made["id"].as_str().expect("an id"));
+    ada.colleague("acme", "bo", &["on_call"]).await;
+    let child = ada.post("/roles", &json!({ "name": "deputy", "parent_id": made["id"] })).await.1;
+    let rule = RuleBody {
+        name: "Payments".to_owned(),
+        description: String::new(),
+        condition: "event.type == \"payment\"".to_owned(),
+        priority: Priority::Normal,
+        target_roles: vec!["on_call".to_owned()],
+        target_users: Vec::new(),
+        group_by: Vec::new(),
+        suppression: None,
+    };
+    let now = app.app.clock.now();
+    shared::onboarding::rule(&app.app.store, ada.project, rule, now).await.expect("a rule");
+    let (status, answer) = ada.delete(&path).await;
+    let detail = answer["detail"].as_str().expect("a detail");
+    assert_eq!(status, 409);
+    for part in ["people who have it: 1", "rules: Payments", "inherit from it: deputy"] {
+        assert!(detail.contains(part), "{detail}");
+    }
+    let (status, answer) = ada.patch(&path, &json!({ "name": "on_duty" })).await;
+    assert!(status == 409 && answer["detail"].to_string().contains("Payments"), "{answer}");
+    let (status, answer) = ada.patch(&path, &json!({ "parent_id": child["id"] })).await;
+    assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("parent_id")), "{answer}");
+    let child = format!("/roles/{}", child["id"].as_str().expect("an id"));
+    assert_eq!(ada.delete(&child).await.0, 204);
+    assert_eq!(ada.get(&child).await.0, 404);
+    let other = Account::admin(&app, "other").await;
+    assert_eq!(other.get(&path).await.0, 404);
+    assert_eq!(other.delete(&path).await.0, 404);
+    app.stop().await;
+}
