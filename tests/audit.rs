@@ -13,6 +13,7 @@ use shared::audit::{Deed, Doer};
 use shared::config::StoreUrl;
 use shared::domain::audit::AuditAction;
 use shared::id::ProjectId;
+use shared::store::audit::AuditFilter;
 use sqlx::Connection;
 
 on_every_pair! {
@@ -21,6 +22,7 @@ on_every_pair! {
     tampering_is_named_and_the_scheduler_seals
     who_may_not_see_the_log_does_not
     old_rows_are_forgotten_behind_a_checkpoint
+    the_deliveries_of_an_hour_are_summed_up_once
 }
 
 async fn actions(of: &Account<'_>, query: &str) -> Vec<String> {
@@ -280,5 +282,38 @@ async fn old_rows_are_forgotten_behind_a_checkpoint(pair: Pair) {
     assert_eq!(verdict["checkpoint"]["place"]["seq"], 2);
     assert_eq!(verdict["head"]["seq"], 3);
     assert_eq!(actions(&ada, "").await, ["session.login"]);
+    app.stop().await;
+}
+
+async fn the_deliveries_of_an_hour_are_summed_up_once(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let tenant = app.tenant("acme").await;
+    let bo = app.tenant("other").await;
+    app.rule(&tenant, "big", "event.payload.amount > 1000", None).await;
+    app.rule(&bo, "big", "event.payload.amount > 1000", None).await;
+    let summaries = async || {
+        let filter = AuditFilter { action: Some("delivery.summary".into()), ..Default::default() };
+        let rows = app.app.audit.list(tenant.project, filter, None, 10).await.expect("lists");
+        rows.into_iter().map(|one| one.row.after.expect("a change")).collect::<Vec<_>>()
+    };
+    for amount in [1500, 2500, 10] {
+        app.event(&tenant, "payment", &json!({ "amount": amount })).await;
+    }
+    app.run_until_idle().await;
+    app.clock.advance(Duration::from_secs(3600 + 14 * 60));
+    assert_eq!(app.app.audit.sum_up_deliveries().await.expect("sums up"), 0, "too early");
+    app.clock.advance(Duration::from_secs(2 * 60));
+    app.event(&tenant, "payment", &json!({ "amount": 1500 })).await;
+    app.run_until_idle().await;
+    let (one, other) =
+        tokio::join!(app.app.audit.sum_up_deliveries(), app.app.audit.sum_up_deliveries());
+    assert_eq!(one.expect("sums up") + other.expect("sums up"), 1, "one of them did it");
+    let first = json!({ "hour": "2026-03-01T12:00:00.000Z", "deliveries": { "webhook": { "delivered": 2 } } });
+    assert_eq!(summaries().await, [first.clone()]);
+    app.clock.advance(Duration::from_secs(5 * 3600));
+    assert_eq!(app.app.audit.sum_up_deliveries().await.expect("sums up"), 1);
+    assert_eq!(app.app.audit.sum_up_deliveries().await.expect("sums up"), 0);
+    let second = json!({ "hour": "2026-03-01T13:00:00.000Z", "deliveries": { "webhook": { "delivered": 1 } } });
+    assert_eq!(summaries().await, [second, first]);
     app.stop().await;
 }

@@ -1,6 +1,7 @@
 //! What stands in the audit log, and how the personal part of it is sealed with a key per person.
 
 mod chain;
+mod summaries;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;

@@ -43,6 +43,18 @@ impl Time {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// When the hour of this time began.
+    #[must_use]
+    pub const fn hour(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(HOUR)))
+    }
+
+    /// When the hour of this time ends.
+    #[must_use]
+    pub const fn next_hour(self) -> Self {
+        Self(self.hour().0.saturating_add(HOUR))
+    }
+
     /// RFC 3339 in UTC with milliseconds: how times look on the wire.
     pub fn rfc3339(self) -> String {
         self.utc().to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -59,6 +71,9 @@ impl Time {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 }
+
+/// An hour in microseconds.
+const HOUR: i64 = 3_600_000_000;
 
 // The years 1000 to 9999 are what every engine can store.
 const MIN: i64 = -30_610_224_000_000_000;

@@ -72,6 +72,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
             let done = worker.app.audit.forget_before(before).await?;
             Ok(format!("forgot {} audit rows; {} logs are broken", done.rows, done.broken.len()))
         }
+        Task::SumUpDeliveries => {
+            Ok(format!("summed up {} hours", worker.app.audit.sum_up_deliveries().await?))
+        }
     }
 }
 

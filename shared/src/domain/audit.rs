@@ -70,11 +70,14 @@ words! {
         SessionReuse = 45 "session.reuse",
         /// The audit log was taken out.
         AuditExport = 50 "audit.export",
+        /// The deliveries of an hour, summed up.
+        DeliverySummary = 51 "delivery.summary",
     }
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 6] = ["project", "key", "user", "role", "session", "audit"];
+pub const RESOURCE_TYPES: [&str; 7] =
+    ["project", "key", "user", "role", "session", "audit", "delivery"];
 
 impl AuditAction {
     /// The kind of thing that it is done to.

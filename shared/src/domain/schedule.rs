@@ -28,6 +28,8 @@ words! {
         TellAuditHeads = 8 "tell_audit_heads",
         /// Forget audit rows that are past their retention.
         ForgetAudit = 9 "forget_audit",
+        /// Sum up the deliveries of the last hours for the audit logs.
+        SumUpDeliveries = 10 "sum_up_deliveries",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The audit log: rows that are inserted by the transactions they tell of, and never changed.
 
 mod chain;
+pub mod summaries;
 
 use serde_json::Value;
 use sqlx::types::Json;
