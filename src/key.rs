@@ -1,4 +1,4 @@
-//! `bellbuoy key`: makes API keys, and the key that signs access tokens anew.
+//! `bellbuoy key`: makes API keys, the key that signs access tokens anew, and seals anew what older keys sealed.
 
 use std::process::ExitCode;
 
@@ -34,6 +34,16 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Seals anew, with `seal.key`, whatever `seal.previous_keys` sealed; beside processes that serve, as often as it
+    /// takes.
+    Reseal {
+        /// Changes nothing and only says what is left; fails when anything is.
+        #[arg(long)]
+        check: bool,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Makes a new key for the access tokens of people who log in. Tokens that are out hold until they end.
     RotateSigning {
         /// Tokens that are out hold no longer, on any instance within ten seconds: everybody must refresh theirs.
@@ -54,9 +64,12 @@ fn time(text: &str) -> Result<Time, String> {
 /// Does it and says what it did.
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     let admin = Admin::beside(&config).await?;
-    let done = work(&admin, what).await;
+    let done = match what {
+        What::Reseal { check, json } => crate::reseal::run(&admin, check, json).await,
+        other => work(&admin, other).await.map(|()| ExitCode::SUCCESS),
+    };
     admin.close().await;
-    done.map(|()| ExitCode::SUCCESS)
+    done
 }
 
 async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
@@ -67,6 +80,9 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
         What::RotateSigning { at_once } => {
             println!("signing key  {}", admin.rotate_signing_key(at_once).await?);
             return Ok(());
+        }
+        What::Reseal { check, json } => {
+            return crate::reseal::run(admin, check, json).await.map(|_| ());
         }
     };
     let project = find(admin, &project).await?;

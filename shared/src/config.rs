@@ -38,7 +38,7 @@ pub use server_url::{HttpUrl, ServerUrl};
 pub use settings::{
     AcceptConfig, AuditorConfig, AuthConfig, CacheConfig, Config, CoordinationConfig,
     DeliveryConfig, DemoConfig, DueConfig, EvaluateConfig, FilesConfig, HttpConfig, LimitsConfig,
-    LogConfig, OpsConfig, OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig,
+    LogConfig, OpsConfig, OtlpConfig, PlanConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig,
     StoreConfig, WebhooksConfig, WorkerConfig,
 };
 pub use sqs_url::SqsUrl;
