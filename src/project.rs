@@ -145,7 +145,8 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
 fn limit(text: &str) -> Result<(PlanLimit, Option<u64>), String> {
     let all = || PlanLimit::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
     let (name, most) = text.split_once('=').ok_or("a limit and a number, like users=100")?;
-    let limit = PlanLimit::parse(name).ok_or_else(|| format!("no such limit; there are {}", all()))?;
+    let limit =
+        PlanLimit::parse(name).ok_or_else(|| format!("no such limit; there are {}", all()))?;
     match most {
         "" => Ok((limit, None)),
         number => Ok((limit, Some(number.parse().map_err(|_| "a whole number")?))),

@@ -56,14 +56,20 @@ fn print(done: &Resealed, check: bool) {
     for one in &done.found {
         let Found { column, looked, older, broken, .. } = one;
         let column = column.as_str();
-        println!("{column:<28} {looked:>10} looked at, {older} {verb}, {broken} that nothing opens");
+        println!(
+            "{column:<28} {looked:>10} looked at, {older} {verb}, {broken} that nothing opens"
+        );
     }
     match (check, done.older(), done.broken()) {
         (_, _, broken) if broken > 0 => {
-            println!("{broken} values open with no key of the configuration; see the log for which");
+            println!(
+                "{broken} values open with no key of the configuration; see the log for which"
+            );
         }
         (true, 0, _) => println!("nothing of an older key is left"),
         (true, older, _) => println!("{older} values are left; run `bellbuoy key reseal`"),
-        (false, ..) => println!("done; `bellbuoy key reseal --check` says whether anything is left"),
+        (false, ..) => {
+            println!("done; `bellbuoy key reseal --check` says whether anything is left")
+        }
     }
 }

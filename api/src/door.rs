@@ -322,7 +322,11 @@ impl Limiter for Product {
         let limits = [
             limit(&key, rate, config),
             // Strangers are of no project, and fall under no limit of one.
-            limit(project.as_deref().unwrap_or_default(), project.as_ref().map_or(0, |_| most), config),
+            limit(
+                project.as_deref().unwrap_or_default(),
+                project.as_ref().map_or(0, |_| most),
+                config,
+            ),
             limit("requests", config.system_requests_per_second, config),
         ];
         verdict(self.0.limiter.take(&limits, 1.0))

@@ -39,7 +39,8 @@ pub fn if_match(header: Option<&str>) -> Result<Precondition, Problem> {
             Ok(Precondition::Tags(tags.into_iter().flatten().collect()))
         }
         _ => {
-            let right = "an ETag in quotes as an answer gave it, several with commas between them, or *";
+            let right =
+                "an ETag in quotes as an answer gave it, several with commas between them, or *";
             Err(Problem::parameter("If-Match", FaultCode::Invalid, right))
         }
     }
@@ -70,7 +71,9 @@ impl<T: Type> ApiResponse for Tagged<T> {
         for response in &mut meta.responses {
             response.headers.push(MetaHeader {
                 name: "ETag".to_owned(),
-                description: Some("Names this state; send it as If-Match with a change.".to_owned()),
+                description: Some(
+                    "Names this state; send it as If-Match with a change.".to_owned(),
+                ),
                 required: false,
                 deprecated: false,
                 schema: String::schema_ref(),

@@ -55,7 +55,8 @@ pub async fn attempt(
     let standing = desk.attempts.take(project, kind, context.address).await;
     let standing = standing.map_err(|error| Problem::from(AdminError::from(error)))?;
     let Some(over) = standing.filter(|standing| standing.is_over) else { return Ok(()) };
-    let detail = format!("At most {} of these a minute from one address; wait a little.", over.most);
+    let detail =
+        format!("At most {} of these a minute from one address; wait a little.", over.most);
     let problem = Problem::new(Code::RateLimited, detail).after(over.reset);
     Err(problem.of_limit(over.most, over.reset))
 }

@@ -48,7 +48,14 @@ pub struct Problem {
 impl Problem {
     /// A problem of that kind.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), faults: Vec::new(), retry_after: None, allow: None, limit: None }
+        Self {
+            code,
+            detail: detail.into(),
+            faults: Vec::new(),
+            retry_after: None,
+            allow: None,
+            limit: None,
+        }
     }
 
     /// A request whose fields are wrong.

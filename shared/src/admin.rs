@@ -128,7 +128,8 @@ impl Admin {
         config: &Config,
     ) -> Self {
         let policy = PasswordPolicy { min_length: config.auth.password_min_length };
-        let plan = Plan { name: Some(config.plan.name.clone()), limits: default_limits(&config.plan) };
+        let plan =
+            Plan { name: Some(config.plan.name.clone()), limits: default_limits(&config.plan) };
         let bounds = bounds(config);
         let environment = environment(config.profile);
         Self {

@@ -61,8 +61,7 @@ impl Attempts {
                 .increment(1);
             return Ok(Some(Standing { is_over: true, ..known.judge(most, now) }));
         }
-        let standing =
-            self.store.count_attempt(project, kind, source, now).await?.judge(most, now);
+        let standing = self.store.count_attempt(project, kind, source, now).await?.judge(most, now);
         if standing.is_over {
             metrics::counter!("bellbuoy_auth_attempts_refused_total", "kind" => kind.as_str())
                 .increment(1);
@@ -74,7 +73,8 @@ impl Attempts {
         let config = &self.config;
         let most = match kind {
             AttemptKind::Login => {
-                let own = project.and_then(|id| self.epochs.tenants.of(id).limits.logins_per_minute);
+                let own =
+                    project.and_then(|id| self.epochs.tenants.of(id).limits.logins_per_minute);
                 tighter(config.login_per_minute, own)
             }
             AttemptKind::Register => config.register_per_minute,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 use serde_json::json;
-use shared::domain::feature::Feature;
 use shared::domain::audit::{AuditAction, RESOURCE_TYPES};
 use shared::domain::fault::FaultCode;
+use shared::domain::feature::Feature;
 use shared::store::audit::AuditFilter;
 use uuid::Uuid;
 

@@ -67,7 +67,8 @@ impl Operations {
         let id = within_reach(&caller, id.0)?;
         let condition = if_match(condition.0.as_deref())?;
         let wanted = body.value.wanted().map_err(|error| {
-            let fault = shared::domain::fault::Fault::new("", FaultCode::Invalid, error.to_string());
+            let fault =
+                shared::domain::fault::Fault::new("", FaultCode::Invalid, error.to_string());
             Problem::invalid(vec![fault])
         })?;
         let admin = &self.app.desk()?.admin;

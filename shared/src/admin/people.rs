@@ -51,7 +51,8 @@ impl Admin {
         let email = normal_email(&new.email);
         let mut faults: Vec<Fault> = email_fault(&email).into_iter().collect();
         faults.extend(name_fault("full_name", &new.full_name));
-        let weak = |password: &String| password_fault(password, &email, self.password_policy(project));
+        let weak =
+            |password: &String| password_fault(password, &email, self.password_policy(project));
         faults.extend(new.password.as_ref().and_then(weak));
         faults.extend(self.role_faults(project, &new.roles).await?);
         if !faults.is_empty() {

@@ -44,15 +44,11 @@ impl Admin {
     ) -> Result<Resealed, AdminError> {
         let sealer = self.audit.sealer();
         let found = walk(&self.store, sealer, mode, tell).await?;
-        let done =
-            Resealed { newest: sealer.key_id(), previous: sealer.previous_ids(), found };
+        let done = Resealed { newest: sealer.key_id(), previous: sealer.previous_ids(), found };
         if mode == Mode::Reseal && done.older() > 0 {
             let after = json!({ "key": done.newest.to_string(), "resealed": done.older() });
             let platform = ProjectId::PLATFORM;
-            let deed = Deed {
-                after: Some(after),
-                ..Deed::new(AuditAction::KeyReseal, platform.0)
-            };
+            let deed = Deed { after: Some(after), ..Deed::new(AuditAction::KeyReseal, platform.0) };
             let entry = self.audit.entry(platform, &Doer::system(), deed).await?;
             self.store.note(platform, &entry, self.clock.now()).await?;
         }

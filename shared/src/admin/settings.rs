@@ -101,8 +101,7 @@ impl Admin {
         new: Vec<(String, String)>,
     ) -> Result<Vec<(String, Vec<u8>)>, AdminError> {
         let seal = |(field, text): (String, String)| {
-            let sealed =
-                self.audit.sealer().seal(project, &setting_row(&field), text.as_bytes());
+            let sealed = self.audit.sealer().seal(project, &setting_row(&field), text.as_bytes());
             let sealed = sealed.map_err(|error| StoreError::Corrupt(error.to_string()))?;
             Ok((field, sealed))
         };
@@ -153,12 +152,7 @@ impl Admin {
 
 /// The sections that differ, as they were and as they are, with nothing of a secret but whether there is one and whether
 /// it is new.
-fn told(
-    mut before: Settings,
-    set: &[String],
-    after: &Settings,
-    given: &Given,
-) -> (Value, Value) {
+fn told(mut before: Settings, set: &[String], after: &Settings, given: &Given) -> (Value, Value) {
     for one in before.secrets() {
         let is_set = set.contains(&one.field);
         *one.secret = if is_set { SecretField::told(None) } else { SecretField::Unset };
@@ -187,9 +181,7 @@ mod tests {
     #[test]
     fn the_log_tells_what_differs_and_no_secret() {
         let read = |value: Value| serde_json::from_value::<Settings>(value).expect("settings");
-        let vapid = |secret: Value| {
-            json!({ "vapid": { "subject": "mailto:a@b.example", "public_key": "x", "private_key": secret } })
-        };
+        let vapid = |secret: Value| json!({ "vapid": { "subject": "mailto:a@b.example", "public_key": "x", "private_key": secret } });
         let mut wanted = vapid(json!("very secret"));
         wanted["password"] = json!({ "min_length": 12 });
         wanted["registration"] = json!("invited_only");

@@ -78,7 +78,8 @@ fn strict(judge: &mut Judge<'_>) {
         ("limits.register_per_minute", limits.register_per_minute),
         ("limits.recover_per_minute", limits.recover_per_minute),
     ] {
-        let right = format!("at least 1 in {profile}: strangers must not try as often as they like");
+        let right =
+            format!("at least 1 in {profile}: strangers must not try as often as they like");
         judge.demand(limit > 0, &[name], right);
     }
 
@@ -138,9 +139,10 @@ fn together(judge: &mut Judge<'_>) {
 
     let seal = &judge.config.seal;
     let previous = &seal.previous_keys;
-    let others = previous.iter().enumerate().all(|(at, one)| {
-        seal.key.as_ref() != Some(one) && !previous[..at].contains(one)
-    });
+    let others = previous
+        .iter()
+        .enumerate()
+        .all(|(at, one)| seal.key.as_ref() != Some(one) && !previous[..at].contains(one));
     let right = "at most 8 keys, each once, and none of them seal.key";
     let names = ["seal.previous_keys", "seal.key"];
     judge.demand(others && previous.len() <= 8, &names, right);

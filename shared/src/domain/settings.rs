@@ -370,7 +370,9 @@ impl Settings {
             add("vapid.private_key", &mut one.private_key, String::new());
         }
         if let Some(email) = &mut self.email {
-            for (at, account) in [("first", Some(&mut email.first)), ("fallback", email.fallback.as_mut())] {
+            for (at, account) in
+                [("first", Some(&mut email.first)), ("fallback", email.fallback.as_mut())]
+            {
                 let Some(account) = account else { continue };
                 if let Some(one) = &mut account.smtp {
                     let place = format!("{}:{} {}", one.host, one.port, one.tls);
@@ -387,7 +389,9 @@ impl Settings {
             }
         }
         if let Some(sms) = &mut self.sms {
-            for (at, account) in [("first", Some(&mut sms.first)), ("fallback", sms.fallback.as_mut())] {
+            for (at, account) in
+                [("first", Some(&mut sms.first)), ("fallback", sms.fallback.as_mut())]
+            {
                 if let Some(one) = account.and_then(|account| account.twilio.as_mut()) {
                     add(&format!("sms.{at}.twilio.auth_token"), &mut one.auth_token, String::new());
                 }

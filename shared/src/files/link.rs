@@ -222,9 +222,8 @@ mod tests {
         let newer = Signer::new([4; 32], &[[3; 32]], "https://a.example");
         assert!(newer.open(path, query, at(990)).is_ok(), "a link of the key before");
         let again = newer.sign(&link_key, &Terms::of(&options("", None, false)), at(1000));
-        let (path_again, query_again) = again["https://a.example/files/".len()..]
-            .split_once('?')
-            .expect("a query");
+        let (path_again, query_again) =
+            again["https://a.example/files/".len()..].split_once('?').expect("a query");
         assert!(other.open(path_again, query_again, at(990)).is_ok(), "the newest key signs");
         for wrong in [
             (path.replace("b.png", "c.png"), query.to_owned()),

@@ -109,8 +109,11 @@ async fn count(
         project, kind.number(), source.clone(), now, ended, ended
     )?;
     sql!(
-        tx, fetch_one as Row,
+        tx,
+        fetch_one as Row,
         "SELECT attempts, since FROM auth_attempts WHERE project_id = $1 AND kind = $2 AND source_hash = $3",
-        project, kind.number(), source
+        project,
+        kind.number(),
+        source
     )
 }

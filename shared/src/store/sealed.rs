@@ -197,14 +197,22 @@ async fn replace(tx: &mut Tx, column: Column, old: Sealed, new: Vec<u8>) -> Resu
     let Sealed { place: Place { project, id, name }, bytes, .. } = old;
     match column {
         Column::EndpointSecrets => sql!(
-            tx, execute,
+            tx,
+            execute,
             "UPDATE webhook_endpoints SET secret = $1 WHERE project_id = $2 AND id = $3 AND secret = $4",
-            new, project, id, bytes
+            new,
+            project,
+            id,
+            bytes
         ),
         Column::SubjectKeys => sql!(
-            tx, execute,
+            tx,
+            execute,
             "UPDATE subject_keys SET secret = $1 WHERE project_id = $2 AND subject_id = $3 AND secret = $4",
-            new, project, id, bytes
+            new,
+            project,
+            id,
+            bytes
         ),
         Column::SigningKeys => sql!(
             tx,
@@ -215,14 +223,21 @@ async fn replace(tx: &mut Tx, column: Column, old: Sealed, new: Vec<u8>) -> Resu
             bytes
         ),
         Column::ProjectSecrets => sql!(
-            tx, execute,
+            tx,
+            execute,
             "UPDATE project_secrets SET secret = $1 WHERE project_id = $2 AND field = $3 AND secret = $4",
-            new, project, name, bytes
+            new,
+            project,
+            name,
+            bytes
         ),
         Column::AuditCheckpoints => sql!(
-            tx, execute,
+            tx,
+            execute,
             "UPDATE audit_checkpoints SET signature = $1 WHERE project_id = $2 AND signature = $3",
-            new, project, bytes
+            new,
+            project,
+            bytes
         ),
     }
 }

@@ -201,9 +201,12 @@ impl Store {
             .read("given", move |tx| {
                 Box::pin(async move {
                     sql!(
-                        tx, fetch_optional as (Option<String>, Json<Limits>, Json<BTreeMap<String, bool>>),
+                        tx,
+                        fetch_optional
+                            as (Option<String>, Json<Limits>, Json<BTreeMap<String, bool>>),
                         "SELECT plan, limits, features FROM projects WHERE id = $1 AND live = $2",
-                        project, Uuid::nil()
+                        project,
+                        Uuid::nil()
                     )
                 })
             })
@@ -308,12 +311,7 @@ impl Store {
 }
 
 /// Removes the secrets that do not stay, and keeps the new ones.
-async fn keep_secrets(
-    tx: &mut Tx,
-    project: ProjectId,
-    new: &NewSettings,
-    now: Time,
-) -> Result<()> {
+async fn keep_secrets(tx: &mut Tx, project: ProjectId, new: &NewSettings, now: Time) -> Result<()> {
     let known = sql!(
         tx,
         fetch_all as (String,),

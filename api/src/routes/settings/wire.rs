@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
-use poem_openapi::types::{
-    Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type,
-};
+use poem_openapi::types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -541,7 +539,8 @@ mod tests {
         let told = serde_json::to_value(&shown).expect("JSON");
         assert_eq!(told["email"]["first"]["smtp"]["password"], json!({ "set": true }));
         assert_eq!(shown.wanted().expect("the same").quiet_hours, wanted.quiet_hours);
-        let removed = json!({ "vapid": { "subject": "x", "public_key": "y", "private_key": null } });
+        let removed =
+            json!({ "vapid": { "subject": "x", "public_key": "y", "private_key": null } });
         let removed: Settings = serde_json::from_value(removed).expect("settings");
         let text = serde_json::to_value(&removed).expect("JSON");
         assert_eq!(text["vapid"]["private_key"], Value::Null);

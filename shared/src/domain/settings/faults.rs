@@ -162,8 +162,7 @@ fn texts(sms: &Sms, judge: &mut Judge) {
         };
         judge.word(format!("{at}.twilio.account_sid"), &twilio.account_sid);
         let digits = twilio.from.strip_prefix('+').unwrap_or_default();
-        let number =
-            (8..=15).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit());
+        let number = (8..=15).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit());
         let service = twilio.from.len() == 34 && twilio.from.starts_with("MG");
         let right = "a number like +4915112345678, or the id of a messaging service";
         judge.demand(number || service, format!("{at}.twilio.from"), right);
@@ -249,6 +248,10 @@ fn extras(settings: &Settings, judge: &mut Judge) {
         judge.demand(named, "extras", right);
         let fine = value.chars().count() <= MAX_EXTRA && !value.contains('\0');
         let shown: String = name.chars().take(MAX_EXTRA_NAME).collect();
-        judge.demand(fine, format!("extras.{shown}"), "at most 1000 characters, none of them U+0000");
+        judge.demand(
+            fine,
+            format!("extras.{shown}"),
+            "at most 1000 characters, none of them U+0000",
+        );
     }
 }

@@ -119,7 +119,8 @@ impl Given {
                         .iter()
                         .any(|(field, goes_to)| *field == one.field && *goes_to == one.goes_to);
                     if !same {
-                        let right = "the secret again: it would be sent to another place than before";
+                        let right =
+                            "the secret again: it would be sent to another place than before";
                         faults.push(Fault::new(one.field, FaultCode::Required, right));
                         continue;
                     }
