@@ -83,10 +83,11 @@ impl Epochs {
     pub async fn refresh(&self, store: &Store) -> crate::store::Result<()> {
         let epochs = store.epochs().await?;
         let paused = store.paused_queues().await?;
-        self.tenants.refresh(store, &epochs).await?;
-        let projects = epochs.into_iter().map(|known| (known.id, known)).collect();
+        let projects = epochs.iter().copied().map(|known| (known.id, known)).collect();
         *self.projects.write().unwrap_or_else(PoisonError::into_inner) = projects;
         *self.paused.write().unwrap_or_else(PoisonError::into_inner) = paused;
+        // Whoever becomes ready knows the settings too.
+        self.tenants.refresh(store, &epochs).await?;
         self.known.store(true, Ordering::Release);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -51,7 +52,7 @@ pub struct Given {
     pub switched: Switched,
 }
 
-type TenancyRow = (ProjectId, i64, Json<Limits>, Json<BTreeMap<String, bool>>, Option<Json<Value>>);
+type TenancyRow = (ProjectId, i64, Json<Value>, Json<Value>, Option<Json<Value>>);
 
 /// A feature that only a newer build knows is one that this build does not have.
 fn switched(words: &BTreeMap<String, bool>) -> Switched {
@@ -363,14 +364,16 @@ impl Store {
     }
 }
 
-fn tenancy((id, epoch, Json(limits), Json(words), body): TenancyRow) -> (ProjectId, Tenancy) {
-    let read = |Json(body): Json<Value>| {
-        serde_json::from_value(body).unwrap_or_else(|error| {
-            // What a newer build wrote must not keep this one from serving everybody else.
-            tracing::warn!(project = %id, %error, "settings can't be read; the usual ones hold");
-            Settings::default()
-        })
-    };
-    let settings = body.map(read).unwrap_or_default();
-    (id, Tenancy::of(epoch, limits, switched(&words), &settings))
+fn tenancy((id, epoch, limits, words, body): TenancyRow) -> (ProjectId, Tenancy) {
+    let settings = body.map(|body| read::<Settings>(id, body)).unwrap_or_default();
+    let words: BTreeMap<String, bool> = read(id, words);
+    (id, Tenancy::of(epoch, read(id, limits), switched(&words), &settings))
+}
+
+/// What a column says. What a newer build wrote must not keep this one from serving everybody else.
+fn read<T: DeserializeOwned + Default>(project: ProjectId, Json(value): Json<Value>) -> T {
+    serde_json::from_value(value).unwrap_or_else(|error| {
+        tracing::warn!(%project, %error, "settings can't be read; the usual ones hold");
+        T::default()
+    })
 }
