@@ -64,26 +64,21 @@ fn time(text: &str) -> Result<Time, String> {
 /// Does it and says what it did.
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     let admin = Admin::beside(&config).await?;
-    let done = match what {
-        What::Reseal { check, json } => crate::reseal::run(&admin, check, json).await,
-        other => work(&admin, other).await.map(|()| ExitCode::SUCCESS),
-    };
+    let done = work(&admin, what).await;
     admin.close().await;
     done
 }
 
-async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
+async fn work(admin: &Admin, what: What) -> Result<ExitCode, Failure> {
     let (project, name, scopes, expires_at, json) = match what {
         What::Create { project, name, scopes, expires_at, json } => {
             (project, name, scopes, expires_at, json)
         }
         What::RotateSigning { at_once } => {
             println!("signing key  {}", admin.rotate_signing_key(at_once).await?);
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
-        What::Reseal { check, json } => {
-            return crate::reseal::run(admin, check, json).await.map(|_| ());
-        }
+        What::Reseal { check, json } => return crate::reseal::run(admin, check, json).await,
     };
     let project = find(admin, &project).await?;
     let change = KeyChange { name, scopes, expires_at };
@@ -93,9 +88,9 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
         let told = json!({ "id": made.key.id, "project_id": project.id, "scopes": made.key.scopes,
                            "api_key": text });
         println!("{}", serde_json::to_string_pretty(&told)?);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     println!("key      {} in {} ({})", made.key.name, project.slug, made.key.id);
     println!("API key  {text}   (shown this once)");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
