@@ -1,4 +1,4 @@
-//! `bellbuoy key`: makes API keys, and the key that signs access tokens anew.
+//! `bellbuoy key`: makes API keys, the key that signs access tokens anew, and seals anew what older keys sealed.
 
 use std::process::ExitCode;
 
@@ -34,6 +34,16 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Seals anew, with `seal.key`, whatever `seal.previous_keys` sealed; beside processes that serve, as often as it
+    /// takes.
+    Reseal {
+        /// Changes nothing and only says what is left; fails when anything is.
+        #[arg(long)]
+        check: bool,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Makes a new key for the access tokens of people who log in. Tokens that are out hold until they end.
     RotateSigning {
         /// Tokens that are out hold no longer, on any instance within ten seconds: everybody must refresh theirs.
@@ -56,18 +66,19 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     let admin = Admin::beside(&config).await?;
     let done = work(&admin, what).await;
     admin.close().await;
-    done.map(|()| ExitCode::SUCCESS)
+    done
 }
 
-async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
+async fn work(admin: &Admin, what: What) -> Result<ExitCode, Failure> {
     let (project, name, scopes, expires_at, json) = match what {
         What::Create { project, name, scopes, expires_at, json } => {
             (project, name, scopes, expires_at, json)
         }
         What::RotateSigning { at_once } => {
             println!("signing key  {}", admin.rotate_signing_key(at_once).await?);
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
+        What::Reseal { check, json } => return crate::reseal::run(admin, check, json).await,
     };
     let project = find(admin, &project).await?;
     let change = KeyChange { name, scopes, expires_at };
@@ -77,9 +88,9 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
         let told = json!({ "id": made.key.id, "project_id": project.id, "scopes": made.key.scopes,
                            "api_key": text });
         println!("{}", serde_json::to_string_pretty(&told)?);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     println!("key      {} in {} ({})", made.key.name, project.slug, made.key.id);
     println!("API key  {text}   (shown this once)");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod key;
 mod migrate;
 mod project;
 mod queue;
+mod reseal;
 mod user;
 
 use std::path::PathBuf;
@@ -63,7 +64,7 @@ enum Command {
         #[command(subcommand)]
         what: user::What,
     },
-    /// API keys.
+    /// API keys, and the keys that sign and seal.
     Key {
         #[command(subcommand)]
         what: key::What,

@@ -1,4 +1,4 @@
-//! `bellbuoy project`: makes and lists projects, suspends them and brings them back.
+//! `bellbuoy project`: makes and lists projects, suspends them and brings them back, sets their plans.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 use shared::admin::{Admin, Onboarding};
 use shared::audit::Doer;
 use shared::config::Config;
+use shared::domain::plan::PlanLimit;
 use shared::domain::project::Project;
 use shared::process::Failure;
 
@@ -46,6 +47,26 @@ pub enum What {
     },
     /// Keeps its keys and people out and holds its events.
     Suspend {
+        /// Its slug or id.
+        project: String,
+    },
+    /// Shows or sets what it may use.
+    Plan {
+        /// Its slug or id.
+        project: String,
+        /// What the plan is called.
+        #[arg(long)]
+        name: Option<String>,
+        /// A limit, like users=100; may be given several times. 0 is no limit, and nothing behind the sign is the
+        /// installation's.
+        #[arg(long = "limit", value_parser = limit)]
+        limits: Vec<(PlanLimit, Option<u64>)>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what it set for itself, without secrets, as JSON.
+    Settings {
         /// Its slug or id.
         project: String,
     },
@@ -104,11 +125,64 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
             admin.set_project_works(id, false, &doer).await?;
             println!("suspended  {project}");
         }
+        What::Plan { project, name, limits, json } => {
+            plan(admin, &project, name, &limits, json).await?;
+        }
+        What::Settings { project } => {
+            let id = find(admin, &project).await?.id;
+            let shown = admin.settings(id).await?;
+            println!("{}", serde_json::to_string_pretty(&shown.settings)?);
+        }
         What::Reactivate { project } => {
             let id = find(admin, &project).await?.id;
             admin.set_project_works(id, true, &doer).await?;
             println!("active  {project}");
         }
+    }
+    Ok(())
+}
+
+fn limit(text: &str) -> Result<(PlanLimit, Option<u64>), String> {
+    let all = || PlanLimit::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    let (name, most) = text.split_once('=').ok_or("a limit and a number, like users=100")?;
+    let limit =
+        PlanLimit::parse(name).ok_or_else(|| format!("no such limit; there are {}", all()))?;
+    match most {
+        "" => Ok((limit, None)),
+        number => Ok((limit, Some(number.parse().map_err(|_| "a whole number")?))),
+    }
+}
+
+/// Sets what was said of a plan, if anything was, and shows it.
+async fn plan(
+    admin: &Admin,
+    project: &str,
+    name: Option<String>,
+    limits: &[(PlanLimit, Option<u64>)],
+    as_json: bool,
+) -> Result<(), Failure> {
+    let project = find(admin, project).await?;
+    let mut view = admin.plan(project.id).await?;
+    if name.is_some() || !limits.is_empty() {
+        let mut plan = view.own;
+        plan.name = name.or(plan.name);
+        for (limit, most) in limits {
+            *plan.limits.of_mut(*limit) = *most;
+        }
+        view = admin.set_plan(project.id, plan, &Doer::system()).await?;
+    }
+    if as_json {
+        let told = json!({ "project_id": project.id, "plan": view.name, "limits": view.limits,
+                           "own_limits": view.own.limits });
+        println!("{}", serde_json::to_string_pretty(&told)?);
+        return Ok(());
+    }
+    println!("plan  {} ({})", view.name, project.slug);
+    for limit in PlanLimit::ALL {
+        let most = view.limits.of(*limit).filter(|most| *most > 0);
+        let most = most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
+        let own = if view.own.limits.of(*limit).is_some() { "" } else { "   (the installation's)" };
+        println!("{:<18}  {most}{own}", limit.as_str());
     }
     Ok(())
 }

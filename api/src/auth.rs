@@ -213,6 +213,10 @@ needs! {
     KeysUpdate: None, person(Resource::Keys, Action::Update);
     /// May take keys back.
     KeysDelete: None, person(Resource::Keys, Action::Delete);
+    /// May see settings, features and numbers.
+    SettingsRead: None, person(Resource::Settings, Action::Read);
+    /// May set settings.
+    SettingsUpdate: None, person(Resource::Settings, Action::Update);
     /// May see people.
     UsersRead: None, person(Resource::Users, Action::Read);
     /// May make accounts.
@@ -412,6 +416,14 @@ impl<'a> ApiExtractor<'a> for Me {
 pub struct Anybody {
     /// Who it may be, for the audit log.
     pub doer: Doer,
+    context: Arc<RequestContext>,
+}
+
+impl Anybody {
+    /// What is known of the request.
+    pub fn context(&self) -> &RequestContext {
+        &self.context
+    }
 }
 
 impl<'a> ApiExtractor<'a> for Anybody {
@@ -428,7 +440,7 @@ impl<'a> ApiExtractor<'a> for Anybody {
         let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
         context.note_route(request.data::<PathPattern>());
         judge_query(request, context)?;
-        Ok(Self { doer: origin(request, context, Actor::Stranger) })
+        Ok(Self { doer: origin(request, context, Actor::Stranger), context: Arc::clone(context) })
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use poem::http::HeaderValue;
 use poem::{PathPattern, Request};
 use shared::access::Principal;
+use shared::id::ProjectId;
 
 use crate::door::Verdict;
 
@@ -24,6 +25,7 @@ pub struct RequestContext {
     route: OnceLock<Arc<Route>>,
     principal: OnceLock<Principal>,
     verdict: OnceLock<Verdict>,
+    project: OnceLock<ProjectId>,
 }
 
 impl RequestContext {
@@ -42,6 +44,7 @@ impl RequestContext {
             route: OnceLock::new(),
             principal: OnceLock::new(),
             verdict: OnceLock::new(),
+            project: OnceLock::new(),
         }
     }
 
@@ -78,6 +81,16 @@ impl RequestContext {
     /// Whom it comes from.
     pub fn principal(&self) -> Option<&Principal> {
         self.principal.get()
+    }
+
+    /// Notes which project a request is about that nobody sent who is known.
+    pub fn note_named(&self, project: ProjectId) {
+        let _ = self.project.set(project);
+    }
+
+    /// The project of whoever sent it, or else the one that it names.
+    pub fn project(&self) -> Option<ProjectId> {
+        self.principal().map(Principal::project).or_else(|| self.project.get().copied())
     }
 
     /// Notes what the limits said.

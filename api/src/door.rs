@@ -10,9 +10,11 @@ use shared::accept::{Accepted, Refused};
 use shared::access::{AuthError, Principal};
 use shared::admin::Admin;
 use shared::app::App;
+use shared::attempts::{Attempts, tighter};
 use shared::audit::Audit;
 use shared::clock::Clock;
 use shared::config::{Config, LimitsConfig};
+use shared::domain::feature::Feature;
 use shared::domain::intake::NewEvent;
 use shared::domain::trace::Trace;
 use shared::events::{EventFilter, EventState, ReadError};
@@ -24,8 +26,9 @@ use shared::id::{EventId, KeyId, ProjectId};
 use shared::limits::{self, Limit};
 use shared::ops::Health;
 use shared::sessions::{BearerError, Sessions};
+use shared::tenants::{default_limits, environment};
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Everything that the API works with.
 pub struct Api {
@@ -41,6 +44,8 @@ pub struct Api {
     pub desk: Option<Desk>,
     /// Counts requests.
     pub limiter: Arc<dyn Limiter>,
+    /// What projects set for themselves, and what is set for them.
+    pub tenants: Arc<dyn Tenants>,
     /// The event pipeline.
     pub events: Arc<dyn Events>,
     /// Files, for those who have a link to one.
@@ -130,6 +135,8 @@ pub struct Desk {
     pub admin: Admin,
     /// Reads what is sealed per person.
     pub audit: Audit,
+    /// Counts attempts to come in.
+    pub attempts: Attempts,
     /// Under which subdomains projects are found.
     pub base_domain: Option<String>,
 }
@@ -153,6 +160,15 @@ pub struct Verdict {
 pub trait Limiter: Send + Sync + 'static {
     /// Takes one request of `principal`, or of a stranger, from `address`; nothing when it falls under no limit.
     fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Verdict>;
+}
+
+/// What projects set for themselves, and what is set for them: known in this process, so that nothing waits for it.
+pub trait Tenants: Send + Sync + 'static {
+    /// Whether pages of that origin may call the API for a project, or for any when none is named.
+    fn has_origin(&self, project: Option<ProjectId>, origin: &str) -> bool;
+
+    /// Whether a project has a feature.
+    fn has(&self, project: ProjectId, feature: Feature) -> bool;
 }
 
 /// The event pipeline, as the API sees it. Every question is about one project.
@@ -221,9 +237,11 @@ impl Api {
                 sessions: Arc::clone(&app.sessions),
                 admin: app.admin.clone(),
                 audit: app.audit.clone(),
+                attempts: app.attempts.clone(),
                 base_domain: app.config.auth.base_domain.clone(),
             }),
             limiter: product(),
+            tenants: product(),
             events: product(),
             files: product(),
             health: Arc::clone(&app.health),
@@ -259,17 +277,59 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Refuses what a project does not have.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn demand(&self, project: ProjectId, feature: Feature) -> Result<(), Problem> {
+        if self.tenants.has(project, feature) {
+            return Ok(());
+        }
+        let detail = format!("The project does not have the feature {feature}; ask the operator.");
+        Err(Problem::new(Code::FeatureDisabled, detail))
+    }
+}
+
+impl Tenants for Product {
+    fn has_origin(&self, project: Option<ProjectId>, origin: &str) -> bool {
+        let environment = environment(self.0.config.profile);
+        self.0.epochs.tenants.has_origin(project, origin, environment)
+    }
+
+    fn has(&self, project: ProjectId, feature: Feature) -> bool {
+        self.0.admin.feature(project, feature)
+    }
+}
+
 impl Limiter for Product {
     fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Verdict> {
         let config = &self.0.config.limits;
+        let own = principal.map(|who| self.0.epochs.tenants.of(who.project()).limits);
+        let own = own.unwrap_or_default();
         let (key, rate) = match principal {
-            Some(Principal::Key { key_id, .. }) => (format!("key:{key_id}"), config.key_per_second),
-            Some(Principal::Person(person)) => {
-                (format!("user:{}:{}", person.project, person.user), config.user_per_second)
+            Some(Principal::Key { key_id, .. }) => {
+                (format!("key:{key_id}"), tighter(config.key_per_second, own.key_per_second))
             }
+            Some(Principal::Person(person)) => (
+                format!("user:{}:{}", person.project, person.user),
+                tighter(config.user_per_second, own.user_per_second),
+            ),
             None => (format!("address:{address}"), config.address_per_second),
         };
-        verdict(self.0.limiter.take(&[limit(&key, rate, config)], 1.0))
+        let project = principal.map(|who| format!("requests:{}", who.project()));
+        let most = tighter(config.project_requests_per_second, own.requests_per_second);
+        let limits = [
+            limit(&key, rate, config),
+            // Strangers are of no project, and fall under no limit of one.
+            limit(
+                project.as_deref().unwrap_or_default(),
+                project.as_ref().map_or(0, |_| most),
+                config,
+            ),
+            limit("requests", config.system_requests_per_second, config),
+        ];
+        verdict(self.0.limiter.take(&limits, 1.0))
     }
 }
 
@@ -298,13 +358,22 @@ impl Events for Product {
         Box::pin(async move {
             // Requests are counted before; here it is how many events they carry.
             let config = &self.0.config.limits;
-            let mine = format!("project:{project}");
+            let tenancy = self.0.epochs.tenants.of(project);
+            let (mine, plan) = (format!("project:{project}"), format!("plan:{project}"));
+            let per_second = tighter(config.project_per_second, tenancy.limits.events_per_second);
+            let defaults = default_limits(&self.0.config.plan);
+            let a_minute = tenancy.plan.or(defaults).events_per_minute.unwrap_or_default();
             let limits = [
                 limit("system", config.system_per_second, config),
-                limit(&mine, config.project_per_second, config),
+                limit(&mine, per_second, config),
+                Limit { key: &plan, rate: a_minute as f64 / 60.0, burst: a_minute as f64 },
             ];
             match self.0.limiter.take(&limits, events.len() as f64) {
                 limits::Verdict::Granted(_) => self.0.events.accept(project, key, events).await,
+                limits::Verdict::Denied { key, quota, retry_after } if key == plan => {
+                    let (limit, reset) = (a_minute, quota.reset);
+                    vec![Err(Refused::OverPlan { limit, retry_after, reset }); events.len()]
+                }
                 limits::Verdict::Denied { retry_after, .. } => {
                     vec![Err(Refused::TooManyRequests { retry_after }); events.len()]
                 }

@@ -5,6 +5,7 @@ mod body;
 mod catalog;
 mod context;
 pub mod door;
+mod etag;
 mod limits;
 mod middleware;
 mod page;

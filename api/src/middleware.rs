@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::door::Api;
 use futures_util::FutureExt;
+use poem::http::header::ORIGIN;
 use poem::http::{Method, StatusCode};
 use poem::{Endpoint, PathPattern, Request, Response};
 use shared::clock::Clock;
@@ -55,7 +56,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             clock: app.clock.clone(),
             proxies: Proxies::new(app.http.trusted_proxies.clone()),
             limits: Limits::new(app.http.max_body),
-            cors: Cors::new(&app.http.cors_origins),
+            cors: Cors::new(&app.http.cors_origins, Arc::clone(&app.tenants)),
             timeout: app.http.request_timeout,
             hsts: app.http.hsts,
         }
@@ -138,7 +139,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let catalog = Arc::clone(&self.catalog);
         let context = Arc::new(RequestContext::new(request_id, place, address, catalog));
         let method = request.method().clone();
-        let origin = self.cors.origin(request.headers());
+        let origin = request.headers().get(ORIGIN).cloned();
 
         let mut response = match self.cors.preflight(&request, origin.as_ref()) {
             Some(Ok(response)) => response,
@@ -149,7 +150,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
             }
         };
         headers::dress(&mut response, &context, self.hsts);
-        self.cors.dress(&mut response, origin);
+        self.cors.dress(&mut response, origin, context.project());
         span.in_scope(|| self.record(&method, response.status(), &context, started));
         Ok(response)
     }

@@ -15,11 +15,14 @@ use serde::Serialize;
 use shared::accept::Refused;
 use shared::admin::AdminError;
 use shared::domain::fault::{Fault, FaultCode};
+use shared::domain::plan::OverPlan;
 use shared::events::ReadError;
 use shared::sessions::LoginError;
 
+use crate::limits;
+
 pub use code::Code;
-pub use documented::{Acts, Bulk, Changes, Creates, Enters, Failure, Lists, Reads};
+pub use documented::{Acts, Bulk, Changes, Creates, Edits, Enters, Failure, Lists, Reads};
 pub use translate::{too_large, translate, unread};
 
 /// The media type of problems.
@@ -38,12 +41,21 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// The methods that would have been right.
     pub allow: Option<HeaderValue>,
+    /// The limit that is reached, if it is another than that of requests, and when it is whole again.
+    pub limit: Option<(u64, Duration)>,
 }
 
 impl Problem {
     /// A problem of that kind.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), faults: Vec::new(), retry_after: None, allow: None }
+        Self {
+            code,
+            detail: detail.into(),
+            faults: Vec::new(),
+            retry_after: None,
+            allow: None,
+            limit: None,
+        }
     }
 
     /// A request whose fields are wrong.
@@ -88,6 +100,12 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..self }
     }
 
+    /// With the limit that is reached, and when it is whole again.
+    #[must_use]
+    pub fn of_limit(self, limit: u64, reset: Duration) -> Self {
+        Self { limit: Some((limit, reset)), ..self }
+    }
+
     /// The answer that tells it.
     pub fn response(self, request_id: &str) -> Response {
         let status = self.code.status();
@@ -96,6 +114,9 @@ impl Problem {
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+        }
+        if let Some((limit, reset)) = self.limit {
+            limits::exhausted(headers, limit, reset);
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
@@ -154,6 +175,17 @@ impl From<AdminError> for Problem {
             AdminError::NotFound(what) => Self::not_found(what),
             AdminError::Conflict(why) => Self::new(Code::Conflict, why),
             AdminError::Forbidden(why) => Self::new(Code::Forbidden, why),
+            AdminError::OverPlan(over) => {
+                let OverPlan { limit, most, now } = over;
+                let detail = format!("The project's plan allows {most} {limit}; there are {now}.");
+                let message = format!("at most {most}; there are {now}");
+                let fault = Fault::new(format!("limits.{limit}"), FaultCode::TooLarge, message);
+                Self { faults: vec![fault], ..Self::new(Code::PlanLimit, detail) }
+            }
+            AdminError::Stale => Self::new(
+                Code::PreconditionFailed,
+                "It was changed since you read it; read it again and change that.",
+            ),
             AdminError::Busy => {
                 Self::new(Code::RateLimited, "Too many logins at once; wait a little.").after(RETRY)
             }
@@ -197,6 +229,11 @@ impl From<Refused> for Problem {
             ),
             Refused::Invalid(faults) => Self::invalid(faults),
             Refused::Unavailable { retry_after } => Self::unavailable(retry_after),
+            Refused::OverPlan { limit, retry_after, reset } => {
+                let detail =
+                    format!("The project's plan allows {limit} events per minute; wait a little.");
+                Self::new(Code::PlanRateLimited, detail).after(retry_after).of_limit(limit, reset)
+            }
             Refused::TooManyRequests { retry_after } => {
                 Self::new(Code::RateLimited, "This project sends too many events; wait a little.")
                     .after(retry_after)

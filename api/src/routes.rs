@@ -7,8 +7,10 @@ pub mod events;
 mod files;
 mod keys;
 mod me;
+mod plans;
 mod projects;
 mod roles;
+mod settings;
 pub mod status;
 mod users;
 
@@ -33,6 +35,8 @@ type Apis = (
     users::Operations,
     roles::Operations,
     audit::Operations,
+    settings::Operations,
+    plans::Operations,
 );
 
 fn apis(app: &Arc<Api>) -> Apis {
@@ -45,6 +49,8 @@ fn apis(app: &Arc<Api>) -> Apis {
         users::Operations::new(Arc::clone(app)),
         roles::Operations::new(Arc::clone(app)),
         audit::Operations::new(Arc::clone(app)),
+        settings::Operations::new(Arc::clone(app)),
+        plans::Operations::new(Arc::clone(app)),
     )
 }
 

@@ -44,6 +44,15 @@ pub enum Refused {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The project's plan allows no more in this minute.
+    OverPlan {
+        /// How many it allows.
+        limit: u64,
+        /// When to try again.
+        retry_after: Duration,
+        /// When all of them are there again.
+        reset: Duration,
+    },
     /// A limit of the project or the system is reached.
     TooManyRequests {
         /// When to try again.

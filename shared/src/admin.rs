@@ -3,8 +3,11 @@
 
 mod keys;
 mod people;
+mod plans;
 mod projects;
+mod reseal;
 mod roles;
+mod settings;
 
 use std::sync::Arc;
 
@@ -12,11 +15,14 @@ use uuid::Uuid;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::{AuthConfig, Config};
+use crate::config::Config;
 use crate::coordination::Coordination;
 use crate::coordination::memory::MemoryCoordination;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::feature::Environment;
 use crate::domain::permission::SUPER_ADMIN;
+use crate::domain::plan::{OverPlan, Plan};
+use crate::domain::settings::Bounds;
 use crate::domain::user::PasswordPolicy;
 use crate::epochs::{self, Epochs};
 use crate::id::ProjectId;
@@ -25,11 +31,15 @@ use crate::process::Failure;
 use crate::seal::Sealer;
 use crate::sessions::{LoginError, Sessions};
 use crate::store::{Store, StoreError};
+use crate::tenants::{bounds, default_limits, environment};
 
 pub use keys::{KeyChange, MadeKey};
 pub use people::{Invitee, UserChange};
+pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
-pub use roles::{NewRole, RoleChange};
+pub use reseal::Resealed;
+pub use roles::{NewRole, RoleChange, role_tag};
+pub use settings::ShownSettings;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +53,12 @@ pub enum AdminError {
     /// It would clash with what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The project's plan allows no more of it.
+    #[error("{0}")]
+    OverPlan(OverPlan),
+    /// It is no longer what whoever changes it saw.
+    #[error("it was changed meanwhile")]
+    Stale,
     /// Whoever asks for it may do no such thing.
     #[error("{0}")]
     Forbidden(String),
@@ -59,6 +75,7 @@ impl From<StoreError> for AdminError {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
+            StoreError::OverPlan(over) => Self::OverPlan(over),
             other => Self::Store(other),
         }
     }
@@ -92,6 +109,11 @@ pub struct Admin {
     epochs: Arc<Epochs>,
     coordination: Arc<dyn Coordination>,
     policy: PasswordPolicy,
+    /// The plan of projects that have none of their own.
+    plan: Plan,
+    /// How far settings may go.
+    bounds: Bounds,
+    environment: Environment,
 }
 
 impl Admin {
@@ -103,10 +125,25 @@ impl Admin {
         sessions: Arc<Sessions>,
         epochs: Arc<Epochs>,
         coordination: Arc<dyn Coordination>,
-        config: &AuthConfig,
+        config: &Config,
     ) -> Self {
-        let policy = PasswordPolicy { min_length: config.password_min_length };
-        Self { store, clock, audit, sessions, epochs, coordination, policy }
+        let policy = PasswordPolicy { min_length: config.auth.password_min_length };
+        let plan =
+            Plan { name: Some(config.plan.name.clone()), limits: default_limits(&config.plan) };
+        let bounds = bounds(config);
+        let environment = environment(config.profile);
+        Self {
+            store,
+            clock,
+            audit,
+            sessions,
+            epochs,
+            coordination,
+            policy,
+            plan,
+            bounds,
+            environment,
+        }
     }
 
     /// For a command that works beside the serving processes: they see what it changes within a second.
@@ -135,7 +172,8 @@ impl Admin {
             (config.cache.ttl, 1000),
         )?;
         let coordination = Arc::new(MemoryCoordination::new());
-        Ok(Self::new(store, clock, audit, Arc::new(sessions), epochs, coordination, &config.auth))
+        epochs.refresh(&store).await?;
+        Ok(Self::new(store, clock, audit, Arc::new(sessions), epochs, coordination, config))
     }
 
     /// Closes the store.

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept::Accept;
 use crate::access::Keys;
 use crate::admin::Admin;
+use crate::attempts::Attempts;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{Config, CoordinationUrl};
@@ -26,6 +27,7 @@ use crate::rulesets::RuleSets;
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
 use crate::store::{Step, Store};
+use crate::tenants::default_limits;
 
 /// The doors, what stands behind them, and what is kept at hand.
 pub struct App {
@@ -57,6 +59,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// What administrators do.
     pub admin: Admin,
+    /// Counts attempts to come in.
+    pub attempts: Attempts,
     /// Compiled rules.
     pub rulesets: RuleSets,
     /// The event pipeline.
@@ -89,6 +93,7 @@ impl App {
         let registry = Registry::join(&config, &store, &clock, role).await?;
         store.make_partitions(clock.now()).await?;
         store.ensure_platform(clock.now()).await?;
+        store.keep_default_limits(default_limits(&config.plan)).await?;
         if registry.is_alone() {
             let released = store.release_former_self(clock.now()).await?;
             if released > 0 {
@@ -150,7 +155,14 @@ impl App {
             Arc::clone(&sessions),
             Arc::clone(&epochs),
             Arc::clone(&coordination),
-            &config.auth,
+            &config,
+        );
+        let attempts = Attempts::new(
+            store.clone(),
+            clock.clone(),
+            sealer.clone(),
+            Arc::clone(&epochs),
+            &config.limits,
         );
         let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
         let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
@@ -174,6 +186,7 @@ impl App {
             audit,
             sessions,
             admin,
+            attempts,
             rulesets,
             registry,
         })
@@ -203,8 +216,9 @@ impl App {
 /// # Errors
 /// When the engine does not open.
 pub fn open_files(config: &Config, sealer: &Sealer) -> Result<Files, StartError> {
-    let key = sealer.derive("links to files")?;
-    Ok(Files::open(&config.files, &config.http.public_url.base(), key)?)
+    const LINKS: &str = "links to files";
+    let (key, known) = (sealer.derive(LINKS)?, sealer.derive_all(LINKS)?);
+    Ok(Files::open(&config.files, &config.http.public_url.base(), key, &known[1..])?)
 }
 
 /// How long a dependency may take to answer when we are asked how it is.

@@ -110,6 +110,11 @@ impl Audit {
         Self { store, sealer, clock, keys }
     }
 
+    /// What seals.
+    pub(crate) const fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
     /// The entry that tells it, ready to be written in the transaction that does it.
     ///
     /// # Errors

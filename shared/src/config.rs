@@ -38,8 +38,8 @@ pub use server_url::{HttpUrl, ServerUrl};
 pub use settings::{
     AcceptConfig, AuditorConfig, AuthConfig, CacheConfig, Config, CoordinationConfig,
     DeliveryConfig, DemoConfig, DueConfig, EvaluateConfig, FilesConfig, HttpConfig, LimitsConfig,
-    LogConfig, OpsConfig, OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig,
-    StoreConfig, WebhooksConfig, WorkerConfig,
+    LogConfig, OpsConfig, OtlpConfig, PlanConfig, QueueConfig, RegistryConfig, SchedulerConfig,
+    SealConfig, StoreConfig, WebhooksConfig, WorkerConfig,
 };
 pub use sqs_url::SqsUrl;
 pub use units::ByteSize;

@@ -1,5 +1,6 @@
 //! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
 
+pub mod attempt;
 pub mod audit;
 pub mod condition;
 pub mod csv;
@@ -7,12 +8,15 @@ pub mod delivery;
 pub mod evaluation;
 pub mod event;
 pub mod fault;
+pub mod feature;
 pub mod group;
 pub mod intake;
 pub mod job;
 pub mod key;
 pub mod names;
 pub mod permission;
+pub mod plan;
+pub mod precondition;
 pub mod project;
 pub mod reason;
 pub mod retry;
@@ -20,7 +24,9 @@ pub mod role;
 pub mod rule;
 pub mod ruleset;
 pub mod schedule;
+pub mod settings;
 pub mod shard;
+pub mod tenancy;
 pub mod trace;
 pub mod user;
 pub mod webhook;

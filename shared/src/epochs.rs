@@ -14,6 +14,7 @@ use crate::domain::project::ProjectStatus;
 use crate::id::ProjectId;
 use crate::store::Store;
 use crate::store::projects::Standing;
+use crate::tenants::Tenants;
 
 /// The topic on which processes tell each other that an epoch moved.
 const TOPIC: &str = "epochs";
@@ -26,6 +27,8 @@ const POLL: Duration = Duration::from_secs(1);
 pub struct Epochs {
     projects: RwLock<HashMap<ProjectId, Standing>>,
     paused: RwLock<Vec<QueueName>>,
+    /// What every request must know of projects' settings.
+    pub tenants: Tenants,
     known: AtomicBool,
 }
 
@@ -80,9 +83,11 @@ impl Epochs {
     pub async fn refresh(&self, store: &Store) -> crate::store::Result<()> {
         let epochs = store.epochs().await?;
         let paused = store.paused_queues().await?;
-        let projects = epochs.into_iter().map(|known| (known.id, known)).collect();
+        let projects = epochs.iter().copied().map(|known| (known.id, known)).collect();
         *self.projects.write().unwrap_or_else(PoisonError::into_inner) = projects;
         *self.paused.write().unwrap_or_else(PoisonError::into_inner) = paused;
+        // Whoever becomes ready knows the settings too.
+        self.tenants.refresh(store, &epochs).await?;
         self.known.store(true, Ordering::Release);
         Ok(())
     }

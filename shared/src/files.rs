@@ -182,14 +182,20 @@ pub struct Files {
 }
 
 impl Files {
-    /// Opens the configured engine. `base` is the public URL of the API, and `key` signs links below it.
+    /// Opens the configured engine. `base` is the public URL of the API, and `key` signs links below it; those that a
+    /// `previous` one signed hold as well.
     ///
     /// # Errors
     /// When the folder can't be made, or the bucket's URL leaves something out.
-    pub fn open(config: &FilesConfig, base: &str, key: [u8; 32]) -> Result<Self, FileError> {
+    pub fn open(
+        config: &FilesConfig,
+        base: &str,
+        key: [u8; 32],
+        previous: &[[u8; 32]],
+    ) -> Result<Self, FileError> {
         let (engine, signer): (Arc<dyn FileEngine>, _) = match &config.url {
             FilesUrl::Disk { path } => {
-                let signer = Arc::new(Signer::new(key, base));
+                let signer = Arc::new(Signer::new(key, previous, base));
                 (Arc::new(Disk::open(path, Arc::clone(&signer))?), Some(signer))
             }
             FilesUrl::S3(url) => (Arc::new(S3::open(url, config)?), None),

@@ -1,5 +1,8 @@
 //! Sealing: secrets stand in the store encrypted, with the id of the key that opens them, so that keys can be rotated.
 
+use std::fmt;
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -9,12 +12,35 @@ use ring::hmac;
 use crate::config::Config;
 use crate::id::{ProjectId, sha256};
 
-/// Seals and opens.
+/// Seals with the newest key, and opens with any that it knows. Cheap to clone.
 #[derive(Clone)]
 pub struct Sealer {
-    key: std::sync::Arc<LessSafeKey>,
+    /// The newest first: there is always one.
+    keys: Arc<(Known, Vec<Known>)>,
+}
+
+/// A key that is known, and what follows from it.
+struct Known {
+    key: LessSafeKey,
     derived: Prk,
-    id: [u8; 4],
+    id: SealId,
+}
+
+/// What sealed bytes name their key by: the first bytes of its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SealId([u8; 4]);
+
+impl fmt::Display for SealId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// The key that sealed bytes name, if they are sealed at all.
+pub fn key_of(sealed: &[u8]) -> Option<SealId> {
+    let (head, _) = sealed.split_at_checked(1 + 4)?;
+    let id = head[1..].try_into().ok()?;
+    (head[0] == VERSION).then_some(SealId(id))
 }
 
 /// Why something can't be sealed or opened.
@@ -35,37 +61,18 @@ pub enum SealError {
 
 const VERSION: u8 = 1;
 
-impl Sealer {
-    /// The sealer with the configured key; in development one is made in a file at the first start.
-    ///
-    /// # Errors
-    /// When the key file can't be read or made.
-    pub fn open(config: &Config) -> Result<Self, SealError> {
-        match &config.seal.key {
-            Some(key) => Self::with_key(*key.expose().bytes()),
-            None => Self::with_key(development_key(&config.seal.dev_key_path)?),
-        }
-    }
-
-    /// The sealer with this key.
-    ///
-    /// # Errors
-    /// Never for 32 bytes.
-    pub fn with_key(key: [u8; 32]) -> Result<Self, SealError> {
-        let unbound = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| SealError::Unopenable)?;
-        let hash = sha256(&key);
+impl Known {
+    fn new(bytes: [u8; 32]) -> Result<Self, SealError> {
+        let unbound = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::Unopenable)?;
+        let hash = sha256(&bytes);
         Ok(Self {
-            key: std::sync::Arc::new(LessSafeKey::new(unbound)),
-            derived: Salt::new(HKDF_SHA256, b"bellbuoy derived keys").extract(&key),
-            id: [hash[0], hash[1], hash[2], hash[3]],
+            key: LessSafeKey::new(unbound),
+            derived: Salt::new(HKDF_SHA256, b"bellbuoy derived keys").extract(&bytes),
+            id: SealId([hash[0], hash[1], hash[2], hash[3]]),
         })
     }
 
-    /// A key for another purpose, which tells nothing of the sealing key or of the keys for other purposes (RFC 5869).
-    ///
-    /// # Errors
-    /// Never for 32 bytes.
-    pub fn derive(&self, purpose: &str) -> Result<[u8; 32], SealError> {
+    fn derive(&self, purpose: &str) -> Result<[u8; 32], SealError> {
         let mut key = [0; 32];
         self.derived
             .expand(&[purpose.as_bytes()], HKDF_SHA256)
@@ -74,21 +81,102 @@ impl Sealer {
         Ok(key)
     }
 
+    fn signer(&self, purpose: &str) -> Result<hmac::Key, SealError> {
+        Ok(hmac::Key::new(hmac::HMAC_SHA256, &self.derive(purpose)?))
+    }
+
+    fn has_signed(&self, purpose: &str, text: &[u8], signature: &[u8]) -> bool {
+        self.signer(purpose).is_ok_and(|key| hmac::verify(&key, text, signature).is_ok())
+    }
+}
+
+impl Sealer {
+    /// The sealer with the configured keys; in development one is made in a file at the first start.
+    ///
+    /// # Errors
+    /// When the key file can't be read or made.
+    pub fn open(config: &Config) -> Result<Self, SealError> {
+        let newest = match &config.seal.key {
+            Some(key) => *key.expose().bytes(),
+            None => development_key(&config.seal.dev_key_path)?,
+        };
+        let previous = config.seal.previous_keys.iter().map(|key| *key.expose().bytes());
+        Self::with_keys(newest, previous)
+    }
+
+    /// The sealer with this key alone.
+    ///
+    /// # Errors
+    /// Never for 32 bytes.
+    pub fn with_key(key: [u8; 32]) -> Result<Self, SealError> {
+        Self::with_keys(key, [])
+    }
+
+    /// The sealer with this key, which opens what `previous` ones sealed as well.
+    ///
+    /// # Errors
+    /// Never for 32 bytes each.
+    pub fn with_keys(
+        newest: [u8; 32],
+        previous: impl IntoIterator<Item = [u8; 32]>,
+    ) -> Result<Self, SealError> {
+        let previous: Result<Vec<Known>, SealError> =
+            previous.into_iter().filter(|key| *key != newest).map(Known::new).collect();
+        Ok(Self { keys: Arc::new((Known::new(newest)?, previous?)) })
+    }
+
+    fn newest(&self) -> &Known {
+        &self.keys.0
+    }
+
+    fn known(&self) -> impl Iterator<Item = &Known> {
+        std::iter::once(&self.keys.0).chain(&self.keys.1)
+    }
+
+    /// The key that seals.
+    pub fn key_id(&self) -> SealId {
+        self.newest().id
+    }
+
+    /// The keys that only open.
+    pub fn previous_ids(&self) -> Vec<SealId> {
+        self.keys.1.iter().map(|one| one.id).collect()
+    }
+
+    /// A key for another purpose, which tells nothing of the sealing key or of the keys for other purposes (RFC 5869).
+    ///
+    /// # Errors
+    /// Never for 32 bytes.
+    pub fn derive(&self, purpose: &str) -> Result<[u8; 32], SealError> {
+        self.newest().derive(purpose)
+    }
+
+    /// The keys for that purpose which follow from each known key, the newest first: what an older one made must go on
+    /// being recognised.
+    ///
+    /// # Errors
+    /// Never for 32 bytes.
+    pub fn derive_all(&self, purpose: &str) -> Result<Vec<[u8; 32]>, SealError> {
+        self.known().map(|one| one.derive(purpose)).collect()
+    }
+
     /// Seals bytes for one row of one project: they open nowhere else.
     ///
     /// # Errors
     /// Never in practice.
     pub fn seal(&self, project: ProjectId, row: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        let newest = self.newest();
         let nonce: [u8; NONCE_LEN] = rand::random();
         let mut sealed = plain.to_vec();
         let aad = Aad::from([project.bytes(), row].concat());
-        self.key
+        newest
+            .key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)
             .map_err(|_| SealError::Unopenable)?;
-        Ok([&[VERSION][..], &self.id, &nonce, &sealed].concat())
+        Ok([&[VERSION][..], &newest.id.0, &nonce, &sealed].concat())
     }
 
-    /// Opens what `seal` made for the same row.
+    /// Opens what `seal` made for the same row, with any of the known keys.
     ///
     /// # Errors
     /// When it was sealed with another key or for something else, or was changed.
@@ -98,36 +186,54 @@ impl Sealer {
         row: &[u8],
         sealed: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let (head, rest) = sealed.split_at_checked(1 + 4).ok_or(SealError::Unopenable)?;
-        if head[0] != VERSION || head[1..] != self.id {
-            return Err(SealError::Unopenable);
-        }
+        let id = key_of(sealed).ok_or(SealError::Unopenable)?;
+        let known = self.known().find(|one| one.id == id).ok_or(SealError::Unopenable)?;
+        let rest = &sealed[1 + 4..];
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Unopenable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Unopenable)?;
         let mut plain = sealed.to_vec();
         let aad = Aad::from([project.bytes(), row].concat());
         let opened =
-            self.key.open_in_place(nonce, aad, &mut plain).map_err(|_| SealError::Unopenable)?;
+            known.key.open_in_place(nonce, aad, &mut plain).map_err(|_| SealError::Unopenable)?;
         Ok(opened.to_vec())
+    }
+
+    /// Whether the newest key sealed it.
+    pub fn is_newest(&self, sealed: &[u8]) -> bool {
+        key_of(sealed) == Some(self.key_id())
+    }
+
+    /// The same, sealed anew with the newest key.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub fn reseal(
+        &self,
+        project: ProjectId,
+        row: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal(project, row, &self.open_sealed(project, row, sealed)?)
     }
 }
 
 impl Sealer {
-    /// Signs something that everybody may read, with a key that follows from this one and is for `purpose` alone.
+    /// Signs something that everybody may read, with a key that follows from the newest and is for `purpose` alone.
     ///
     /// # Errors
     /// Never in practice.
     pub fn sign(&self, purpose: &str, text: &[u8]) -> Result<Vec<u8>, SealError> {
-        Ok(hmac::sign(&self.signer(purpose)?, text).as_ref().to_vec())
+        Ok(hmac::sign(&self.newest().signer(purpose)?, text).as_ref().to_vec())
     }
 
-    /// Whether `sign` made this for the same purpose and text.
+    /// Whether `sign` made this for the same purpose and text, with any of the known keys.
     pub fn is_signed(&self, purpose: &str, text: &[u8], signature: &[u8]) -> bool {
-        self.signer(purpose).is_ok_and(|key| hmac::verify(&key, text, signature).is_ok())
+        self.known().any(|one| one.has_signed(purpose, text, signature))
     }
 
-    fn signer(&self, purpose: &str) -> Result<hmac::Key, SealError> {
-        Ok(hmac::Key::new(hmac::HMAC_SHA256, &self.derive(purpose)?))
+    /// Whether the newest key signed it.
+    pub fn is_newly_signed(&self, purpose: &str, text: &[u8], signature: &[u8]) -> bool {
+        self.newest().has_signed(purpose, text, signature)
     }
 }
 
@@ -184,6 +290,33 @@ mod tests {
         assert!(!sealer.is_signed("one", b"text", &signature[1..]));
         let other = Sealer::with_key([8; 32]).expect("key");
         assert!(!other.is_signed("one", b"text", &signature));
+    }
+
+    #[test]
+    fn previous_keys_open_and_the_newest_seals() {
+        let project = ProjectId(uuid::Uuid::from_u128(1));
+        let old = Sealer::with_key([7; 32]).expect("key");
+        let both = Sealer::with_keys([8; 32], [[7; 32], [8; 32]]).expect("keys");
+        let new = Sealer::with_key([8; 32]).expect("key");
+        assert_eq!((both.key_id(), both.previous_ids()), (new.key_id(), vec![old.key_id()]));
+        let sealed = old.seal(project, b"row", b"secret").expect("seals");
+        assert!(new.open_sealed(project, b"row", &sealed).is_err(), "not without the old key");
+        assert_eq!(both.open_sealed(project, b"row", &sealed).expect("opens"), b"secret");
+        assert!(!both.is_newest(&sealed) && key_of(&sealed) == Some(old.key_id()));
+        assert!(both.reseal(project, b"other", &sealed).is_err(), "it stays bound to its row");
+        let anew = both.reseal(project, b"row", &sealed).expect("reseals");
+        assert!(both.is_newest(&anew));
+        assert_eq!(new.open_sealed(project, b"row", &anew).expect("opens"), b"secret");
+        let signature = old.sign("one", b"text").expect("signs");
+        assert!(both.is_signed("one", b"text", &signature));
+        assert!(!both.is_newly_signed("one", b"text", &signature));
+        assert!(new.is_signed("one", b"text", &both.sign("one", b"text").expect("signs")));
+        let derived = both.derive_all("x").expect("derives");
+        let each = [new.derive("x").expect("derives"), old.derive("x").expect("derives")];
+        assert_eq!(derived, each);
+        for short in [&[][..], &[1], &[1, 2, 3, 4], &[9, 0, 0, 0, 0]] {
+            assert_eq!(key_of(short), None, "{short:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::domain::user::{User, UserStatus, normal_email};
 use crate::epochs::Epochs;
 use crate::id::{ProjectId, UserId, fresh, sha256};
 use crate::passwords::{PasswordError, Passwords};
+use crate::reseal::SIGNING_KEY;
 use crate::seal::Sealer;
 use crate::store::people::{Attempt, Lockout};
 use crate::store::sessions::{Ended, NewSession, Rotated, Session, Which};
@@ -120,8 +121,6 @@ pub struct Sessions {
 const LOOK: Duration = Duration::from_millis(100);
 /// How often the signing keys are read anyway.
 const KEEP_UP: Duration = Duration::from_secs(10);
-/// What a signing key is sealed for.
-const KEY_ROW: &[u8] = b"signing key";
 
 impl Sessions {
     /// Nothing at hand yet.
@@ -460,7 +459,7 @@ impl Sessions {
         let (id, secret) = (fresh(now), rand::random::<[u8; 32]>());
         let sealed = self
             .sealer
-            .seal(ProjectId::PLATFORM, KEY_ROW, &secret)
+            .seal(ProjectId::PLATFORM, SIGNING_KEY, &secret)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let succeeded = (!at_once).then(|| now.minus(self.config.access_ttl));
         self.store.add_signing_key(id, &sealed, succeeded, now).await?;
@@ -486,7 +485,7 @@ impl Sessions {
         }
         let sealed = self.store.signing_keys().await?;
         let open = |(id, sealed): (Uuid, Vec<u8>)| {
-            let secret = self.sealer.open_sealed(ProjectId::PLATFORM, KEY_ROW, &sealed);
+            let secret = self.sealer.open_sealed(ProjectId::PLATFORM, SIGNING_KEY, &sealed);
             if secret.is_err() {
                 tracing::error!(key = %id, "a signing key can't be opened; tokens of it are refused");
             }
@@ -523,6 +522,11 @@ impl Secret {
     fn text(&self, project: ProjectId, session: Uuid) -> String {
         format!("bbr_{}_{}_{}", project.0.simple(), session.simple(), hex::encode(self.0))
     }
+}
+
+/// The project that a refresh token is of, whether it holds or not.
+pub fn project_of(token: &str) -> Option<ProjectId> {
+    parse(token).map(|(project, ..)| project)
 }
 
 fn parse(token: &str) -> Option<(ProjectId, Uuid, Secret)> {

@@ -9,6 +9,7 @@ mod sqlite;
 mod types;
 
 pub mod accounts;
+pub mod attempts;
 pub mod audit;
 pub mod dead;
 pub mod deliveries;
@@ -26,8 +27,11 @@ pub mod queues;
 pub mod roles;
 pub mod rules;
 pub mod schedules;
+pub mod sealed;
 pub mod sessions;
+pub mod settings;
 pub mod shards;
+pub mod stats;
 pub mod trace;
 
 use std::sync::Arc;
@@ -39,6 +43,7 @@ pub use engine::Tx;
 pub use migrate::{MigrationState, Step};
 
 use crate::config::StoreConfig;
+use crate::domain::plan::OverPlan;
 use engine::Engine;
 
 /// Why a verb did not do what it says.
@@ -53,6 +58,9 @@ pub enum StoreError {
     /// Something of that name or key is there already.
     #[error("conflict: {0}")]
     Conflict(&'static str),
+    /// The project's plan allows no more of it.
+    #[error("{0}")]
+    OverPlan(OverPlan),
     /// What is named is not there.
     #[error("not found: {0}")]
     NotFound(&'static str),

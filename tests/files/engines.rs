@@ -147,7 +147,7 @@ pub fn open_s3(url: &str, secret: &str) -> Files {
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let sources = Sources { file: None, default_file: "none.toml".into(), env: env.into() };
     let config = Config::load(sources).expect("a configuration");
-    Files::open(&config.files, "http://unused", [0; 32]).expect("opens")
+    Files::open(&config.files, "http://unused", [0; 32], &[]).expect("opens")
 }
 
 pub fn project() -> ProjectId {

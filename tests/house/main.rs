@@ -15,5 +15,6 @@ mod migrations;
 mod packaging;
 mod pages;
 mod schema;
+mod sealed;
 mod shape;
 mod sources;

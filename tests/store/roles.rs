@@ -52,7 +52,7 @@ async fn add(store: &Store, project: ProjectId, role: &Role) -> RoleVerdict {
 
 async fn change(store: &Store, project: ProjectId, role: &Role) -> RoleVerdict {
     let entry = entry(AuditAction::RoleUpdate);
-    store.change_role(project, role, &entry, at(1)).await.expect("answers")
+    store.change_role(project, role, None, &entry, at(1)).await.expect("answers")
 }
 
 async fn a_role_is_kept_as_it_was_made_and_changed(which: Stores) {

@@ -29,6 +29,9 @@ const SESSIONS: i64 = 20;
 /// How long finished ticks and sessions are kept.
 const HISTORY: Duration = Duration::from_secs(7 * 86_400);
 
+/// How long counts of attempts to come in are kept: well beyond their windows of a minute, whatever clocks say.
+const ATTEMPTS: Duration = Duration::from_secs(600);
+
 /// What is late by this much should have been taken by somebody.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -48,12 +51,22 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
         }
         Task::ForgetHistory => {
             let ticks = store.forget_ticks(now.minus(HISTORY)).await?;
+            let mut attempts = 0;
+            loop {
+                let gone = store.forget_attempts(now.minus(ATTEMPTS), STEP).await?;
+                attempts += gone;
+                if gone < STEP.unsigned_abs() {
+                    break;
+                }
+            }
             let mut sessions = 0;
             loop {
                 let gone = store.forget_sessions(now.minus(HISTORY), SESSIONS).await?;
                 sessions += gone;
                 if gone < SESSIONS.unsigned_abs() {
-                    return Ok(format!("forgot {ticks} ticks and {sessions} sessions"));
+                    return Ok(format!(
+                        "forgot {ticks} ticks, {sessions} sessions and {attempts} counts of attempts"
+                    ));
                 }
             }
         }

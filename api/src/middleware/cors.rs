@@ -1,15 +1,24 @@
-//! Which pages in browsers may call the API. Keys stand in headers, never in cookies, so that `*` gives nothing away.
+//! Which pages in browsers may call the API: those that the platform names, and for a project those that it names itself.
+//! Keys stand in headers, never in cookies, so that `*` gives nothing away.
+//!
+//! A browser that asks before it sends has no key to send yet, so that it may ask from any page that anybody named. Who
+//! may see the answer is decided when it is known whose it is: pages of the caller's own project.
+
+use std::sync::Arc;
 
 use poem::http::header::{self, HeaderName};
-use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Request, Response};
 
+use shared::id::ProjectId;
+
+use crate::door::Tenants;
 use crate::problem::{Code, Problem};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const TAKEN: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key, \
-     X-Request-Id, Traceparent, Tracestate",
+     X-Project, X-Request-Id, Traceparent, Tracestate",
 );
 const SHOWN: HeaderValue = HeaderValue::from_static(
     "Deprecation, ETag, Idempotency-Replay, Location, RateLimit-Limit, RateLimit-Remaining, \
@@ -23,69 +32,62 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 pub struct Cors {
     origins: Vec<String>,
     any: bool,
-}
-
-/// What the page's origin may do; `Some` when there is an origin at all.
-pub enum Origin {
-    /// It may, and is told so by this.
-    Allowed(HeaderValue),
-    /// It may not.
-    Forbidden,
+    tenants: Arc<dyn Tenants>,
 }
 
 impl Cors {
-    /// These may; `*` for all.
-    pub fn new(origins: &[String]) -> Self {
-        Self { any: origins.iter().any(|origin| origin == "*"), origins: origins.to_vec() }
+    /// These may, `*` for all, and those of projects.
+    pub fn new(origins: &[String], tenants: Arc<dyn Tenants>) -> Self {
+        let any = origins.iter().any(|origin| origin == "*");
+        Self { any, origins: origins.to_vec(), tenants }
     }
 
-    /// The origin of a request, if a page sent it.
-    pub fn origin(&self, headers: &HeaderMap) -> Option<Origin> {
-        let origin = headers.get(header::ORIGIN)?;
-        Some(if self.any {
-            Origin::Allowed(ANY)
-        } else if self.origins.iter().any(|one| one.as_bytes() == origin.as_bytes()) {
-            Origin::Allowed(origin.clone())
-        } else {
-            Origin::Forbidden
-        })
+    /// What tells a page of that origin that it may see an answer about a project; about none, when it is nobody's.
+    fn allowed(&self, origin: &HeaderValue, project: Option<ProjectId>) -> Option<HeaderValue> {
+        if self.any {
+            return Some(ANY);
+        }
+        let known = self.origins.iter().any(|one| one.as_bytes() == origin.as_bytes());
+        let own = || origin.to_str().is_ok_and(|text| self.tenants.has_origin(project, text));
+        (known || own()).then(|| origin.clone())
     }
 
     /// Answers a browser that asks before it sends.
     pub fn preflight(
         &self,
         request: &Request,
-        origin: Option<&Origin>,
+        origin: Option<&HeaderValue>,
     ) -> Option<Result<Response, Problem>> {
         let asks = request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        match (asks, origin?) {
-            (false, _) => None,
-            (true, Origin::Forbidden) => {
-                let detail =
-                    "Pages of this origin may not call the API; its operator can allow it.";
-                Some(Err(Problem::new(Code::OriginForbidden, detail)))
-            }
-            (true, Origin::Allowed(_)) => {
-                let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
-                let headers = response.headers_mut();
-                headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-                headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, TAKEN);
-                headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-                Some(Ok(response))
-            }
+        let origin = origin.filter(|_| asks)?;
+        if self.allowed(origin, None).is_none() {
+            let detail = "Pages of this origin may not call the API; the operator can allow it, or an \
+                          admin of the project.";
+            return Some(Err(Problem::new(Code::OriginForbidden, detail)));
         }
+        let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, TAKEN);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        Some(Ok(response))
     }
 
-    /// Lets the page see the answer, if it may.
-    pub fn dress(&self, response: &mut Response, origin: Option<Origin>) {
-        // Where answers differ by origin, no cache may mix them up, even when there was none.
-        let differs = !self.any && !self.origins.is_empty();
+    /// Lets the page see an answer about a project, if it may.
+    pub fn dress(
+        &self,
+        response: &mut Response,
+        origin: Option<HeaderValue>,
+        project: Option<ProjectId>,
+    ) {
+        let allowed = origin.and_then(|origin| self.allowed(&origin, project));
         let headers = response.headers_mut();
-        if differs {
+        // Answers differ by origin: no cache may mix them up, even when there was none.
+        if !self.any {
             headers.append(header::VARY, VARY);
         }
-        if let Some(Origin::Allowed(origin)) = origin {
+        if let Some(origin) = allowed {
             const EXPOSE: HeaderName = header::ACCESS_CONTROL_EXPOSE_HEADERS;
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(EXPOSE, SHOWN);

@@ -66,6 +66,8 @@ codes! {
     ProjectMismatch "project_mismatch" FORBIDDEN "Two projects are named",
     /// The project is suspended or archived.
     ProjectSuspended "project_suspended" FORBIDDEN "The project is suspended",
+    /// The project does not have this feature.
+    FeatureDisabled "feature_disabled" FORBIDDEN "The feature is off",
     /// Pages of this origin may not call the API.
     OriginForbidden "origin_forbidden" FORBIDDEN "Origin not allowed",
     /// The link to a file was not signed here, or was changed since.
@@ -82,6 +84,10 @@ codes! {
     Conflict "conflict" CONFLICT "Conflict",
     /// The idempotency key was used for another body.
     IdempotencyConflict "idempotency_conflict" CONFLICT "Idempotency key used for another body",
+    /// The project's plan allows no more of it.
+    PlanLimit "plan_limit" CONFLICT "The plan's limit is reached",
+    /// What is to be changed is no longer what If-Match names.
+    PreconditionFailed "precondition_failed" PRECONDITION_FAILED "Changed meanwhile",
     /// The body is too large.
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Body too large",
     /// The body is of a type that is not read here.
@@ -90,6 +96,8 @@ codes! {
     RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE "Range outside of the file",
     /// Too many requests.
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests",
+    /// The project's plan allows no more events in this minute.
+    PlanRateLimited "plan_rate_limited" TOO_MANY_REQUESTS "The plan's events per minute are used up",
     /// Something of ours is broken.
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error",
     /// The store is away.

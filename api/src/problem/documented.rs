@@ -43,6 +43,8 @@ kinds! {
     Lists: 400 401 403 429 500 503;
     /// Changes one thing, by a JSON body.
     Changes: 400 401 403 404 409 413 415 429 500 503;
+    /// Changes one thing that people edit together, by a JSON body.
+    Edits: 400 401 403 404 409 412 413 415 429 500 503;
     /// Does something with one thing, without a body.
     Acts: 400 401 403 404 409 429 500 503;
     /// Lets somebody in, by a JSON body.
@@ -109,9 +111,10 @@ fn response(status: u16) -> MetaResponse {
         ),
         404 => ("There is no such thing in this project.", vec![]),
         409 => (
-            "It would clash with what is there; or the idempotency key was used for another body.",
+            "It would clash with what is there, the idempotency key was used for another body, or the plan allows no more.",
             vec![],
         ),
+        412 => ("It is no longer what If-Match names; read it again.", vec![]),
         413 => ("The body is too large.", vec![]),
         415 => ("The body is of a type that is not read here.", vec![]),
         429 => ("Too many requests.", vec![header("Retry-After", "Seconds to wait.")]),

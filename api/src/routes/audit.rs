@@ -10,6 +10,7 @@ use poem_openapi::param::Query;
 use serde_json::json;
 use shared::domain::audit::{AuditAction, RESOURCE_TYPES};
 use shared::domain::fault::FaultCode;
+use shared::domain::feature::Feature;
 use shared::store::audit::AuditFilter;
 use uuid::Uuid;
 
@@ -108,6 +109,7 @@ impl Operations {
         /// Only what was done to this one.
         resource_id: Query<Option<Uuid>>,
     ) -> Result<Csv, Failure<Lists>> {
+        self.app.demand(caller.project, Feature::AuditExport)?;
         let asked = filter(from.0, to.0, user.0, action.0, resource_type.0, resource_id.0)?;
         let filter = within(&caller, asked)?;
         let audit = &self.app.desk()?.audit;

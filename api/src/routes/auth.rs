@@ -8,6 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
+use shared::domain::attempt::AttemptKind;
 use shared::id::ProjectId;
 use shared::sessions::{LoginError, Pass};
 use shared::store::sessions::{Ended, Which};
@@ -16,7 +17,9 @@ use uuid::Uuid;
 use super::Tag;
 use crate::auth::{Anybody, Me};
 use crate::body::Body;
+use crate::context::RequestContext;
 use crate::door::{Api, Desk};
+use crate::limits;
 use crate::problem::{Acts, Code, Enters, Failure, Lists, Problem};
 use crate::wire::{Answer, Done, Stamp};
 
@@ -148,6 +151,7 @@ impl Operations {
         let project = project_of(&self.app, desk, request, project.as_deref()).await?;
         // What nobody is called can't be a project of ours; the login then fails as any other.
         let project = project.unwrap_or(ProjectId(Uuid::max()));
+        limits::attempt(desk, Some(project), AttemptKind::Login, caller.context()).await?;
         let pass = desk.sessions.login(project, &email, &password, &caller.doer).await;
         Ok(Answer(pass.map_err(Problem::from)?.into()))
     }
@@ -162,6 +166,10 @@ impl Operations {
         body: Body<Refresh>,
     ) -> Result<Answer<Tokens>, Failure<Enters>> {
         let desk = self.app.desk()?;
+        limits::attempt(desk, None, AttemptKind::Refresh, caller.context()).await?;
+        if let Some(project) = shared::sessions::project_of(&body.value.refresh_token) {
+            caller.context().note_named(project);
+        }
         match desk.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
             Ok(pass) => Ok(Answer(pass.into())),
             Err(LoginError::Refused) => {
@@ -266,7 +274,12 @@ async fn project_of(
         found = Some(id);
     }
     match found {
-        Some(id) => Ok(id),
+        Some(id) => {
+            if let (Some(id), Some(context)) = (id, RequestContext::of(request)) {
+                context.note_named(id);
+            }
+            Ok(id)
+        }
         None => {
             let right = "the id or slug of the project; or send the header X-Project";
             let fault = shared::domain::fault::Fault::new(

@@ -33,6 +33,9 @@ fn name_headers(document: &mut Value) {
 
 fn title_case(name: &str) -> String {
     let name = HeaderName::try_from(name).map_or_else(|_| name.to_owned(), |name| name.to_string());
+    if name == "etag" {
+        return "ETag".to_owned();
+    }
     match name.strip_prefix("ratelimit-") {
         Some(rest) => format!("RateLimit-{}", capital(rest)),
         None => name.split('-').map(capital).collect::<Vec<_>>().join("-"),

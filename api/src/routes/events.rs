@@ -13,6 +13,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
 use shared::access::Principal;
 use shared::domain::fault::FaultCode;
+use shared::domain::feature::Feature;
 use shared::domain::intake::{MAX_SOURCE, is_event_type};
 use shared::events::EventFilter;
 use shared::id::{EventId, KeyId};
@@ -88,6 +89,7 @@ impl Operations {
         caller: Caller<EventsWrite>,
         lines: Lines,
     ) -> Result<Answer<ImportReport>, Failure<Bulk>> {
+        self.app.demand(caller.project, Feature::EventImport)?;
         Ok(Answer(import::run(&self.app, caller.project, key_id(&caller)?, lines).await?))
     }
 

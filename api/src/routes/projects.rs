@@ -334,7 +334,7 @@ impl Operations {
 }
 
 /// Refuses whoever is not of the platform: no role of a project reaches beyond it.
-fn of_platform<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
+pub(super) fn of_platform<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
     if caller.project == ProjectId::PLATFORM && caller.any {
         return Ok(());
     }
@@ -342,7 +342,7 @@ fn of_platform<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
 }
 
 /// The project, if the caller may reach it: people of the platform reach all, others their own.
-fn within_reach<N: Needs>(caller: &Caller<N>, id: Uuid) -> Result<ProjectId, Problem> {
+pub(super) fn within_reach<N: Needs>(caller: &Caller<N>, id: Uuid) -> Result<ProjectId, Problem> {
     let id = ProjectId(id);
     if id == caller.project || of_platform(caller).is_ok() {
         return Ok(id);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use poem_openapi::param::Path;
+use poem_openapi::param::{Header, Path};
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::access::Principal;
 use shared::admin::{self, NewRole as ToMake};
+use shared::domain::feature::Feature;
 use shared::domain::permission::{Action, Grants, Reach, Resource};
 use shared::domain::role as domain;
 use shared::id::RoleId;
@@ -17,7 +18,8 @@ use super::Tag;
 use crate::auth::{Caller, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
 use crate::body::Body;
 use crate::door::Api;
-use crate::problem::{Acts, Changes, Creates, Failure, Lists, Problem, Reads};
+use crate::etag::{Tagged, if_match};
+use crate::problem::{Acts, Creates, Edits, Failure, Lists, Problem, Reads};
 use crate::wire::{Answer, Done, Made, Stamp};
 
 /// The operations on roles.
@@ -160,6 +162,7 @@ impl Operations {
         body: Body<NewRole>,
     ) -> Result<Made<Role>, Failure<Creates>> {
         let mine = all(&caller)?;
+        self.app.demand(caller.project, Feature::CustomRoles)?;
         let NewRole { name, description, permissions, parent_id } = body.value;
         let new = ToMake { name, description, permissions, parent: parent_id.map(RoleId) };
         let admin = &self.app.desk()?.admin;
@@ -175,9 +178,9 @@ impl Operations {
         caller: Caller<RolesRead>,
         /// The role.
         id: Path<Uuid>,
-    ) -> Result<Answer<Role>, Failure<Reads>> {
+    ) -> Result<Tagged<Role>, Failure<Reads>> {
         all(&caller)?;
-        Ok(Answer(self.app.desk()?.admin.role(caller.project, RoleId(id.0)).await?.into()))
+        Ok(tagged(self.app.desk()?.admin.role(caller.project, RoleId(id.0)).await?))
     }
 
     /// Change a role
@@ -191,16 +194,21 @@ impl Operations {
         caller: Caller<RolesUpdate>,
         /// The role.
         id: Path<Uuid>,
+        /// The ETag of the role that this is a change of; 412 when it was changed since.
+        #[oai(name = "If-Match", validator(max_length = 1000))]
+        condition: Header<Option<String>>,
         body: Body<RoleChange>,
-    ) -> Result<Answer<Role>, Failure<Changes>> {
+    ) -> Result<Tagged<Role>, Failure<Edits>> {
         let mine = all(&caller)?;
+        self.app.demand(caller.project, Feature::CustomRoles)?;
+        let condition = if_match(condition.0.as_deref())?;
         let RoleChange { name, description, permissions, parent_id } = body.value;
         let parent: Option<Option<Uuid>> = parent_id.into();
         let parent = parent.map(|parent| parent.map(RoleId));
         let change = admin::RoleChange { name, description, permissions, parent };
         let admin = &self.app.desk()?.admin;
-        let changed = admin.change_role(caller.project, RoleId(id.0), change, mine, &caller.doer);
-        Ok(Answer(changed.await?.into()))
+        let (id, by) = (RoleId(id.0), (mine, &caller.doer));
+        Ok(tagged(admin.change_role(caller.project, id, change, &condition, by).await?))
     }
 
     /// Delete a role
@@ -235,6 +243,11 @@ impl Operations {
             reaches: Reach::ALL.iter().map(ToString::to_string).collect(),
         }))
     }
+}
+
+fn tagged(role: domain::Role) -> Tagged<Role> {
+    let tag = admin::role_tag(&role);
+    Tagged(role.into(), tag)
 }
 
 /// What the caller may do; refused when they may do it with their own alone, for roles are nobody's own.

@@ -6,7 +6,7 @@ use poem::Body;
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::stub::Stub;
+use super::stub::{PAGE_OF_ONE, Stub};
 use super::{KEY, client, client_of, send};
 
 const EVENTS: &str = "/api/v1/events";
@@ -108,8 +108,38 @@ async fn pages_of_named_origins_may_call() {
         let got = send(client.get("/live").header("origin", origin)).await;
         assert_eq!(got.status, 200);
         assert_eq!(got.header("access-control-allow-origin"), allowed);
-        assert_eq!(got.header("vary"), if origins == [own] { "Origin" } else { "" });
+        assert_eq!(got.header("vary"), if origins == ["*"] { "" } else { "Origin" });
         assert_eq!(got.header("access-control-allow-credentials"), "");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_project_see_what_is_its_own() {
+    let client = client();
+    for (key, page, seen) in [
+        (Some(KEY), PAGE_OF_ONE, true),
+        (Some("other"), PAGE_OF_ONE, false),
+        (Some(KEY), "https://two.example.com", false),
+        // An answer to nobody tells nothing of anybody, and a page must see that its token has ended.
+        (Some("nonsense"), PAGE_OF_ONE, true),
+        (None, PAGE_OF_ONE, true),
+        (None, "https://two.example.com", false),
+    ] {
+        let mut request = client.get(EVENTS).header("origin", page);
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        let got = send(request).await;
+        let wanted = if seen { page } else { "" };
+        assert_eq!(got.header("access-control-allow-origin"), wanted, "{key:?} {page}");
+        assert_eq!(got.header("vary"), "Origin");
+    }
+    for (page, status) in [(PAGE_OF_ONE, 204), ("https://two.example.com", 403)] {
+        let asks = client
+            .request(Method::OPTIONS, EVENTS)
+            .header("origin", page)
+            .header("access-control-request-method", "POST");
+        assert_eq!(send(asks).await.status, status, "{page}");
     }
 }
 

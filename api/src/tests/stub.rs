@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::door::{
-    AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Verdict,
+    AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Tenants, Verdict,
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -15,6 +15,7 @@ use shared::access::{AuthError, Principal};
 use shared::clock::Clock;
 use shared::domain::event::Event;
 use shared::domain::fault::{Fault, FaultCode};
+use shared::domain::feature::Feature;
 use shared::domain::intake::NewEvent;
 use shared::domain::key::Scope;
 use shared::domain::trace::{Trace, TraceRule};
@@ -64,6 +65,7 @@ impl Stub {
             keys: Arc::new(Keys),
             desk: None,
             limiter: Arc::new(Limits),
+            tenants: Arc::new(OneTenant),
             events: Arc::new(Memory::default()),
             files: Arc::new(OneFile),
             health: Arc::new(Health::new(checks, Clock::System)),
@@ -103,6 +105,21 @@ impl Authenticate for Keys {
     fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>> {
         let known = (text == "acme").then(|| ProjectId(Uuid::from_u128(1)));
         async move { Ok(known) }.boxed()
+    }
+}
+
+struct OneTenant;
+
+/// The page of project 1, which is the only one that set any.
+pub const PAGE_OF_ONE: &str = "https://one.example.com";
+
+impl Tenants for OneTenant {
+    fn has_origin(&self, project: Option<ProjectId>, origin: &str) -> bool {
+        origin == PAGE_OF_ONE && project.is_none_or(|one| one.0 == Uuid::from_u128(1))
+    }
+
+    fn has(&self, _project: ProjectId, _feature: Feature) -> bool {
+        true
     }
 }
 

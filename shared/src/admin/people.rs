@@ -51,7 +51,8 @@ impl Admin {
         let email = normal_email(&new.email);
         let mut faults: Vec<Fault> = email_fault(&email).into_iter().collect();
         faults.extend(name_fault("full_name", &new.full_name));
-        let weak = |password: &String| password_fault(password, &email, self.policy);
+        let weak =
+            |password: &String| password_fault(password, &email, self.password_policy(project));
         faults.extend(new.password.as_ref().and_then(weak));
         faults.extend(self.role_faults(project, &new.roles).await?);
         if !faults.is_empty() {
@@ -274,7 +275,7 @@ impl Admin {
     ) -> Result<(), AdminError> {
         let (project, id) = (person.project, person.user);
         let user = self.store.user(project, id).await?;
-        if let Some(fault) = password_fault(new, &user.email, self.policy) {
+        if let Some(fault) = password_fault(new, &user.email, self.password_policy(project)) {
             let field = std::borrow::Cow::Borrowed("new_password");
             return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
         }

@@ -236,7 +236,7 @@ impl Admin {
         Ok(())
     }
 
-    async fn standing_project(&self, id: ProjectId) -> Result<Project, AdminError> {
+    pub(super) async fn standing_project(&self, id: ProjectId) -> Result<Project, AdminError> {
         let project = self.store.project(id).await?;
         if id == ProjectId::PLATFORM || project.status == ProjectStatus::Archived {
             return Err(AdminError::NotFound("project"));

@@ -9,10 +9,11 @@ use crate::audit::{Deed, Doer};
 use crate::domain::audit::AuditAction;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::permission::{Grants, Holder};
+use crate::domain::precondition::Precondition;
 use crate::domain::role::{
     MAX_ROLES, Role, beyond, description_fault, read_permissions, role_name_fault,
 };
-use crate::id::{ProjectId, RoleId};
+use crate::id::{ProjectId, RoleId, sha256};
 use crate::store::roles::{RoleUses, RoleVerdict};
 
 /// A role that is to be made.
@@ -94,22 +95,26 @@ impl Admin {
         Ok(role)
     }
 
-    /// Changes a role, for somebody who has the permissions `mine`.
+    /// Changes a role, `by` somebody who has these permissions.
     ///
     /// # Errors
-    /// When it is not there, is one that every project has, something of the change is not right, or gives more than
-    /// they have.
+    /// When it is not there, is one that every project has, something of the change is not right, it is no longer what
+    /// `condition` demands, or gives more than they have.
     pub async fn change_role(
         &self,
         project: ProjectId,
         id: RoleId,
         change: RoleChange,
-        mine: &Grants,
-        doer: &Doer,
+        condition: &Precondition,
+        by: (&Grants, &Doer),
     ) -> Result<Role, AdminError> {
+        let (mine, doer) = by;
         let now = self.clock.now();
         let roles = self.store.roles(project).await?;
         let old = roles.iter().find(|one| one.id == id).ok_or(AdminError::NotFound("role"))?;
+        if !condition.holds(&role_tag(old)) {
+            return Err(AdminError::Stale);
+        }
         if old.built_in {
             answer(RoleVerdict::BuiltIn)?;
         }
@@ -127,7 +132,8 @@ impl Admin {
             ..Deed::new(AuditAction::RoleUpdate, id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
-        answer(self.store.change_role(project, &role, &entry, now).await?)?;
+        let seen = condition.is_some().then_some(old);
+        answer(self.store.change_role(project, &role, seen, &entry, now).await?)?;
         self.announce(project).await;
         Ok(role)
     }
@@ -197,6 +203,7 @@ fn answer(verdict: RoleVerdict) -> Result<(), AdminError> {
         RoleVerdict::BuiltIn => Err(AdminError::Conflict(
             "every project has this role, so that it can't be changed or deleted".to_owned(),
         )),
+        RoleVerdict::Stale => Err(AdminError::Stale),
         RoleVerdict::Used(uses) => Err(AdminError::Conflict(in_use(&uses))),
         RoleVerdict::Parent => {
             let right = "a role that does not inherit from this one, and through at most 16 others";
@@ -223,6 +230,11 @@ fn in_use(uses: &RoleUses) -> String {
         parts.push(format!("{what}: {shown}{more}"));
     }
     format!("the role is in use; {}", parts.join("; "))
+}
+
+/// What tells one state of a role from another: its content, so that two changes at the same moment differ.
+pub fn role_tag(role: &Role) -> String {
+    hex::encode(&sha256(told(role).to_string().as_bytes())[..16])
 }
 
 fn told(role: &Role) -> serde_json::Value {

@@ -3,14 +3,12 @@
 use super::Audit;
 use crate::domain::audit::{Broken, Checkpoint, Flaw, Link, Linked, Walk};
 use crate::id::ProjectId;
+use crate::reseal::CHECKPOINT;
 use crate::store::StoreError;
 use crate::time::Time;
 
 /// How many rows a step seals, verifies or forgets: a few milliseconds' worth.
 const STEP: i64 = 500;
-
-/// What the signature of a checkpoint is for.
-const CHECKPOINT: &str = "audit checkpoint";
 
 /// What verifying found.
 #[derive(Clone, Debug, PartialEq, Eq)]

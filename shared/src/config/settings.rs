@@ -202,6 +202,9 @@ settings! {
         /// The key: 32 random bytes in base64. Not set: development makes one for itself; elsewhere
         /// it must be given, for what it sealed is lost with it.
         key: Option<Secret<SealKey>> = None;
+        /// Keys that were `seal.key` before: what they sealed opens, and nothing more is sealed with
+        /// them. None, until a key is rotated; see the page on keys.
+        previous_keys: Vec<Secret<SealKey>> = Vec::new();
         /// Where development keeps the key that it makes. Beside the database that it opens.
         dev_key_path: PathBuf = PathBuf::from("./data/seal.key");
     }
@@ -223,12 +226,44 @@ settings! {
         /// Requests per second of one address that has not logged in. An office behind one address
         /// passes, guessing passwords at speed does not.
         address_per_second: u32 = 200;
+        /// Requests per second of all keys and people of one project. Twice what one key may, so that
+        /// people get through beside it.
+        project_requests_per_second: u32 = 4_000;
+        /// Requests per second of the whole installation. Unlimited, as for events.
+        system_requests_per_second: u32 = 0;
+        /// Logins per minute from one address into one project. These, and the three below, are
+        /// counted in the store, exactly over all processes. An office in the morning passes.
+        login_per_minute: u32 = 60;
+        /// Accounts asked for per minute from one address. People do it once.
+        register_per_minute: u32 = 10;
+        /// Attempts per minute from one address to replace a password, prove an address or accept
+        /// an invitation, of each kind. Enough for mistakes, few for guessing.
+        recover_per_minute: u32 = 10;
+        /// Refreshed logins per minute from one address. A page does it every 15 minutes.
+        refresh_per_minute: u32 = 300;
         /// Seconds' worth of a limit that may be saved up and spent at once. Two, so that clients
         /// that send each second may be uneven.
         burst_seconds: u32 = 2;
         /// How far ahead a process leases its share. A request then needs no round trip, and a
         /// process that dies takes little with it.
         lease_window: Duration = ms(50);
+    }
+
+    /// What a project may use that was given no plan of its own; 0 is no limit.
+    plan: PlanConfig {
+        /// What the plan is called.
+        name: String = "standard".to_owned();
+        /// Events that are accepted per minute, over all keys. Unlimited, for the limits per second
+        /// protect the installation already; a plan is what was agreed with the tenant.
+        events_per_minute: u64 = 0;
+        /// Accounts. Unlimited, for only the operator knows what was agreed.
+        users: u64 = 0;
+        /// Rules. Likewise.
+        rules: u64 = 0;
+        /// Bytes of files. Likewise; it is kept for the release that counts them.
+        storage_bytes: u64 = 0;
+        /// Days that history is kept. For ever; it is kept for the release that forgets events.
+        retention_days: u64 = 0;
     }
 
     /// Accepting events.

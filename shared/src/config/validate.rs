@@ -72,6 +72,17 @@ fn strict(judge: &mut Judge<'_>) {
 
     judge.demand(!demo.enabled, &["demo.enabled"], format!("false in {profile}"));
 
+    let limits = &judge.config.limits;
+    for (name, limit) in [
+        ("limits.login_per_minute", limits.login_per_minute),
+        ("limits.register_per_minute", limits.register_per_minute),
+        ("limits.recover_per_minute", limits.recover_per_minute),
+    ] {
+        let right =
+            format!("at least 1 in {profile}: strangers must not try as often as they like");
+        judge.demand(limit > 0, &[name], right);
+    }
+
     let right = format!("true in {profile}: an accepted event must survive a power cut");
     judge.demand(store.require_durable, &["store.require_durable"], right);
 
@@ -125,6 +136,16 @@ fn together(judge: &mut Judge<'_>) {
     let right = format!("at least twice registry.beat ({})", registry.beat.print());
     let fine = registry.dead_after >= registry.beat * 2;
     judge.demand(fine, &["registry.dead_after", "registry.beat"], right);
+
+    let seal = &judge.config.seal;
+    let previous = &seal.previous_keys;
+    let others = previous
+        .iter()
+        .enumerate()
+        .all(|(at, one)| seal.key.as_ref() != Some(one) && !previous[..at].contains(one));
+    let right = "at most 8 keys, each once, and none of them seal.key";
+    let names = ["seal.previous_keys", "seal.key"];
+    judge.demand(others && previous.len() <= 8, &names, right);
 
     let files = &judge.config.files;
     let both = files.access_key_id.is_some() == files.secret_access_key.is_some();

@@ -24,7 +24,7 @@ words! {
         ProjectReactivate = 4 "project.reactivate",
         /// A project was archived.
         ProjectArchive = 5 "project.archive",
-        /// A project's plan, limits or features were set.
+        /// A project's plan and its limits were set.
         ProjectPlan = 6 "project.plan",
         /// An API key was made.
         KeyCreate = 10 "key.create",
@@ -72,6 +72,12 @@ words! {
         AuditExport = 50 "audit.export",
         /// The deliveries of an hour, summed up.
         DeliverySummary = 51 "delivery.summary",
+        /// A project's settings were set.
+        ProjectSettings = 80 "project.settings",
+        /// A project's features were set.
+        ProjectFeatures = 81 "project.features",
+        /// What older sealing keys sealed was sealed anew.
+        KeyReseal = 82 "key.reseal",
     }
 }
 

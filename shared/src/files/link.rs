@@ -118,13 +118,21 @@ pub enum LinkError {
 /// Signs links and knows its own.
 pub struct Signer {
     key: hmac::Key,
+    /// What these signed holds until it ends.
+    previous: Vec<hmac::Key>,
     base: String,
 }
 
 impl Signer {
-    /// A signer of links below `base`, the public URL of the API.
-    pub fn new(key: [u8; 32], base: &str) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), base: base.to_owned() }
+    /// A signer of links below `base`, the public URL of the API, with `key`; links of `previous` keys are known too.
+    pub fn new(key: [u8; 32], previous: &[[u8; 32]], base: &str) -> Self {
+        let made = |key: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, key);
+        let previous = previous.iter().map(made).collect();
+        Self { key: made(&key), previous, base: base.to_owned() }
+    }
+
+    fn known(&self) -> impl Iterator<Item = &hmac::Key> {
+        std::iter::once(&self.key).chain(&self.previous)
     }
 
     pub(super) fn sign(&self, key: &FileKey, terms: &Terms, until: Time) -> String {
@@ -155,8 +163,10 @@ impl Signer {
         };
         let terms = Terms { content_type, disposition };
         let tag = URL_SAFE_NO_PAD.decode(signature).map_err(|_| LinkError::Unsigned)?;
-        hmac::verify(&self.key, &signed(path, &expires, &terms), &tag)
-            .map_err(|_| LinkError::Unsigned)?;
+        let signed = signed(path, &expires, &terms);
+        if !self.known().any(|key| hmac::verify(key, &signed, &tag).is_ok()) {
+            return Err(LinkError::Unsigned);
+        }
         // From here on everything was written by us.
         let key = FileKey::parse(path).map_err(|_| LinkError::Unsigned)?;
         let expires: i64 = expires.parse().map_err(|_| LinkError::Unsigned)?;
@@ -198,17 +208,23 @@ mod tests {
 
     #[test]
     fn a_link_is_good_as_it_was_signed_and_in_its_time() {
-        let signer = Signer::new([3; 32], "https://a.example");
+        let signer = Signer::new([3; 32], &[], "https://a.example");
         let key = FileKey::new(ProjectId(uuid::Uuid::from_u128(5)), "a/b.png").expect("a key");
         let terms = Terms::of(&options("image/png", Some("Ein \"Bild\" ä.png"), true));
         let url = signer.sign(&key, &terms, at(1000));
         let rest = url.strip_prefix("https://a.example/files/").expect("the base");
         let (path, query) = rest.split_once('?').expect("a query");
-        let link = signer.open(path, query, at(990)).expect("good");
+        let (link, link_key) = (signer.open(path, query, at(990)).expect("good"), key.clone());
         assert_eq!((link.key, link.terms, link.left.as_secs()), (key, terms, 10));
         assert_eq!(signer.open(path, query, at(1000)), Err(LinkError::Expired));
-        let other = Signer::new([4; 32], "https://a.example");
+        let other = Signer::new([4; 32], &[], "https://a.example");
         assert_eq!(other.open(path, query, at(990)), Err(LinkError::Unsigned));
+        let newer = Signer::new([4; 32], &[[3; 32]], "https://a.example");
+        assert!(newer.open(path, query, at(990)).is_ok(), "a link of the key before");
+        let again = newer.sign(&link_key, &Terms::of(&options("", None, false)), at(1000));
+        let (path_again, query_again) =
+            again["https://a.example/files/".len()..].split_once('?').expect("a query");
+        assert!(other.open(path_again, query_again, at(990)).is_ok(), "the newest key signs");
         for wrong in [
             (path.replace("b.png", "c.png"), query.to_owned()),
             (path.to_owned(), query.replace("expires=1000", "expires=9000")),

@@ -67,6 +67,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "0033_audit_chain",
     "0034_audit_checkpoints",
     "0035_audit_pending",
+    "0041_project_settings",
+    "0042_project_secrets",
+    "0043_auth_attempts",
 ];
 
 /// Which way to go.

@@ -8,9 +8,11 @@ use uuid::Uuid;
 use super::audit::note;
 use super::engine::{Tx, insert, rows_in, sql};
 use super::projects::{bump_access, bump_epoch};
+use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::permission::{BuiltIn, Holder, Permission};
+use crate::domain::plan::PlanLimit;
 use crate::domain::user::{User, UserStatus};
 use crate::id::{ProjectId, RoleId, UserId};
 use crate::time::Time;
@@ -293,6 +295,7 @@ pub(super) async fn insert_user(
     new: &NewUser,
     now: Time,
 ) -> Result<()> {
+    within_plan(tx, project, PlanLimit::Users).await?;
     sql!(
         tx, execute,
         "INSERT INTO users (project_id, id, email, full_name, status, password_hash, failed_logins, live, created_at, updated_at)

@@ -1,5 +1,6 @@
 //! Projects, and the epochs that count what evaluation must not miss.
 
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
@@ -8,8 +9,10 @@ use super::keys::insert_key;
 use super::people::{NewUser, insert_built_in, insert_user};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
+use crate::domain::feature::Switched;
 use crate::domain::key::ApiKey;
 use crate::domain::permission::{BuiltIn, PLATFORM_ROLES, PROJECT_ROLES};
+use crate::domain::plan::Limits;
 use crate::domain::project::{Project, ProjectStatus};
 use crate::id::ProjectId;
 use crate::time::Time;
@@ -114,9 +117,11 @@ impl Store {
             Box::pin(async move {
                 sql!(
                     tx, execute,
-                    "INSERT INTO projects (id, slug, name, description, status, epoch, access_epoch, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, 0, 1, 1, $5, $6, $7)",
-                    new.id, new.slug, new.name, new.description, Uuid::nil(), now, now
+                    "INSERT INTO projects (id, slug, name, description, status, epoch, access_epoch, settings_epoch, limits, features,
+                                           live, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, 0, 1, 1, 0, $5, $6, $7, $8, $9)",
+                    new.id, new.slug, new.name, new.description, Json(Limits::default()),
+                    Json(Switched::new()), Uuid::nil(), now, now
                 )?;
                 insert_built_in(tx, new.id, new.roles, now).await?;
                 if let Some(admin) = &new.admin {
@@ -322,16 +327,16 @@ impl Store {
                 Box::pin(async move {
                     sql!(
                         tx,
-                        fetch_all as (ProjectId, i64, i64, i16),
-                        "SELECT id, epoch, access_epoch, status FROM projects WHERE live = $1 ORDER BY id",
+                        fetch_all as (ProjectId, i64, i64, i64, i16),
+                        "SELECT id, epoch, access_epoch, settings_epoch, status FROM projects WHERE live = $1 ORDER BY id",
                         Uuid::nil()
                     )
                 })
             })
             .await?;
-        let known = |(id, epoch, access_epoch, status)| {
+        let known = |(id, epoch, access_epoch, settings_epoch, status)| {
             let status = ProjectStatus::from_number(status)?;
-            Some(Standing { id, epoch, access_epoch, status })
+            Some(Standing { id, epoch, access_epoch, settings_epoch, status })
         };
         Ok(rows.into_iter().filter_map(known).collect())
     }
@@ -411,6 +416,8 @@ pub struct Standing {
     pub epoch: i64,
     /// Counts the changes to what people may do.
     pub access_epoch: i64,
+    /// Counts the changes to its settings, plan and features.
+    pub settings_epoch: i64,
     /// Whether it works.
     pub status: ProjectStatus,
 }

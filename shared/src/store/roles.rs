@@ -36,6 +36,8 @@ pub enum RoleVerdict {
     BuiltIn,
     /// It is in use.
     Used(RoleUses),
+    /// It is no longer what whoever changes it saw.
+    Stale,
     /// It would inherit from itself, or through too many others, or from one that is not there.
     Parent,
 }
@@ -115,7 +117,7 @@ impl Store {
         .await
     }
 
-    /// Changes a role to this one. One that rules name keeps its name.
+    /// Changes a role to this one, if it is still as it was `seen`. One that rules name keeps its name.
     ///
     /// # Errors
     /// When it is not there; a conflict when its new name is taken.
@@ -123,12 +125,13 @@ impl Store {
         &self,
         project: ProjectId,
         new: &Role,
+        seen: Option<&Role>,
         entry: &Entry,
         now: Time,
     ) -> Result<RoleVerdict> {
-        let (new, entry) = (new.clone(), entry.clone());
+        let (new, seen, entry) = (new.clone(), seen.cloned(), entry.clone());
         self.write("change_role", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
+            let (new, seen, entry) = (new.clone(), seen.clone(), entry.clone());
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
                 let roles = all(tx, project).await?;
@@ -136,6 +139,9 @@ impl Store {
                 let old = old.ok_or(StoreError::NotFound("role"))?;
                 if old.built_in {
                     return Ok(RoleVerdict::BuiltIn);
+                }
+                if seen.is_some_and(|seen| seen != *old) {
+                    return Ok(RoleVerdict::Stale);
                 }
                 if !parent_fits(&new, &roles) {
                     return Ok(RoleVerdict::Parent);

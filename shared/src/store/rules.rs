@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::engine::{Tx, insert, sql};
 use super::projects::bump_epoch;
+use super::settings::within_plan;
 use super::{Result, Store, StoreError};
+use crate::domain::plan::PlanLimit;
 use crate::domain::project::ProjectStatus;
 use crate::domain::rule::{Rule, RuleBody};
 use crate::domain::ruleset::People;
@@ -53,6 +55,7 @@ impl Store {
             let rule = rule.clone();
             Box::pin(async move {
                 let epoch = bump_epoch(tx, project).await?;
+                within_plan(tx, project, PlanLimit::Rules).await?;
                 sql!(
                     tx, execute,
                     "INSERT INTO rules (project_id, id, name, active, version, body, live, created_at, updated_at)
@@ -107,6 +110,7 @@ impl Store {
             let (email, full_name) = (email.clone(), full_name.clone());
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                within_plan(tx, project, PlanLimit::Users).await?;
                 sql!(
                     tx, execute,
                     "INSERT INTO users (project_id, id, email, full_name, status, failed_logins, live, created_at, updated_at)

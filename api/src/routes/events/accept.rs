@@ -131,7 +131,12 @@ pub fn read(text: &RawValue, max_payload: usize) -> Result<intake::NewEvent, Pro
 /// from it, and nothing was kept.
 pub fn all_turned_away(results: &[Result<Accepted, Refused>]) -> Option<Problem> {
     let passing = |one: &Result<Accepted, Refused>| {
-        matches!(one, Err(Refused::Unavailable { .. } | Refused::TooManyRequests { .. }))
+        matches!(
+            one,
+            Err(Refused::Unavailable { .. }
+                | Refused::TooManyRequests { .. }
+                | Refused::OverPlan { .. })
+        )
     };
     let first = results.first().filter(|_| results.iter().all(passing))?;
     first.as_ref().err().cloned().map(Problem::from)

@@ -8,6 +8,7 @@ use super::{
     super::{server_url::HttpUrl, setting::Setting, settings::Config, units::ByteSize},
     Judge,
 };
+use crate::domain::plan::{MAX_LIMIT, Plan, plan_faults};
 
 /// Numbers that have a least and a greatest.
 pub(super) fn amounts(judge: &mut Judge<'_>) {
@@ -24,6 +25,7 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         webhooks,
         due,
         cache,
+        plan,
         ..
     } = judge.config;
     let wide = |number: usize| number as u64;
@@ -55,6 +57,11 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         ("delivery.breaker_failures", delivery.breaker_failures.into(), 1, any),
         ("due.batch", wide(due.batch), 1, 10_000),
         ("cache.max_entries", cache.max_entries, 1, any),
+        ("plan.events_per_minute", plan.events_per_minute, 0, MAX_LIMIT),
+        ("plan.users", plan.users, 0, MAX_LIMIT),
+        ("plan.rules", plan.rules, 0, MAX_LIMIT),
+        ("plan.storage_bytes", plan.storage_bytes, 0, MAX_LIMIT),
+        ("plan.retention_days", plan.retention_days, 0, MAX_LIMIT),
     ];
     for (name, number, least, most) in counts {
         let right = match most {
@@ -138,6 +145,9 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
         &["http.cors_origins"],
         "each as browsers send it: scheme, host and port, like https://app.example.com; or *",
     );
+    let plan = Plan { name: Some(config.plan.name.clone()), ..Plan::default() };
+    let right = "1 to 64 letters, digits or any of - _ .";
+    judge.demand(plan_faults(&plan).is_empty(), &["plan.name"], right);
     let prefix = &config.queue.prefix;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
     let prefixed = (1..=64).contains(&prefix.len()) && prefix.bytes().all(allowed);

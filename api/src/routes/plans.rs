@@ -1,0 +1,355 @@
+//! What projects are given and what they have: plans, features, numbers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use poem_openapi::param::Path;
+use poem_openapi::types::Example;
+use poem_openapi::{Object, OpenApi};
+use serde::{Deserialize, Serialize};
+use shared::admin::{FeatureView, PlanView};
+use shared::domain::fault::{Fault, FaultCode};
+use shared::domain::feature::{Feature as Known, Switched};
+use shared::domain::plan as domain;
+use shared::id::ProjectId;
+use shared::store::stats::MOST_EVENTS;
+use uuid::Uuid;
+
+use super::Tag;
+use super::projects::{of_platform, within_reach};
+use crate::auth::{Caller, ProjectsManage, ProjectsRead, SettingsRead};
+use crate::body::Body;
+use crate::door::Api;
+use crate::problem::{Changes, Failure, Problem, Reads};
+use crate::wire::Answer;
+
+/// The operations on plans and features, and the numbers of a project.
+pub struct Operations {
+    app: Arc<Api>,
+}
+
+impl Operations {
+    /// Operations that work on `app`.
+    pub const fn new(app: Arc<Api>) -> Self {
+        Self { app }
+    }
+}
+
+/// The limits of a plan. 0 is no limit.
+#[derive(Clone, Debug, Default, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct PlanLimits {
+    /// Events that are accepted, per minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(maximum(value = "9223372036854775807")))]
+    events_per_minute: Option<u64>,
+    /// Accounts, in whatever state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(maximum(value = "9223372036854775807")))]
+    users: Option<u64>,
+    /// Rules, active or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(maximum(value = "9223372036854775807")))]
+    rules: Option<u64>,
+    /// Bytes of files. It is kept, and holds from the release that counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(maximum(value = "9223372036854775807")))]
+    storage_bytes: Option<u64>,
+    /// Days that history is kept. It is kept, and holds from the release that forgets events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(maximum(value = "9223372036854775807")))]
+    retention_days: Option<u64>,
+}
+
+impl From<domain::Limits> for PlanLimits {
+    fn from(limits: domain::Limits) -> Self {
+        Self {
+            events_per_minute: limits.events_per_minute,
+            users: limits.users,
+            rules: limits.rules,
+            storage_bytes: limits.storage_bytes,
+            retention_days: limits.retention_days,
+        }
+    }
+}
+
+impl From<PlanLimits> for domain::Limits {
+    fn from(limits: PlanLimits) -> Self {
+        Self {
+            events_per_minute: limits.events_per_minute,
+            users: limits.users,
+            rules: limits.rules,
+            storage_bytes: limits.storage_bytes,
+            retention_days: limits.retention_days,
+        }
+    }
+}
+
+/// A project's plan.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Plan {
+    /// What it is called.
+    plan: String,
+    /// The limits that hold; 0 is no limit.
+    limits: PlanLimits,
+    /// Those of them that were set for this project. The others are the installation's.
+    own_limits: PlanLimits,
+}
+
+impl From<PlanView> for Plan {
+    fn from(view: PlanView) -> Self {
+        Self { plan: view.name, limits: view.limits.into(), own_limits: view.own.limits.into() }
+    }
+}
+
+/// A plan that is to be set. What is left out is as the installation has it.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+struct NewPlan {
+    /// What it is called.
+    #[oai(validator(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$"))]
+    plan: Option<String>,
+    /// Its limits.
+    #[serde(default)]
+    #[oai(default)]
+    limits: PlanLimits,
+}
+
+impl Example for NewPlan {
+    fn example() -> Self {
+        let limits = PlanLimits {
+            events_per_minute: Some(6000),
+            users: Some(100),
+            rules: Some(500),
+            ..PlanLimits::default()
+        };
+        Self { plan: Some("gold".to_owned()), limits }
+    }
+}
+
+/// A feature of a project.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Feature {
+    /// Its name.
+    name: String,
+    /// What it does.
+    description: String,
+    /// Whether the project has it.
+    on: bool,
+    /// Whether that was said for this project, and is not as usual in this installation.
+    switched: bool,
+}
+
+impl From<FeatureView> for Feature {
+    fn from(view: FeatureView) -> Self {
+        Self {
+            name: view.feature.to_string(),
+            description: view.feature.words().to_owned(),
+            on: view.on,
+            switched: view.switched.is_some(),
+        }
+    }
+}
+
+/// The features of a project.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Features {
+    /// All that there are.
+    items: Vec<Feature>,
+}
+
+/// Which features are on or off for a project; those that are not named are as usual in this installation.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+struct NewFeatures {
+    /// By their name.
+    features: HashMap<String, bool>,
+}
+
+impl Example for NewFeatures {
+    fn example() -> Self {
+        Self { features: HashMap::from([("custom_roles".to_owned(), false)]) }
+    }
+}
+
+/// How much of a limit is used.
+#[derive(Clone, Debug, Object, Serialize)]
+struct Usage {
+    /// The limit.
+    limit: String,
+    /// How much there is.
+    used: u64,
+    /// How much there may be; nothing when there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    most: Option<u64>,
+}
+
+/// Accounts by their state.
+#[derive(Clone, Debug, Object, Serialize)]
+struct UserCounts {
+    /// They wait for approval.
+    pending: u64,
+    /// They work.
+    active: u64,
+    /// They are suspended.
+    suspended: u64,
+}
+
+/// What there is of a project, now.
+#[derive(Clone, Debug, Object, Serialize)]
+struct ProjectStats {
+    /// Accounts.
+    users: UserCounts,
+    /// Rules.
+    rules: u64,
+    /// Those of them that are active.
+    active_rules: u64,
+    /// API keys that were not taken back.
+    keys: u64,
+    /// Roles.
+    roles: u64,
+    /// Webhook endpoints.
+    endpoints: u64,
+    /// Events of the last 24 hours, counted up to 100 000.
+    events_last_day: u64,
+    /// Whether there were more than were counted.
+    more_events: bool,
+    /// What it is called that the project may use.
+    plan: String,
+    /// How much of its limits is used.
+    usage: Vec<Usage>,
+}
+
+#[OpenApi(prefix_path = "/api/v1/projects", tag = "Tag::Projects")]
+impl Operations {
+    /// Read a plan
+    ///
+    /// Needs the permission `projects:read`, for any project on the platform, else for one's own.
+    #[oai(path = "/:id/plan", method = "get", operation_id = "get_plan")]
+    async fn plan(
+        &self,
+        caller: Caller<ProjectsRead>,
+        /// The project.
+        id: Path<Uuid>,
+    ) -> Result<Answer<Plan>, Failure<Reads>> {
+        let id = within_reach(&caller, id.0)?;
+        Ok(Answer(self.app.desk()?.admin.plan(id).await?.into()))
+    }
+
+    /// Set a plan
+    ///
+    /// Needs the permission `projects:manage` on the platform. Sets name and limits, all of them. What is over a limit
+    /// already stays, and one more is refused.
+    #[oai(path = "/:id/plan", method = "put", operation_id = "put_plan")]
+    async fn put_plan(
+        &self,
+        caller: Caller<ProjectsManage>,
+        /// The project.
+        id: Path<Uuid>,
+        body: Body<NewPlan>,
+    ) -> Result<Answer<Plan>, Failure<Changes>> {
+        of_platform(&caller)?;
+        let NewPlan { plan, limits } = body.value;
+        let plan = domain::Plan { name: plan, limits: limits.into() };
+        let admin = &self.app.desk()?.admin;
+        Ok(Answer(admin.set_plan(ProjectId(id.0), plan, &caller.doer).await?.into()))
+    }
+
+    /// Read features
+    ///
+    /// Needs the permission `settings:read`, for any project on the platform, else for one's own.
+    #[oai(path = "/:id/features", method = "get", operation_id = "get_features")]
+    async fn features(
+        &self,
+        caller: Caller<SettingsRead>,
+        /// The project.
+        id: Path<Uuid>,
+    ) -> Result<Answer<Features>, Failure<Reads>> {
+        let id = within_reach(&caller, id.0)?;
+        Ok(Answer(listed(self.app.desk()?.admin.features(id).await?)))
+    }
+
+    /// Set features
+    ///
+    /// Needs the permission `projects:manage` on the platform. Sets all of them: one that is not named is as usual in
+    /// this installation.
+    #[oai(path = "/:id/features", method = "put", operation_id = "put_features")]
+    async fn put_features(
+        &self,
+        caller: Caller<ProjectsManage>,
+        /// The project.
+        id: Path<Uuid>,
+        body: Body<NewFeatures>,
+    ) -> Result<Answer<Features>, Failure<Changes>> {
+        of_platform(&caller)?;
+        let switched = read(&body.value.features)?;
+        let admin = &self.app.desk()?.admin;
+        let set = admin.set_features(ProjectId(id.0), switched, &caller.doer);
+        Ok(Answer(listed(set.await?)))
+    }
+
+    /// Read a project's numbers
+    ///
+    /// Needs the permission `settings:read`, for any project on the platform, else for one's own.
+    #[oai(path = "/:id/stats", method = "get", operation_id = "get_project_stats")]
+    async fn stats(
+        &self,
+        caller: Caller<SettingsRead>,
+        /// The project.
+        id: Path<Uuid>,
+    ) -> Result<Answer<ProjectStats>, Failure<Reads>> {
+        let id = within_reach(&caller, id.0)?;
+        let (stats, plan) = self.app.desk()?.admin.stats(id).await?;
+        let users = stats.users_pending + stats.users_active + stats.users_suspended;
+        let usage = |limit: domain::PlanLimit, used| Usage {
+            limit: limit.to_string(),
+            used,
+            most: plan.limits.of(limit).filter(|most| *most > 0),
+        };
+        Ok(Answer(ProjectStats {
+            users: UserCounts {
+                pending: stats.users_pending,
+                active: stats.users_active,
+                suspended: stats.users_suspended,
+            },
+            rules: stats.rules,
+            active_rules: stats.rules_active,
+            keys: stats.keys,
+            roles: stats.roles,
+            endpoints: stats.endpoints,
+            events_last_day: stats.events,
+            more_events: stats.events >= MOST_EVENTS.unsigned_abs(),
+            usage: vec![
+                usage(domain::PlanLimit::Users, users),
+                usage(domain::PlanLimit::Rules, stats.rules),
+            ],
+            plan: plan.name,
+        }))
+    }
+}
+
+fn listed(views: Vec<FeatureView>) -> Features {
+    Features { items: views.into_iter().map(Feature::from).collect() }
+}
+
+fn read(features: &HashMap<String, bool>) -> Result<Switched, Problem> {
+    let all = || Known::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    let (mut switched, mut faults) = (Switched::new(), Vec::new());
+    for (name, on) in features {
+        match Known::parse(name) {
+            Some(feature) => {
+                switched.insert(feature, *on);
+            }
+            None => {
+                let shown: String = name.chars().take(64).collect();
+                let right = format!("there is no such feature; there are {}", all());
+                faults.push(Fault::new(format!("features.{shown}"), FaultCode::Unknown, right));
+            }
+        }
+    }
+    faults.truncate(20);
+    if faults.is_empty() { Ok(switched) } else { Err(Problem::invalid(faults)) }
+}
