@@ -23,6 +23,7 @@ use shared::files::{Content, FileError, FileInfo};
 use shared::id::{EventId, KeyId, ProjectId};
 use shared::limits::{self, Limit};
 use shared::ops::Health;
+use shared::people::People;
 use shared::sessions::{BearerError, Sessions};
 
 use crate::problem::Problem;
@@ -128,6 +129,8 @@ pub struct Desk {
     pub sessions: Arc<Sessions>,
     /// Projects, keys, people.
     pub admin: Admin,
+    /// What is held on people.
+    pub people: People,
     /// Reads what is sealed per person.
     pub audit: Audit,
     /// Under which subdomains projects are found.
@@ -220,6 +223,7 @@ impl Api {
             desk: Some(Desk {
                 sessions: Arc::clone(&app.sessions),
                 admin: app.admin.clone(),
+                people: app.people.clone(),
                 audit: app.audit.clone(),
                 base_domain: app.config.auth.base_domain.clone(),
             }),

@@ -19,6 +19,7 @@ use crate::events::Events;
 use crate::files::{FileError, Files};
 use crate::limits::Limiter;
 use crate::ops::{Check, Health};
+use crate::people::People;
 use crate::queue::Queue;
 use crate::queues::Opened;
 use crate::registry::Registry;
@@ -57,6 +58,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// What administrators do.
     pub admin: Admin,
+    /// What is held on people, changed, taken out and erased.
+    pub people: People,
     /// Compiled rules.
     pub rulesets: RuleSets,
     /// The event pipeline.
@@ -152,6 +155,7 @@ impl App {
             Arc::clone(&coordination),
             &config.auth,
         );
+        let people = People::new(admin.clone(), files.clone());
         let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
         let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
         Ok(Self {
@@ -174,6 +178,7 @@ impl App {
             audit,
             sessions,
             admin,
+            people,
             rulesets,
             registry,
         })

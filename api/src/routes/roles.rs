@@ -1,5 +1,6 @@
 //! Roles of a project, and what can be permitted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use poem_openapi::param::Path;
@@ -8,13 +9,15 @@ use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::access::Principal;
 use shared::admin::{self, NewRole as ToMake};
-use shared::domain::permission::{Action, Grants, Reach, Resource};
+use shared::domain::permission::{
+    Action, Grants, Reach, Resource, USER_FACTS, facts_of, role_facts,
+};
 use shared::domain::role as domain;
 use shared::id::RoleId;
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
+use crate::auth::{Caller, Looking, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
 use crate::body::Body;
 use crate::door::Api;
 use crate::problem::{Acts, Changes, Creates, Failure, Lists, Problem, Reads};
@@ -41,8 +44,8 @@ struct Role {
     name: String,
     /// What it is for.
     description: String,
-    /// What it may do by itself: `resource:action`, with `:own` where it reaches no further, and `!` before what is
-    /// taken, which wins over whatever gives it.
+    /// What it may do by itself: `resource:action`, with `:own` where it reaches no further, `!` before what is taken,
+    /// which wins over whatever gives it, and ` if ` before a condition.
     permissions: Vec<String>,
     /// The role whose permissions it has too.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +139,17 @@ struct Permissions {
     actions: Vec<String>,
     /// How far it can reach; `any`, if nothing is said.
     reaches: Vec<String>,
+    /// What a condition behind ` if ` can look at.
+    conditions: PermissionNames,
+}
+
+/// The names of conditions: `resource.` or `user.`, and one of these.
+#[derive(Clone, Debug, Object, Serialize)]
+struct PermissionNames {
+    /// What is known of whoever asks.
+    user: Vec<String>,
+    /// What is known of what they ask for, by its kind. Of kinds that don't stand here nothing is known yet.
+    resource: BTreeMap<String, Vec<String>>,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Roles")]
@@ -144,10 +158,14 @@ impl Operations {
     ///
     /// Needs the permission `roles:read`. All of them, by name; a project has at most 500.
     #[oai(path = "/roles", method = "get", operation_id = "list_roles")]
-    async fn list(&self, caller: Caller<RolesRead>) -> Result<Answer<Roles>, Failure<Lists>> {
+    async fn list(
+        &self,
+        caller: Caller<Looking<RolesRead>>,
+    ) -> Result<Answer<Roles>, Failure<Lists>> {
         all(&caller)?;
         let found = self.app.desk()?.admin.roles(caller.project).await?;
-        Ok(Answer(Roles { items: found.into_iter().map(Role::from).collect() }))
+        let seen = found.into_iter().filter(|role| caller.may_with(&role_facts(role), false));
+        Ok(Answer(Roles { items: seen.map(Role::from).collect() }))
     }
 
     /// Make a role
@@ -172,12 +190,12 @@ impl Operations {
     #[oai(path = "/roles/:id", method = "get", operation_id = "get_role")]
     async fn get(
         &self,
-        caller: Caller<RolesRead>,
+        caller: Caller<Looking<RolesRead>>,
         /// The role.
         id: Path<Uuid>,
     ) -> Result<Answer<Role>, Failure<Reads>> {
         all(&caller)?;
-        Ok(Answer(self.app.desk()?.admin.role(caller.project, RoleId(id.0)).await?.into()))
+        Ok(Answer(self.reach(&caller, id.0).await?.into()))
     }
 
     /// Change a role
@@ -188,12 +206,13 @@ impl Operations {
     #[oai(path = "/roles/:id", method = "patch", operation_id = "change_role")]
     async fn change(
         &self,
-        caller: Caller<RolesUpdate>,
+        caller: Caller<Looking<RolesUpdate>>,
         /// The role.
         id: Path<Uuid>,
         body: Body<RoleChange>,
     ) -> Result<Answer<Role>, Failure<Changes>> {
         let mine = all(&caller)?;
+        self.reach(&caller, id.0).await?;
         let RoleChange { name, description, permissions, parent_id } = body.value;
         let parent: Option<Option<Uuid>> = parent_id.into();
         let parent = parent.map(|parent| parent.map(RoleId));
@@ -210,11 +229,12 @@ impl Operations {
     #[oai(path = "/roles/:id", method = "delete", operation_id = "delete_role")]
     async fn delete(
         &self,
-        caller: Caller<RolesDelete>,
+        caller: Caller<Looking<RolesDelete>>,
         /// The role.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
+        self.reach(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         admin.delete_role(caller.project, RoleId(id.0), &caller.doer).await?;
         Ok(Done)
@@ -233,7 +253,28 @@ impl Operations {
             resources: Resource::ALL.iter().map(ToString::to_string).collect(),
             actions: Action::ALL.iter().map(ToString::to_string).collect(),
             reaches: Reach::ALL.iter().map(ToString::to_string).collect(),
+            conditions: PermissionNames {
+                user: texts(USER_FACTS),
+                resource: Resource::ALL
+                    .iter()
+                    .filter_map(|one| Some((one.to_string(), texts(facts_of(*one)?))))
+                    .collect(),
+            },
         }))
+    }
+}
+
+fn texts(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+impl Operations {
+    /// The role, if the caller may do it with this one.
+    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<domain::Role, Problem> {
+        let role = self.app.desk()?.admin.role(caller.project, RoleId(id)).await;
+        let role = role.map_err(Problem::from)?;
+        caller.look("role", &role_facts(&role), false)?;
+        Ok(role)
     }
 }
 

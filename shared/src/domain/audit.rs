@@ -70,6 +70,12 @@ words! {
         SessionReuse = 45 "session.reuse",
         /// The audit log was taken out.
         AuditExport = 50 "audit.export",
+        /// Everything that is held on somebody was taken out.
+        UserExport = 100 "user.export",
+        /// Somebody was erased.
+        UserErase = 101 "user.erase",
+        /// Somebody's preferences were set.
+        UserPreferences = 102 "user.preferences",
     }
 }
 

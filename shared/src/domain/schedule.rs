@@ -28,6 +28,8 @@ words! {
         TellAuditHeads = 8 "tell_audit_heads",
         /// Forget audit rows that are past their retention.
         ForgetAudit = 9 "forget_audit",
+        /// Go on with erasing people where that was interrupted.
+        FinishErasures = 40 "finish_erasures",
     }
 }
 

@@ -67,6 +67,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "0033_audit_chain",
     "0034_audit_checkpoints",
     "0035_audit_pending",
+    "0046_push_tokens",
+    "0047_preferences",
+    "0048_erasures",
 ];
 
 /// Which way to go.
