@@ -9,7 +9,7 @@ use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::access::Principal;
-use shared::admin::{AdminError, Invitee};
+use shared::admin::Invitee;
 use shared::domain::permission::{Grants, user_facts};
 use shared::domain::profile as profiles;
 use shared::domain::user as domain;
@@ -388,9 +388,9 @@ impl Operations {
 }
 
 /// An account with everything that it tells of its holder.
-pub async fn shown(app: &Api, user: domain::User, roles: Vec<String>) -> Result<User, AdminError> {
-    let desk = app.desk().map_err(|_| AdminError::NotFound("user"))?;
-    let profile = desk.people.profile(user.project, &user).await?;
+pub async fn shown(app: &Api, user: domain::User, roles: Vec<String>) -> Result<User, Problem> {
+    let people = &app.desk()?.people;
+    let profile = people.profile(user.project, &user).await.map_err(Problem::from)?;
     Ok(User::of(user, roles).with(profile))
 }
 

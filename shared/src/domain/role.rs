@@ -119,7 +119,9 @@ pub fn surplus(before: &Grants, after: &Grants, mine: &Grants) -> Option<Grant> 
         let fresh = to
             .list()
             .iter()
-            .filter(|one| one.permission.effect == effect && !from.list().contains(one));
+            .filter(|one| one.permission.effect == effect && !from.list().contains(one))
+            // What was given always and is given under a condition now is less than it was.
+            .filter(|one| effect == Effect::Deny || !from.list().contains(&one.permission.into()));
         fresh.cloned().collect()
     };
     let given = new(before, after, Effect::Allow);
@@ -179,6 +181,7 @@ mod tests {
                 Some("users:delete"),
             ),
             (&[], &[], &["!users:delete if resource.status == \"active\""], None),
+            (&[], &["users:read"], &["users:read if resource.status == \"active\""], None),
             (
                 &["users:read"],
                 &["!users:delete if resource.status == \"active\""],
