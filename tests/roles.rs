@@ -12,6 +12,8 @@ on_every_pair! {
     a_role_gives_what_it_says_at_once
     nobody_gives_more_than_they_have
     what_every_project_has_and_what_is_used_stays
+    conditions_decide_what_somebody_sees_and_does
+    what_is_taken_under_a_condition_is_taken
 }
 
 async fn a_role_gives_what_it_says_at_once(pair: Pair) {
@@ -162,5 +164,131 @@ async fn what_every_project_has_and_what_is_used_stays(pair: Pair) {
     let other = Account::admin(&app, "other").await;
     assert_eq!(other.get(&path).await.0, 404);
     assert_eq!(other.delete(&path).await.0, 404);
+    app.stop().await;
+}
+
+async fn conditions_decide_what_somebody_sees_and_does(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    let known = ada.json("/permissions").await;
+    assert_eq!(known["conditions"]["user"], json!(["id", "roles"]), "{known}");
+    let text = "users:read if contains(resource.roles, \"viewer\") || resource.id == user.id";
+    for (permission, told) in [
+        ("users:read if resource.mail == \"x\"", "resource.mail is not known"),
+        ("users:read if event.type == \"x\"", "names are resource."),
+        ("users:read if resource.email ==", "column 18"),
+        ("users:read if resource.email == \"\u{0}\"", "no control characters"),
+    ] {
+        let (status, answer) =
+            ada.post("/roles", &json!({ "name": "bad", "permissions": [permission] })).await;
+        assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("permissions[0]")));
+        assert!(
+            answer["errors"][0]["message"].as_str().unwrap_or_default().contains(told),
+            "{answer}"
+        );
+    }
+    let body = json!({ "name": "lead", "permissions": [
+        text,
+        "users:update if resource.status == \"active\" && contains(resource.roles, \"viewer\")",
+        "keys:read if starts_with(resource.name, \"shop\")",
+        "keys:delete if starts_with(resource.name, \"shop-old\")",
+        "roles:read if resource.built_in == false",
+        "events:read if resource.source == \"shop\"",
+    ] });
+    let (status, made) = ada.post("/roles", &body).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["permissions"].as_array().is_some_and(|all| all.contains(&json!(text))), "{made}");
+
+    let lee = ada.colleague("acme", "lee", &["lead"]).await;
+    let vi = ada.colleague("acme", "vi", &["viewer"]).await;
+    let names = async |path: &str, name: &str| -> Vec<String> {
+        let list = lee.json(path).await;
+        let items = list["items"].as_array().expect("items").clone();
+        items.iter().map(|one| one[name].as_str().expect("a text").to_owned()).collect()
+    };
+    assert_eq!(names("/users", "full_name").await, ["vi", "lee"], "short of the admin");
+    assert_eq!(names("/roles", "name").await, ["lead"]);
+    let (ada_path, vi_path) = (format!("/users/{}", ada.user), format!("/users/{}", vi.user));
+    assert_eq!((lee.get(&ada_path).await.0, lee.get(&vi_path).await.0), (404, 200));
+    let change = json!({ "full_name": "Vi" });
+    assert_eq!(lee.patch(&ada_path, &change).await.0, 404, "not even that it is there");
+    assert_eq!(lee.patch(&vi_path, &change).await.0, 200);
+    let lee_path = format!("/users/{}", lee.user);
+    let (status, told) = lee.patch(&lee_path, &change).await;
+    assert_eq!(
+        (status, &told["code"]),
+        (403, &json!("forbidden")),
+        "seen, and not changed: {told}"
+    );
+    let suspended = format!("{vi_path}/suspend");
+    assert_eq!(ada.post(&suspended, &json!(null)).await.0, 200);
+    assert_eq!(lee.patch(&vi_path, &change).await.0, 403, "the account is another one now");
+    assert_eq!(
+        lee.post("/users", &json!({ "email": "x@y.example", "full_name": "X" })).await.0,
+        403
+    );
+
+    for (name, source) in [("shop-old", "shop"), ("shop-new", "other"), ("till", "till")] {
+        let key = json!({ "name": name, "scopes": ["events:write"] });
+        let (_, made) = ada.post("/keys", &key).await;
+        let event = json!({ "type": "order.paid", "source": source, "payload": {} });
+        let sent = app.http.post(format!("{}/api/v1/events", app.base)).json(&event);
+        let key = made["api_key"].as_str().expect("a key");
+        assert_eq!(sent.header("x-api-key", key).send().await.expect("an answer").status(), 202);
+    }
+    assert_eq!(names("/keys", "name").await, ["shop-new", "shop-old"]);
+    let keys = ada.json("/keys").await;
+    let path = |at: usize| format!("/keys/{}", keys["items"][at]["id"].as_str().expect("an id"));
+    let gone =
+        [lee.delete(&path(0)).await.0, lee.delete(&path(1)).await.0, lee.delete(&path(2)).await.0];
+    assert_eq!(gone, [404, 403, 204], "one unseen, one seen, one theirs to delete");
+    assert_eq!(names("/events", "source").await, ["shop"]);
+    let events = ada.json("/events").await;
+    for (at, wanted) in [(0, 404), (1, 404), (2, 200)] {
+        let path = format!("/events/{}", events["items"][at]["id"].as_str().expect("an id"));
+        assert_eq!(lee.get(&path).await.0, wanted);
+        assert_eq!(lee.get(&format!("{path}/trace")).await.0, wanted);
+    }
+    app.stop().await;
+}
+
+async fn what_is_taken_under_a_condition_is_taken(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    let body = json!({ "name": "clerk", "permissions": [
+        "users:manage", "roles:manage", "rules:read if resource.priority == \"low\"",
+        "!users:delete if contains(resource.roles, \"admin\")",
+        "!users:create if resource.status == \"pending\"",
+    ] });
+    let (status, made) = ada.post("/roles", &body).await;
+    assert_eq!(status, 201, "{made}");
+    let clerk = ada.colleague("acme", "clerk", &["clerk"]).await;
+    let vi = ada.colleague("acme", "vi", &["viewer"]).await;
+    let second = ada.colleague("acme", "second", &["admin"]).await;
+    assert_eq!(clerk.delete(&format!("/users/{}", second.user)).await.0, 403);
+    assert_eq!(clerk.delete(&format!("/users/{}", vi.user)).await.0, 204);
+    let new = json!({ "email": "x@y.example", "full_name": "X" });
+    assert_eq!(clerk.post("/users", &new).await.0, 403, "nothing to look at: it is taken");
+
+    // Under the same condition, or where it is theirs always, it can be given; and no other way.
+    for (at, (permission, wanted)) in [
+        ("users:update", 201),
+        ("users:update if resource.status == \"active\"", 201),
+        ("rules:read if resource.priority == \"low\"", 201),
+        ("rules:read", 403),
+        ("rules:read if resource.priority == \"high\"", 403),
+        ("users:delete", 403),
+        ("users:manage", 403),
+        ("!users:read if resource.status == \"active\"", 201),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({ "name": format!("role-{at}"), "permissions": [permission] });
+        let (status, answer) = clerk.post("/roles", &body).await;
+        assert_eq!(status, wanted, "{permission}: {answer}");
+    }
+    let path = format!("/roles/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(clerk.patch(&path, &json!({ "permissions": ["users:read"] })).await.0, 403, "back");
     app.stop().await;
 }

@@ -10,6 +10,7 @@ use poem::http::HeaderValue;
 use poem::{Endpoint, PathPattern, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde_json::Value;
 use shared::access::{AuthError, Principal};
 use shared::audit::{Doer, Origin};
 use shared::domain::audit::Actor;
@@ -173,6 +174,18 @@ pub trait Needs: Send + Sync + 'static {
     const SCOPE: Option<Scope>;
     /// The permission that a person must have; none when no person will do.
     const PERMISSION: Option<(Resource, Action)>;
+    /// Whether the operation shows what it is done with to the conditions of permissions, by `Caller::look` or
+    /// `Caller::may_with`. One that does not is refused to people who may do it under a condition about that.
+    const LOOKS: bool = false;
+}
+
+/// The same demand of an operation that looks at what it is done with.
+pub struct Looking<N>(PhantomData<fn() -> N>);
+
+impl<N: Needs> Needs for Looking<N> {
+    const SCOPE: Option<Scope> = N::SCOPE;
+    const PERMISSION: Option<(Resource, Action)> = N::PERMISSION;
+    const LOOKS: bool = true;
 }
 
 macro_rules! needs {
@@ -229,6 +242,8 @@ needs! {
     UsersManage: None, person(Resource::Users, Action::Manage);
     /// May delete accounts.
     UsersDelete: None, person(Resource::Users, Action::Delete);
+    /// May take out what is held on people.
+    UsersExport: None, person(Resource::Users, Action::Export);
     /// May see roles.
     RolesRead: None, person(Resource::Roles, Action::Read);
     /// May make roles.
@@ -317,10 +332,51 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
         let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
         context.note_route(request.data::<PathPattern>());
         let who = context.principal().ok_or_else(unauthenticated)?;
-        let any = judge(who, N::SCOPE, N::PERMISSION)?;
+        let any = judge::<N>(who)?;
         judge_query(request, context)?;
         let doer = doer(request, context, who);
         Ok(Self { project: who.project(), who: who.clone(), doer, any, needs: PhantomData })
+    }
+}
+
+impl<N: Needs> Caller<N> {
+    /// Whether they may do it with this resource, which is their own or not. Keys have scopes, and no conditions.
+    pub fn may_with(&self, facts: &Value, own: bool) -> bool {
+        match (&self.who, N::PERMISSION) {
+            (Principal::Person(person), Some((resource, action))) => {
+                person.may(Wanted { resource, action, own }, Some(facts))
+            }
+            _ => true,
+        }
+    }
+
+    /// Refuses a resource with which they may not do it: as one that is not there, unless they may see it.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub fn look(&self, what: &str, facts: &Value, own: bool) -> Result<(), Problem> {
+        let (Principal::Person(person), Some((resource, action))) = (&self.who, N::PERMISSION)
+        else {
+            return Ok(());
+        };
+        if self.may_with(facts, own) {
+            return Ok(());
+        }
+        if person.may(Wanted { resource, action: Action::Read, own }, Some(facts)) {
+            let detail = format!("This needs the permission {resource}:{action} for this {what}.");
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+        Err(Problem::not_found(what))
+    }
+
+    /// Whether they may do it where there is nothing to look at.
+    pub fn may_blindly(&self) -> bool {
+        match (&self.who, N::PERMISSION) {
+            (Principal::Person(person), Some((resource, action))) => {
+                person.may(Wanted { resource, action, own: false }, None)
+            }
+            _ => true,
+        }
     }
 }
 
@@ -339,16 +395,12 @@ impl<N> Caller<N> {
 /// # Errors
 /// When they may not.
 pub fn demand<N: Needs>(who: &Principal) -> Result<(), Problem> {
-    judge(who, N::SCOPE, N::PERMISSION).map(|_| ())
+    judge::<N>(who).map(|_| ())
 }
 
 /// Whether they may do it with anything in the project; an error when they may not at all.
-fn judge(
-    who: &Principal,
-    scope: Option<Scope>,
-    permission: Option<(Resource, Action)>,
-) -> Result<bool, Problem> {
-    match (who, scope, permission) {
+fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
+    match (who, N::SCOPE, N::PERMISSION) {
         (Principal::Key { scopes, .. }, Some(scope), _) => {
             if scopes.contains(&scope) {
                 return Ok(true);
@@ -356,7 +408,10 @@ fn judge(
             Err(Problem::new(Code::MissingScope, format!("This key lacks the scope {scope}.")))
         }
         (Principal::Person(person), _, Some((resource, action))) => {
-            let may = |own| person.grants.allow(Wanted { resource, action, own });
+            let may = |own| {
+                let wanted = Wanted { resource, action, own };
+                if N::LOOKS { person.grants.may(wanted) } else { person.may(wanted, None) }
+            };
             if may(true) || may(false) {
                 return Ok(may(false));
             }

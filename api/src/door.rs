@@ -25,6 +25,7 @@ use shared::files::{Content, FileError, FileInfo};
 use shared::id::{EventId, KeyId, ProjectId};
 use shared::limits::{self, Limit};
 use shared::ops::Health;
+use shared::people::People;
 use shared::sessions::{BearerError, Sessions};
 use shared::tenants::{default_limits, environment};
 
@@ -133,6 +134,8 @@ pub struct Desk {
     pub sessions: Arc<Sessions>,
     /// Projects, keys, people.
     pub admin: Admin,
+    /// What is held on people.
+    pub people: People,
     /// Reads what is sealed per person.
     pub audit: Audit,
     /// Counts attempts to come in.
@@ -236,6 +239,7 @@ impl Api {
             desk: Some(Desk {
                 sessions: Arc::clone(&app.sessions),
                 admin: app.admin.clone(),
+                people: app.people.clone(),
                 audit: app.audit.clone(),
                 attempts: app.attempts.clone(),
                 base_domain: app.config.auth.base_domain.clone(),

@@ -3,6 +3,10 @@ CREATE TABLE users (
     id binary(16) NOT NULL,
     email varchar(320) NOT NULL,
     full_name text NOT NULL,
+    username varchar(64),
+    phone_hash varbinary(32),
+    profile blob,
+    avatar text,
     status smallint NOT NULL,
     password_hash text,
     failed_logins bigint NOT NULL,
@@ -13,7 +17,10 @@ CREATE TABLE users (
     created_at datetime(6) NOT NULL,
     updated_at datetime(6) NOT NULL,
     deleted_at datetime(6),
+    erased_at datetime(6),
     PRIMARY KEY (project_id, id),
     UNIQUE (project_id, email, live),
+    UNIQUE (project_id, username, live),
+    UNIQUE (project_id, phone_hash, live),
     FOREIGN KEY (project_id) REFERENCES projects (id)
 ) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

@@ -3,6 +3,10 @@ CREATE TABLE users (
     id uuid NOT NULL,
     email text NOT NULL,
     full_name text NOT NULL,
+    username text,
+    phone_hash bytea,
+    profile bytea,
+    avatar text,
     status smallint NOT NULL,
     password_hash text,
     failed_logins bigint NOT NULL,
@@ -13,7 +17,10 @@ CREATE TABLE users (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     deleted_at timestamptz,
+    erased_at timestamptz,
     PRIMARY KEY (project_id, id),
     UNIQUE (project_id, email, live),
+    UNIQUE (project_id, username, live),
+    UNIQUE (project_id, phone_hash, live),
     FOREIGN KEY (project_id) REFERENCES projects (id)
 );

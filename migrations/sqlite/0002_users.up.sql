@@ -3,6 +3,10 @@ CREATE TABLE users (
     id BLOB NOT NULL,
     email TEXT NOT NULL,
     full_name TEXT NOT NULL,
+    username TEXT,
+    phone_hash BLOB,
+    profile BLOB,
+    avatar TEXT,
     status INTEGER NOT NULL,
     password_hash TEXT,
     failed_logins INTEGER NOT NULL,
@@ -13,7 +17,10 @@ CREATE TABLE users (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
+    erased_at INTEGER,
     PRIMARY KEY (project_id, id),
     UNIQUE (project_id, email, live),
+    UNIQUE (project_id, username, live),
+    UNIQUE (project_id, phone_hash, live),
     FOREIGN KEY (project_id) REFERENCES projects (id)
 ) STRICT, WITHOUT ROWID;

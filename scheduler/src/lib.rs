@@ -11,7 +11,7 @@ use shared::id::ProjectId;
 use tokio_util::sync::CancellationToken;
 
 /// The built-in schedules: what, and how often. Those of the auditor follow the configuration.
-const TASKS: [(Task, Duration); 8] = [
+const TASKS: [(Task, Duration); 9] = [
     (Task::ForgetIdempotencyKeys, Duration::from_secs(600)),
     (Task::ForgetHistory, Duration::from_secs(3600)),
     (Task::MakePartitions, Duration::from_secs(86_400)),
@@ -20,6 +20,7 @@ const TASKS: [(Task, Duration); 8] = [
     (Task::TellAuditHeads, Duration::from_secs(3600)),
     (Task::ForgetAudit, Duration::from_secs(86_400)),
     (Task::SumUpDeliveries, Duration::from_secs(600)),
+    (Task::FinishErasures, Duration::from_secs(60)),
 ];
 
 /// Makes ticks until `stop`.

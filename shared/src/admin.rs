@@ -34,7 +34,7 @@ use crate::store::{Store, StoreError};
 use crate::tenants::{bounds, default_limits, environment};
 
 pub use keys::{KeyChange, MadeKey};
-pub use people::{Invitee, UserChange};
+pub use people::Invitee;
 pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
 pub use reseal::Resealed;
@@ -102,10 +102,10 @@ impl From<LoginError> for AdminError {
 /// What administrators do. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
-    store: Store,
-    clock: Clock,
-    audit: Audit,
-    sessions: Arc<Sessions>,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) audit: Audit,
+    pub(crate) sessions: Arc<Sessions>,
     epochs: Arc<Epochs>,
     coordination: Arc<dyn Coordination>,
     policy: PasswordPolicy,
@@ -199,7 +199,7 @@ impl Admin {
     }
 
     /// Tells every process, this one first, that something of the project changed.
-    async fn announce(&self, project: ProjectId) {
+    pub(crate) async fn announce(&self, project: ProjectId) {
         if let Err(error) = self.epochs.refresh(&self.store).await {
             tracing::debug!(%error, "epochs were not read; they are within a second");
         }

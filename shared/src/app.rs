@@ -20,6 +20,7 @@ use crate::events::Events;
 use crate::files::{FileError, Files};
 use crate::limits::Limiter;
 use crate::ops::{Check, Health};
+use crate::people::People;
 use crate::queue::Queue;
 use crate::queues::Opened;
 use crate::registry::Registry;
@@ -61,6 +62,8 @@ pub struct App {
     pub admin: Admin,
     /// Counts attempts to come in.
     pub attempts: Attempts,
+    /// What is held on people, changed, taken out and erased.
+    pub people: People,
     /// Compiled rules.
     pub rulesets: RuleSets,
     /// The event pipeline.
@@ -164,6 +167,7 @@ impl App {
             Arc::clone(&epochs),
             &config.limits,
         );
+        let people = People::new(admin.clone(), files.clone());
         let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
         let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
         Ok(Self {
@@ -187,6 +191,7 @@ impl App {
             sessions,
             admin,
             attempts,
+            people,
             rulesets,
             registry,
         })

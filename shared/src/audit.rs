@@ -101,7 +101,7 @@ const ROW: &[u8] = b"audit";
 
 /// How long a person's key is kept at hand for writing: a process that did not hear that somebody was forgotten uses it
 /// no longer than this. Reading always asks the store.
-const KEPT: Duration = Duration::from_secs(60);
+pub const KEPT: Duration = Duration::from_secs(60);
 
 impl Audit {
     /// With at most `max` keys at hand.
@@ -176,6 +176,43 @@ impl Audit {
         Ok(keys.get(&subject).and_then(|key| opened(key, project, sealed)))
     }
 
+    /// Opens many of those, each with whose it is; what can't be opened any more is nothing.
+    ///
+    /// # Errors
+    /// When the keys can't be read.
+    pub async fn open_all(
+        &self,
+        project: ProjectId,
+        sealed: &[(Uuid, Option<&[u8]>)],
+    ) -> Result<Vec<Option<Value>>, StoreError> {
+        let people: BTreeSet<Uuid> = sealed
+            .iter()
+            .filter(|(_, bytes)| bytes.is_some())
+            .map(|(subject, _)| *subject)
+            .collect();
+        let keys = self.known(project, people.into_iter().collect()).await?;
+        let open = |(subject, bytes): &(Uuid, Option<&[u8]>)| {
+            opened(keys.get(subject)?, project, (*bytes)?)
+        };
+        Ok(sealed.iter().map(open).collect())
+    }
+
+    /// What tells a value again without telling it: a hash under a key of the project's own, which stays when the sealing
+    /// key is rotated.
+    ///
+    /// # Errors
+    /// When the key can't be read or made.
+    pub async fn fingerprint(
+        &self,
+        project: ProjectId,
+        purpose: &str,
+        text: &str,
+    ) -> Result<[u8; 32], StoreError> {
+        let key = self.key(project, Uuid::nil()).await?;
+        let hash = key.sign(purpose, text.as_bytes()).map_err(broken)?;
+        hash.try_into().map_err(|_| StoreError::Corrupt("a hash of 32 bytes".into()))
+    }
+
     /// At most `limit` rows of a project's log that are older than `before`, newest first, opened as far as their
     /// people are known.
     ///
@@ -229,12 +266,30 @@ impl Audit {
     /// When the store is away.
     pub async fn forget_subject(&self, user: UserId) -> Result<u64, StoreError> {
         let gone = self.store.forget_subject(user).await?;
+        self.let_go(user).await;
+        Ok(gone)
+    }
+
+    /// The same in one project alone.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn forget_subject_in(
+        &self,
+        project: ProjectId,
+        user: UserId,
+    ) -> Result<u64, StoreError> {
+        let gone = self.store.forget_subject_in(project, user).await?;
+        self.let_go(user).await;
+        Ok(gone)
+    }
+
+    async fn let_go(&self, user: UserId) {
         for (key, _) in &self.keys {
             if key.1 == user.0 {
                 self.keys.invalidate(&*key).await;
             }
         }
-        Ok(gone)
     }
 
     /// The keys of those who were not forgotten.

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod onboarding;
 pub mod ops;
 pub mod passwords;
+pub mod people;
 pub mod process;
 pub mod queue;
 pub mod queues;

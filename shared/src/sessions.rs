@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use moka::future::Cache;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -12,7 +12,8 @@ use crate::audit::{Audit, Deed, Doer};
 use crate::clock::Clock;
 use crate::config::AuthConfig;
 use crate::domain::audit::{Actor, AuditAction};
-use crate::domain::permission::{Grants, grants};
+use crate::domain::condition::Facts;
+use crate::domain::permission::{Grants, Wanted, grants};
 use crate::domain::project::ProjectStatus;
 use crate::domain::user::{User, UserStatus, normal_email};
 use crate::epochs::Epochs;
@@ -20,9 +21,10 @@ use crate::id::{ProjectId, UserId, fresh, sha256};
 use crate::passwords::{PasswordError, Passwords};
 use crate::reseal::SIGNING_KEY;
 use crate::seal::Sealer;
-use crate::store::people::{Attempt, Lockout};
+use crate::store::people::{Attempt, Lockout, Standings};
 use crate::store::sessions::{Ended, NewSession, Rotated, Session, Which};
 use crate::store::{Store, StoreError};
+use crate::time::Time;
 use crate::tokens::{Claims, SigningKey, TokenError, read};
 
 /// Why somebody was not let in.
@@ -93,12 +95,30 @@ pub struct Person {
     pub session: Uuid,
     /// What they may do.
     pub grants: Grants,
+    /// What conditions of permissions know of them.
+    pub facts: Arc<Value>,
+    /// When they were recognised.
+    pub seen_at: Time,
+}
+
+impl Person {
+    /// Whether they may do it with this resource, as far as conditions look at it, or where there is none to look at.
+    pub fn may(&self, wanted: Wanted, resource: Option<&Value>) -> bool {
+        match resource {
+            None => self.grants.allow_without(wanted, &self.facts, self.seen_at),
+            Some(resource) => {
+                let facts = Facts { resource, user: &self.facts };
+                self.grants.allow_with(wanted, &facts, self.seen_at)
+            }
+        }
+    }
 }
 
 #[derive(Clone)]
 struct Known {
     holds: bool,
     grants: Grants,
+    facts: Arc<Value>,
     epoch: i64,
 }
 
@@ -357,7 +377,8 @@ impl Sessions {
             return Err(BearerError::Invalid);
         }
         let Claims { project, user, session, .. } = claims;
-        Ok(Person { project, user, session, grants: known.grants })
+        let Known { grants, facts, .. } = known;
+        Ok(Person { project, user, session, grants, facts, seen_at: now })
     }
 
     async fn standing(&self, claims: &Claims) -> Result<Known, BearerError> {
@@ -374,9 +395,15 @@ impl Sessions {
         metrics::counter!("bellbuoy_cache_misses_total", "cache" => "sessions").increment(1);
         let look = async {
             let standing = self.store.standing(project, session, user, self.clock.now()).await?;
-            let (roles, mine) = self.store.grants(project, user).await?;
+            let Standings { roles, mine, names } = self.store.grants(project, user).await?;
             let grants = grants(&mine, &roles);
-            Ok::<_, StoreError>(Known { holds: standing.holds, grants, epoch: standing.epoch })
+            let facts = Arc::new(json!({ "id": user, "roles": names }));
+            Ok::<_, StoreError>(Known {
+                holds: standing.holds,
+                grants,
+                facts,
+                epoch: standing.epoch,
+            })
         };
         match self.known.try_get_with(key, look).await {
             Ok(known) => Ok(known),
@@ -393,9 +420,17 @@ impl Sessions {
     /// # Errors
     /// When the store is away.
     pub async fn list(&self, person: &Person) -> Result<Vec<Session>, StoreError> {
+        self.of(person.project, person.user).await
+    }
+
+    /// The same for somebody who need not be logged in.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn of(&self, project: ProjectId, user: UserId) -> Result<Vec<Session>, StoreError> {
         let now = self.clock.now();
         let idle = now.minus(self.config.session_idle);
-        self.store.sessions(person.project, person.user, idle, now).await
+        self.store.sessions(project, user, idle, now).await
     }
 
     /// Ends sessions of somebody; answers how many that were.

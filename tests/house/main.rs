@@ -14,6 +14,7 @@ mod links;
 mod migrations;
 mod packaging;
 mod pages;
+mod personal;
 mod schema;
 mod sealed;
 mod shape;

@@ -9,15 +9,15 @@ use super::sources::read;
 
 /// A table as the migrations make it on one engine.
 #[derive(Default)]
-struct Table {
-    columns: Vec<(String, String, bool)>,
+pub struct Table {
+    pub columns: Vec<(String, String, bool)>,
     keys: Vec<String>,
     partitioned: Option<String>,
     indexes: Vec<String>,
 }
 
 /// The tables of an engine, in the order of their migrations.
-fn tables(engine: &str) -> Vec<(String, Table)> {
+pub fn tables(engine: &str) -> Vec<(String, Table)> {
     let mut found: Vec<(String, Table)> = Vec::new();
     for name in names(engine, "up") {
         let text = read(&format!("migrations/{engine}/{name}.up.sql"));

@@ -2,7 +2,7 @@
 
 use bellbuoy_harness::{Stores, on_every_store};
 use shared::domain::audit::{Actor, AuditAction, Entry};
-use shared::domain::permission::Permission;
+use shared::domain::permission::Grant;
 use shared::domain::role::Role;
 use shared::id::{ProjectId, RoleId};
 use shared::store::roles::{RoleUses, RoleVerdict};
@@ -23,7 +23,7 @@ fn role(name: &str, permissions: &[&str]) -> Role {
         id: RoleId::fresh(start()),
         name: name.to_owned(),
         description: format!("{name} and more"),
-        permissions: permissions.iter().map(|text| Permission::parse(text).expect(text)).collect(),
+        permissions: permissions.iter().map(|text| Grant::parse(text).expect(text)).collect(),
         parent: None,
         built_in: false,
         created_at: start(),

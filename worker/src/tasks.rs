@@ -14,6 +14,8 @@ use crate::Worker;
 pub(crate) enum TaskError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("erasures were not finished: {0}")]
+    Erasures(#[from] shared::admin::AdminError),
     #[error("files were not swept: {0}")]
     Files(#[from] FileError),
     #[error("the heartbeat was not sent: {0}")]
@@ -77,6 +79,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
         Task::Heartbeat => heartbeat(worker).await,
         Task::SweepFiles => {
             Ok(format!("swept {} files that were left behind", worker.app.files.sweep(now).await?))
+        }
+        Task::FinishErasures => {
+            Ok(format!("finished {} erasures", worker.app.people.finish_erasures().await?))
         }
         Task::SealAudit => Ok(format!("sealed {} audit rows", worker.app.audit.seal_all().await?)),
         Task::TellAuditHeads => Ok(format!("told {} heads", worker.app.audit.tell_heads().await?)),

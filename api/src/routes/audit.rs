@@ -21,6 +21,7 @@ use crate::page::{self, List};
 use crate::problem::{Code, Failure, Lists, Problem};
 use crate::wire::{Answer, Stamp};
 use export::Csv;
+pub use wire::AuditRow;
 use wire::{AuditPage, AuditVerdict};
 
 /// The operations on the audit log.
@@ -164,7 +165,7 @@ fn filter(
     {
         return Err(wrong("to", "a time after from".to_owned()));
     }
-    Ok(AuditFilter { from, to, actor, action, resource_type, resource })
+    Ok(AuditFilter { from, to, actor, action, resource_type, resource, about: None })
 }
 
 /// Keeps those who may see no more than their own to that.

@@ -15,12 +15,13 @@ use shared::access::Principal;
 use shared::domain::fault::FaultCode;
 use shared::domain::feature::Feature;
 use shared::domain::intake::{MAX_SOURCE, is_event_type};
+use shared::domain::permission::event_facts;
 use shared::events::EventFilter;
 use shared::id::{EventId, KeyId};
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, EventsRead, EventsWrite};
+use crate::auth::{Caller, EventsRead, EventsWrite, Looking};
 use crate::body::Body;
 use crate::page::{self, List};
 use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads};
@@ -100,7 +101,7 @@ impl Operations {
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
         &self,
-        caller: Caller<EventsRead>,
+        caller: Caller<Looking<EventsRead>>,
         /// Only events of this type.
         #[oai(name = "type", validator(max_length = 128))]
         kind: Query<Option<String>>,
@@ -134,7 +135,8 @@ impl Operations {
         // One more than fits tells whether there is another page.
         let rows = usize::try_from(limit).unwrap_or_default() + 1;
         let found = self.app.events.list(caller.project, filter, after, rows).await?;
-        let (rows, next_cursor) = page::cut(found, limit, &list, |row| row.event.id.0);
+        let (mut rows, next_cursor) = page::cut(found, limit, &list, |row| row.event.id.0);
+        rows.retain(|row| caller.may_with(&facts(&row.event), false));
         let items = rows.into_iter().map(Event::from).collect();
         Ok(Answer(EventPage { items, next_cursor }))
     }
@@ -145,12 +147,14 @@ impl Operations {
     #[oai(path = "/:id", method = "get", operation_id = "get_event")]
     async fn get(
         &self,
-        caller: Caller<EventsRead>,
+        caller: Caller<Looking<EventsRead>>,
         /// The event.
         id: Path<Uuid>,
     ) -> Result<Answer<Event>, Failure<Reads>> {
         let found = self.app.events.get(caller.project, EventId(id.0)).await?;
-        Ok(Answer(found.ok_or_else(|| Problem::not_found("event"))?.into()))
+        let found = found.ok_or_else(|| Problem::not_found("event"))?;
+        caller.look("event", &facts(&found.event), false)?;
+        Ok(Answer(found.into()))
     }
 
     /// Trace an event
@@ -160,13 +164,20 @@ impl Operations {
     #[oai(path = "/:id/trace", method = "get", operation_id = "trace_event")]
     async fn trace(
         &self,
-        caller: Caller<EventsRead>,
+        caller: Caller<Looking<EventsRead>>,
         /// The event.
         id: Path<Uuid>,
     ) -> Result<Answer<TraceAnswer>, Failure<Reads>> {
         let found = self.app.events.trace(caller.project, EventId(id.0)).await?;
-        Ok(Answer(found.ok_or_else(|| Problem::not_found("event"))?.into()))
+        let found = found.ok_or_else(|| Problem::not_found("event"))?;
+        caller.look("event", &facts(&found.event.event), false)?;
+        Ok(Answer(found.into()))
     }
+}
+
+/// What conditions of permissions know of an event.
+fn facts(event: &shared::domain::event::Event) -> serde_json::Value {
+    event_facts(event.id, &event.kind, &event.source)
 }
 
 /// The key of a caller that has one.

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use shared::admin::{self, KeyChange};
 use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::key as domain;
+use shared::domain::permission::key_facts;
 use shared::id::KeyId;
 use shared::store::keys::ListedKey;
 use shared::time::Time;
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, KeysCreate, KeysDelete, KeysRead, KeysUpdate};
+use crate::auth::{Caller, KeysCreate, KeysDelete, KeysRead, KeysUpdate, Looking, Needs};
 use crate::body::Body;
 use crate::door::Api;
 use crate::page::{self, List};
@@ -170,7 +171,7 @@ impl Operations {
     #[oai(path = "/", method = "get", operation_id = "list_keys")]
     async fn list(
         &self,
-        caller: Caller<KeysRead>,
+        caller: Caller<Looking<KeysRead>>,
         /// How many on a page.
         #[oai(
             default = "page::default_limit",
@@ -186,7 +187,8 @@ impl Operations {
         let limit = limit.0.clamp(1, page::MAX);
         let admin = &self.app.desk()?.admin;
         let found = admin.keys(caller.project, before, i64::from(limit) + 1).await?;
-        let (rows, next_cursor) = page::cut(found, limit, &list, |key| key.id.0);
+        let (mut rows, next_cursor) = page::cut(found, limit, &list, |key| key.id.0);
+        rows.retain(|key| caller.may_with(&key_facts(key.id, &key.name, &key.scopes), false));
         Ok(Answer(KeyPage { items: rows.into_iter().map(Key::from).collect(), next_cursor }))
     }
 
@@ -213,10 +215,11 @@ impl Operations {
     #[oai(path = "/:id/regenerate", method = "post", operation_id = "regenerate_key")]
     async fn regenerate(
         &self,
-        caller: Caller<KeysUpdate>,
+        caller: Caller<Looking<KeysUpdate>>,
         /// The key.
         id: Path<Uuid>,
     ) -> Result<Made<MadeKey>, Failure<Acts>> {
+        self.reach(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         Ok(Made(admin.regenerate_key(caller.project, KeyId(id.0), &caller.doer).await?.into()))
     }
@@ -228,13 +231,23 @@ impl Operations {
     #[oai(path = "/:id", method = "delete", operation_id = "revoke_key")]
     async fn revoke(
         &self,
-        caller: Caller<KeysDelete>,
+        caller: Caller<Looking<KeysDelete>>,
         /// The key.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
+        self.reach(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         admin.revoke_key(caller.project, KeyId(id.0), &caller.doer).await?;
         Ok(Done)
+    }
+}
+
+impl Operations {
+    /// Refuses a key with which the caller may not do it.
+    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<(), Problem> {
+        let key = self.app.desk()?.admin.key(caller.project, KeyId(id)).await;
+        let key = key.map_err(Problem::from)?;
+        caller.look("key", &key_facts(key.id, &key.name, &key.scopes), false)
     }
 }
 

@@ -1,18 +1,26 @@
 //! One's own account.
 
+pub mod export;
+mod wire;
+
 use std::sync::Arc;
 
+use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::UserChange;
+use shared::people::NewDevice;
+use uuid::Uuid;
 
 use super::Tag;
-use super::users::User;
+use super::users::account::AccountChange;
+use super::users::{User, shown};
 use crate::auth::Me;
 use crate::body::Body;
 use crate::door::Api;
-use crate::problem::{Changes, Failure, Reads};
+use crate::problem::{Acts, Changes, Failure, Lists, Reads};
 use crate::wire::{Answer, Done};
+use export::ExportAnswer;
+use wire::{NewPushToken, Preferences, PushToken, PushTokens};
 
 /// The operations on one's own account.
 pub struct Operations {
@@ -31,19 +39,19 @@ impl Operations {
 struct Account {
     /// The account.
     user: User,
-    /// What it may do, out of all its roles: `resource:action`, with `:own` where it reaches no further, and `!` before
-    /// what is taken.
+    /// What it may do, out of all its roles: `resource:action`, with `:own` where it reaches no further, `!` before what
+    /// is taken, and ` if ` before a condition.
     permissions: Vec<String>,
 }
 
-/// What is to be changed; what is left out stays.
+/// Which file is to be the picture.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
-struct AccountChange {
-    /// What the holder is called.
-    #[oai(validator(max_length = 200))]
-    full_name: Option<String>,
+struct Avatar {
+    /// The path of a file that is there, within the project, below `avatars/` and the account's id.
+    #[oai(validator(max_length = 700))]
+    file: String,
 }
 
 /// A new password.
@@ -59,6 +67,16 @@ struct PasswordChange {
     new_password: String,
 }
 
+/// That somebody means it.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct Erasure {
+    /// The account's password.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+}
+
 #[OpenApi(prefix_path = "/api/v1/me", tag = "Tag::Me")]
 impl Operations {
     /// Read my account
@@ -68,23 +86,22 @@ impl Operations {
     async fn get(&self, me: Me) -> Result<Answer<Account>, Failure<Reads>> {
         let (user, roles) = self.app.desk()?.admin.user(me.person.project, me.person.user).await?;
         let permissions = me.person.grants.list().iter().map(ToString::to_string).collect();
-        Ok(Answer(Account { user: User::of(user, roles), permissions }))
+        Ok(Answer(Account { user: shown(&self.app, user, roles).await?, permissions }))
     }
 
     /// Change my account
     ///
-    /// Needs a login.
+    /// Needs a login. What is left out stays, and `null` removes.
     #[oai(path = "/", method = "patch", operation_id = "change_me")]
     async fn change(
         &self,
         me: Me,
         body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        let change = UserChange { full_name: body.value.full_name };
         let (project, user) = (me.person.project, me.person.user);
-        let (user, roles) =
-            self.app.desk()?.admin.change_user(project, user, change, &me.doer).await?;
-        Ok(Answer(User::of(user, roles)))
+        let people = &self.app.desk()?.people;
+        let (user, roles) = people.change(project, user, body.value.into(), &me.doer).await?;
+        Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
     /// Change my password
@@ -95,6 +112,121 @@ impl Operations {
         let PasswordChange { old_password, new_password } = &body.value;
         let admin = &self.app.desk()?.admin;
         admin.change_password(&me.person, old_password, new_password, &me.doer).await?;
+        Ok(Done)
+    }
+
+    /// Choose my picture
+    ///
+    /// Needs a login. The file must be there already, in the folder of the account.
+    #[oai(path = "/avatar", method = "put", operation_id = "set_avatar")]
+    async fn set_avatar(
+        &self,
+        me: Me,
+        body: Body<Avatar>,
+    ) -> Result<Answer<User>, Failure<Changes>> {
+        let (project, user) = (me.person.project, me.person.user);
+        let people = &self.app.desk()?.people;
+        let file = Some(body.value.file.as_str());
+        let (user, roles) = people.set_avatar(project, user, file, &me.doer).await?;
+        Ok(Answer(shown(&self.app, user, roles).await?))
+    }
+
+    /// Take my picture away
+    ///
+    /// Needs a login. The file itself stays.
+    #[oai(path = "/avatar", method = "delete", operation_id = "delete_avatar")]
+    async fn delete_avatar(&self, me: Me) -> Result<Done, Failure<Acts>> {
+        let (project, user) = (me.person.project, me.person.user);
+        self.app.desk()?.people.set_avatar(project, user, None, &me.doer).await?;
+        Ok(Done)
+    }
+
+    /// List my devices
+    ///
+    /// Needs a login. Those that get pushes, the one that was seen last first.
+    #[oai(path = "/push-tokens", method = "get", operation_id = "list_push_tokens")]
+    async fn push_tokens(&self, me: Me) -> Result<Answer<PushTokens>, Failure<Lists>> {
+        let found = self.app.desk()?.people.devices(me.person.project, me.person.user).await?;
+        Ok(Answer(PushTokens { items: found.into_iter().map(PushToken::from).collect() }))
+    }
+
+    /// Register a device
+    ///
+    /// Needs a login. A token that is known is seen again; one that another account of the project has moves to this one.
+    /// Of more than 20, the one that was not seen for longest goes. Logging out leaves it.
+    #[oai(path = "/push-tokens", method = "put", operation_id = "put_push_token")]
+    async fn put_push_token(
+        &self,
+        me: Me,
+        body: Body<NewPushToken>,
+    ) -> Result<Answer<PushToken>, Failure<Changes>> {
+        let NewPushToken { platform, token, device } = body.value;
+        let new = NewDevice { platform: platform.into(), token, device };
+        let people = &self.app.desk()?.people;
+        let kept = people.put_device(me.person.project, me.person.user, new).await?;
+        Ok(Answer(kept.into()))
+    }
+
+    /// Forget a device
+    ///
+    /// Needs a login.
+    #[oai(path = "/push-tokens/:id", method = "delete", operation_id = "delete_push_token")]
+    async fn delete_push_token(
+        &self,
+        me: Me,
+        /// The device.
+        id: Path<Uuid>,
+    ) -> Result<Done, Failure<Acts>> {
+        let people = &self.app.desk()?.people;
+        people.delete_device(me.person.project, me.person.user, id.0).await?;
+        Ok(Done)
+    }
+
+    /// Read my preferences
+    ///
+    /// Needs a login.
+    #[oai(path = "/preferences", method = "get", operation_id = "get_preferences")]
+    async fn preferences(&self, me: Me) -> Result<Answer<Preferences>, Failure<Reads>> {
+        let people = &self.app.desk()?.people;
+        let (kept, version) = people.preferences(me.person.project, me.person.user).await?;
+        Ok(Answer(Preferences::of(kept, Some(version))))
+    }
+
+    /// Set my preferences
+    ///
+    /// Needs a login. All of them: what is left out is as it is for somebody who set none.
+    #[oai(path = "/preferences", method = "put", operation_id = "set_preferences")]
+    async fn set_preferences(
+        &self,
+        me: Me,
+        body: Body<Preferences>,
+    ) -> Result<Answer<Preferences>, Failure<Changes>> {
+        let (project, user) = (me.person.project, me.person.user);
+        let seen = body.value.version;
+        let wanted = body.value.wanted()?;
+        let people = &self.app.desk()?.people;
+        let version = people.set_preferences(project, user, &wanted, seen, &me.doer).await?;
+        Ok(Answer(Preferences::of(wanted, Some(version))))
+    }
+
+    /// Export my data
+    ///
+    /// Needs a login. Everything that is held on this account, as one JSON object. It is written down that it was taken.
+    #[oai(path = "/export", method = "get", operation_id = "export_me")]
+    async fn export(&self, me: Me) -> Result<ExportAnswer, Failure<Reads>> {
+        let people = self.app.desk()?.people.clone();
+        Ok(export::run(people, me.person.project, me.person.user, &me.doer).await?)
+    }
+
+    /// Erase my account
+    ///
+    /// Needs a login and the password; failures count as those of logins do. The account is logged out, and what is
+    /// personal is overwritten or made unreadable everywhere, event payloads apart, which are the producer's. There is no
+    /// way back. The last one who can administer a project can't be erased.
+    #[oai(path = "/erase", method = "post", operation_id = "erase_me")]
+    async fn erase(&self, me: Me, body: Body<Erasure>) -> Result<Done, Failure<Changes>> {
+        let people = &self.app.desk()?.people;
+        people.erase_me(&me.person, &body.value.password, &me.doer).await?;
         Ok(Done)
     }
 }

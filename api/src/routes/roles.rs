@@ -1,5 +1,6 @@
 //! Roles of a project, and what can be permitted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use poem_openapi::param::{Header, Path};
@@ -9,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use shared::access::Principal;
 use shared::admin::{self, NewRole as ToMake};
 use shared::domain::feature::Feature;
-use shared::domain::permission::{Action, Grants, Reach, Resource};
+use shared::domain::permission::{
+    Action, Grants, Reach, Resource, USER_FACTS, facts_of, role_facts,
+};
 use shared::domain::role as domain;
 use shared::id::RoleId;
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
+use crate::auth::{Caller, Looking, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
 use crate::body::Body;
 use crate::door::Api;
 use crate::etag::{Tagged, if_match};
@@ -43,8 +46,8 @@ struct Role {
     name: String,
     /// What it is for.
     description: String,
-    /// What it may do by itself: `resource:action`, with `:own` where it reaches no further, and `!` before what is
-    /// taken, which wins over whatever gives it.
+    /// What it may do by itself: `resource:action`, with `:own` where it reaches no further, `!` before what is taken,
+    /// which wins over whatever gives it, and ` if ` before a condition.
     permissions: Vec<String>,
     /// The role whose permissions it has too.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +141,17 @@ struct Permissions {
     actions: Vec<String>,
     /// How far it can reach; `any`, if nothing is said.
     reaches: Vec<String>,
+    /// What a condition behind ` if ` can look at.
+    conditions: PermissionNames,
+}
+
+/// The names of conditions: `resource.` or `user.`, and one of these.
+#[derive(Clone, Debug, Object, Serialize)]
+struct PermissionNames {
+    /// What is known of whoever asks.
+    user: Vec<String>,
+    /// What is known of what they ask for, by its kind. Of kinds that don't stand here nothing is known yet.
+    resource: BTreeMap<String, Vec<String>>,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Roles")]
@@ -146,10 +160,14 @@ impl Operations {
     ///
     /// Needs the permission `roles:read`. All of them, by name; a project has at most 500.
     #[oai(path = "/roles", method = "get", operation_id = "list_roles")]
-    async fn list(&self, caller: Caller<RolesRead>) -> Result<Answer<Roles>, Failure<Lists>> {
+    async fn list(
+        &self,
+        caller: Caller<Looking<RolesRead>>,
+    ) -> Result<Answer<Roles>, Failure<Lists>> {
         all(&caller)?;
         let found = self.app.desk()?.admin.roles(caller.project).await?;
-        Ok(Answer(Roles { items: found.into_iter().map(Role::from).collect() }))
+        let seen = found.into_iter().filter(|role| caller.may_with(&role_facts(role), false));
+        Ok(Answer(Roles { items: seen.map(Role::from).collect() }))
     }
 
     /// Make a role
@@ -175,12 +193,12 @@ impl Operations {
     #[oai(path = "/roles/:id", method = "get", operation_id = "get_role")]
     async fn get(
         &self,
-        caller: Caller<RolesRead>,
+        caller: Caller<Looking<RolesRead>>,
         /// The role.
         id: Path<Uuid>,
     ) -> Result<Tagged<Role>, Failure<Reads>> {
         all(&caller)?;
-        Ok(tagged(self.app.desk()?.admin.role(caller.project, RoleId(id.0)).await?))
+        Ok(tagged(self.reach(&caller, id.0).await?))
     }
 
     /// Change a role
@@ -191,7 +209,7 @@ impl Operations {
     #[oai(path = "/roles/:id", method = "patch", operation_id = "change_role")]
     async fn change(
         &self,
-        caller: Caller<RolesUpdate>,
+        caller: Caller<Looking<RolesUpdate>>,
         /// The role.
         id: Path<Uuid>,
         /// The ETag of the role that this is a change of; 412 when it was changed since.
@@ -202,6 +220,7 @@ impl Operations {
         let mine = all(&caller)?;
         self.app.demand(caller.project, Feature::CustomRoles)?;
         let condition = if_match(condition.0.as_deref())?;
+        self.reach(&caller, id.0).await?;
         let RoleChange { name, description, permissions, parent_id } = body.value;
         let parent: Option<Option<Uuid>> = parent_id.into();
         let parent = parent.map(|parent| parent.map(RoleId));
@@ -218,11 +237,12 @@ impl Operations {
     #[oai(path = "/roles/:id", method = "delete", operation_id = "delete_role")]
     async fn delete(
         &self,
-        caller: Caller<RolesDelete>,
+        caller: Caller<Looking<RolesDelete>>,
         /// The role.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
+        self.reach(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         admin.delete_role(caller.project, RoleId(id.0), &caller.doer).await?;
         Ok(Done)
@@ -241,6 +261,13 @@ impl Operations {
             resources: Resource::ALL.iter().map(ToString::to_string).collect(),
             actions: Action::ALL.iter().map(ToString::to_string).collect(),
             reaches: Reach::ALL.iter().map(ToString::to_string).collect(),
+            conditions: PermissionNames {
+                user: texts(USER_FACTS),
+                resource: Resource::ALL
+                    .iter()
+                    .filter_map(|one| Some((one.to_string(), texts(facts_of(*one)?))))
+                    .collect(),
+            },
         }))
     }
 }
@@ -248,6 +275,20 @@ impl Operations {
 fn tagged(role: domain::Role) -> Tagged<Role> {
     let tag = admin::role_tag(&role);
     Tagged(role.into(), tag)
+}
+
+fn texts(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+impl Operations {
+    /// The role, if the caller may do it with this one.
+    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<domain::Role, Problem> {
+        let role = self.app.desk()?.admin.role(caller.project, RoleId(id)).await;
+        let role = role.map_err(Problem::from)?;
+        caller.look("role", &role_facts(&role), false)?;
+        Ok(role)
+    }
 }
 
 /// What the caller may do; refused when they may do it with their own alone, for roles are nobody's own.

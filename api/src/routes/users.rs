@@ -1,5 +1,7 @@
 //! People of a project.
 
+pub mod account;
+
 use std::sync::Arc;
 
 use poem_openapi::param::{Path, Query};
@@ -7,22 +9,26 @@ use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::access::Principal;
-use shared::admin::{Invitee, UserChange};
-use shared::domain::permission::Grants;
+use shared::admin::Invitee;
+use shared::domain::permission::{Grants, user_facts};
+use shared::domain::profile as profiles;
 use shared::domain::user as domain;
 use shared::id::UserId;
 use shared::store::accounts::UserFilter;
 use uuid::Uuid;
 
 use super::Tag;
+use super::me::export::{self, ExportAnswer};
 use crate::auth::{
-    Caller, Needs, UsersApprove, UsersCreate, UsersDelete, UsersManage, UsersRead, UsersUpdate,
+    Caller, Looking, Needs, UsersApprove, UsersCreate, UsersDelete, UsersExport, UsersManage,
+    UsersRead, UsersUpdate,
 };
 use crate::body::Body;
 use crate::door::Api;
 use crate::page::{self, List};
-use crate::problem::{Acts, Changes, Creates, Failure, Lists, Problem, Reads};
+use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
 use crate::wire::{Answer, Done, Made, Stamp};
+use account::{AccountChange, Profile};
 
 /// The operations on people.
 pub struct Operations {
@@ -78,6 +84,11 @@ pub struct User {
     email: String,
     /// What its holder is called.
     full_name: String,
+    /// A short name that is the holder's alone in the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    /// What else it tells of its holder.
+    profile: Profile,
     /// Whether it works.
     status: UserStatus,
     /// The names of its roles, in order.
@@ -98,12 +109,21 @@ impl User {
             id: user.id.0,
             email: user.email,
             full_name: user.full_name,
+            username: user.username,
+            profile: Profile { avatar: user.avatar, ..Profile::default() },
             status: user.status.into(),
             roles,
             last_login_at: user.last_login_at.map(Stamp),
             created_at: Stamp(user.created_at),
             updated_at: Stamp(user.updated_at),
         }
+    }
+
+    /// The same with what was sealed.
+    #[must_use]
+    pub fn with(mut self, profile: profiles::Profile) -> Self {
+        self.profile = Profile { avatar: self.profile.avatar.take(), ..profile.into() };
+        self
     }
 }
 
@@ -138,16 +158,6 @@ impl Example for NewUser {
     }
 }
 
-/// What is to be changed; what is left out stays.
-#[derive(Clone, Debug, Object, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[oai(rename = "UserChange", deny_unknown_fields)]
-struct Change {
-    /// What the holder is called.
-    #[oai(validator(min_length = 1, max_length = 200))]
-    full_name: Option<String>,
-}
-
 /// The roles that somebody is to have.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,14 +182,14 @@ struct UserPage {
 impl Operations {
     /// List people
     ///
-    /// Needs the permission `users:read`. Newest first.
+    /// Needs the permission `users:read`. Newest first. Where that has a condition, pages may be short.
     #[oai(path = "/", method = "get", operation_id = "list_users")]
     async fn list(
         &self,
-        caller: Caller<UsersRead>,
+        caller: Caller<Looking<UsersRead>>,
         /// Only accounts in this state.
         status: Query<Option<UserStatus>>,
-        /// Only those whose address or name begins so.
+        /// Only those whose address, name or username begins so.
         #[oai(validator(min_length = 1, max_length = 100))]
         search: Query<Option<String>>,
         /// How many on a page.
@@ -200,9 +210,13 @@ impl Operations {
         let limit = limit.0.clamp(1, page::MAX);
         let admin = &self.app.desk()?.admin;
         let found = admin.users(caller.project, filter, before, i64::from(limit) + 1).await?;
-        let (rows, next_cursor) = page::cut(found, limit, &list, |(user, _)| user.id.0);
-        let items = rows.into_iter().map(|(user, roles)| User::of(user, roles)).collect();
-        Ok(Answer(UserPage { items, next_cursor }))
+        let (mut rows, next_cursor) = page::cut(found, limit, &list, |(user, _)| user.id.0);
+        rows.retain(|(user, roles)| caller.may_with(&user_facts(user, roles), false));
+        let users: Vec<&domain::User> = rows.iter().map(|(user, _)| user).collect();
+        let profiles = self.app.desk()?.people.profiles(caller.project, &users).await?;
+        let shown = rows.into_iter().zip(profiles);
+        let items = shown.map(|((user, roles), profile)| User::of(user, roles).with(profile));
+        Ok(Answer(UserPage { items: items.collect(), next_cursor }))
     }
 
     /// Make an account
@@ -223,7 +237,7 @@ impl Operations {
         let admin = &self.app.desk()?.admin;
         let (user, roles) =
             admin.create_user(caller.project, new, Some(grants(&caller)?), &caller.doer).await?;
-        Ok(Made(User::of(user, roles)))
+        Ok(Made(shown(&self.app, user, roles).await?))
     }
 
     /// Read an account
@@ -232,31 +246,32 @@ impl Operations {
     #[oai(path = "/:id", method = "get", operation_id = "get_user")]
     async fn get(
         &self,
-        caller: Caller<UsersRead>,
+        caller: Caller<Looking<UsersRead>>,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Reads>> {
-        let id = within_reach(&caller, id.0)?;
-        let (user, roles) = self.app.desk()?.admin.user(caller.project, id).await?;
-        Ok(Answer(User::of(user, roles)))
+        let (user, roles) = self.app.desk()?.admin.user(caller.project, UserId(id.0)).await?;
+        let own = caller.user() == Some(user.id);
+        caller.look("user", &user_facts(&user, &roles), own)?;
+        Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
     /// Change an account
     ///
-    /// Needs the permission `users:update`.
+    /// Needs the permission `users:update`. What is left out stays, and `null` removes.
     #[oai(path = "/:id", method = "patch", operation_id = "change_user")]
     async fn change(
         &self,
-        caller: Caller<UsersUpdate>,
+        caller: Caller<Looking<UsersUpdate>>,
         /// The account.
         id: Path<Uuid>,
-        body: Body<Change>,
+        body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        let id = within_reach(&caller, id.0)?;
-        let change = UserChange { full_name: body.value.full_name };
-        let admin = &self.app.desk()?.admin;
-        let (user, roles) = admin.change_user(caller.project, id, change, &caller.doer).await?;
-        Ok(Answer(User::of(user, roles)))
+        let id = self.reach(&caller, id.0).await?;
+        let people = &self.app.desk()?.people;
+        let change = body.value.into();
+        let (user, roles) = people.change(caller.project, id, change, &caller.doer).await?;
+        Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
     /// Give roles
@@ -266,17 +281,17 @@ impl Operations {
     #[oai(path = "/:id/roles", method = "put", operation_id = "set_user_roles")]
     async fn roles(
         &self,
-        caller: Caller<UsersManage>,
+        caller: Caller<Looking<UsersManage>>,
         /// The account.
         id: Path<Uuid>,
         body: Body<UserRoles>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        all(&caller)?;
+        let id = self.reach_others(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         let (project, roles) = (caller.project, body.value.roles);
-        let (mine, id) = (grants(&caller)?, UserId(id.0));
+        let mine = grants(&caller)?;
         let (user, roles) = admin.set_roles(project, id, roles, mine, &caller.doer).await?;
-        Ok(Answer(User::of(user, roles)))
+        Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
     /// Let somebody in
@@ -285,7 +300,7 @@ impl Operations {
     #[oai(path = "/:id/approve", method = "post", operation_id = "approve_user")]
     async fn approve(
         &self,
-        caller: Caller<UsersApprove>,
+        caller: Caller<Looking<UsersApprove>>,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
@@ -298,7 +313,7 @@ impl Operations {
     #[oai(path = "/:id/suspend", method = "post", operation_id = "suspend_user")]
     async fn suspend(
         &self,
-        caller: Caller<UsersUpdate>,
+        caller: Caller<Looking<UsersUpdate>>,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
@@ -311,7 +326,7 @@ impl Operations {
     #[oai(path = "/:id/reactivate", method = "post", operation_id = "reactivate_user")]
     async fn reactivate(
         &self,
-        caller: Caller<UsersUpdate>,
+        caller: Caller<Looking<UsersUpdate>>,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
@@ -324,29 +339,102 @@ impl Operations {
     #[oai(path = "/:id", method = "delete", operation_id = "delete_user")]
     async fn delete(
         &self,
-        caller: Caller<UsersDelete>,
+        caller: Caller<Looking<UsersDelete>>,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        all(&caller)?;
-        let admin = &self.app.desk()?.admin;
-        admin.delete_user(caller.project, UserId(id.0), &caller.doer).await?;
+        let id = self.reach_others(&caller, id.0).await?;
+        self.app.desk()?.admin.delete_user(caller.project, id, &caller.doer).await?;
+        Ok(Done)
+    }
+
+    /// Export an account
+    ///
+    /// Needs the permission `users:export`. Everything that is held on somebody, as one JSON object; the same that they
+    /// get themselves. It is written down who got it.
+    #[oai(path = "/:id/export", method = "get", operation_id = "export_user")]
+    async fn export(
+        &self,
+        caller: Caller<Looking<UsersExport>>,
+        /// The account.
+        id: Path<Uuid>,
+    ) -> Result<ExportAnswer, Failure<Reads>> {
+        let id = self.reach(&caller, id.0).await?;
+        let people = self.app.desk()?.people.clone();
+        Ok(export::run(people, caller.project, id, &caller.doer).await?)
+    }
+
+    /// Erase an account
+    ///
+    /// Needs the permission `users:manage`. Its holder is logged out; what is personal is overwritten or made unreadable
+    /// everywhere, event payloads apart, which are the producer's; their history stays without it. An account that was
+    /// deleted can be erased as well. There is no way back.
+    #[oai(path = "/:id/erase", method = "post", operation_id = "erase_user")]
+    async fn erase(
+        &self,
+        caller: Caller<Looking<UsersManage>>,
+        /// The account.
+        id: Path<Uuid>,
+    ) -> Result<Done, Failure<Acts>> {
+        let id = match self.reach_others(&caller, id.0).await {
+            Ok(id) => id,
+            // One that was deleted is no longer there to be looked at.
+            Err(problem) if problem.code == Code::NotFound && caller.may_blindly() => UserId(id.0),
+            Err(problem) => return Err(problem.into()),
+        };
+        self.app.desk()?.people.erase(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 }
 
+/// An account with everything that it tells of its holder.
+pub async fn shown(app: &Api, user: domain::User, roles: Vec<String>) -> Result<User, Problem> {
+    let people = &app.desk()?.people;
+    let profile = people.profile(user.project, &user).await.map_err(Problem::from)?;
+    Ok(User::of(user, roles).with(profile))
+}
+
 impl Operations {
+    /// The account, if the caller may do it with this one.
+    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<UserId, Problem> {
+        let own = caller.user() == Some(UserId(id));
+        self.reach_as(caller, id, own).await
+    }
+
+    /// The same for what nobody does who may do it with their own account only.
+    async fn reach_others<N: Needs>(
+        &self,
+        caller: &Caller<N>,
+        id: Uuid,
+    ) -> Result<UserId, Problem> {
+        all(caller)?;
+        let id = self.reach_as(caller, id, false).await?;
+        // What is taken from one's own alone is taken here too.
+        if caller.user() == Some(id) { self.reach_as(caller, id.0, true).await } else { Ok(id) }
+    }
+
+    async fn reach_as<N: Needs>(
+        &self,
+        caller: &Caller<N>,
+        id: Uuid,
+        own: bool,
+    ) -> Result<UserId, Problem> {
+        let admin = &self.app.desk()?.admin;
+        let (user, roles) = admin.user(caller.project, UserId(id)).await.map_err(Problem::from)?;
+        caller.look("user", &user_facts(&user, &roles), own)?;
+        Ok(user.id)
+    }
+
     async fn set_status<N: Needs>(
         &self,
         caller: &Caller<N>,
         id: Uuid,
         status: domain::UserStatus,
     ) -> Result<Answer<User>, Failure<Acts>> {
-        all(caller)?;
+        let id = self.reach_others(caller, id).await?;
         let admin = &self.app.desk()?.admin;
-        let (user, roles) =
-            admin.set_user_status(caller.project, UserId(id), status, &caller.doer).await?;
-        Ok(Answer(User::of(user, roles)))
+        let (user, roles) = admin.set_user_status(caller.project, id, status, &caller.doer).await?;
+        Ok(Answer(shown(&self.app, user, roles).await?))
     }
 }
 
@@ -361,10 +449,4 @@ fn grants<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
 /// Refuses whoever may do it with their own account only.
 fn all<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
     if caller.any { Ok(()) } else { Err(Problem::not_found("user")) }
-}
-
-/// The account, if the caller may reach it.
-fn within_reach<N: Needs>(caller: &Caller<N>, id: Uuid) -> Result<UserId, Problem> {
-    let id = UserId(id);
-    if caller.any || caller.user() == Some(id) { Ok(id) } else { Err(Problem::not_found("user")) }
 }

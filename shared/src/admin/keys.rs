@@ -45,6 +45,14 @@ impl Admin {
         Ok(self.store.list_keys(project, before, limit).await?)
     }
 
+    /// One key.
+    ///
+    /// # Errors
+    /// When it is not there or was taken back.
+    pub async fn key(&self, project: ProjectId, id: KeyId) -> Result<ListedKey, AdminError> {
+        Ok(self.store.key(project, id).await?)
+    }
+
     /// Makes a key.
     ///
     /// # Errors

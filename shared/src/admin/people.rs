@@ -29,13 +29,6 @@ pub struct Invitee {
     pub roles: Vec<String>,
 }
 
-/// What is to be changed of an account.
-#[derive(Clone, Debug, Default)]
-pub struct UserChange {
-    /// What they are called.
-    pub full_name: Option<String>,
-}
-
 impl Admin {
     /// Makes an account that works at once, for somebody who has the permissions `mine`, or for the operator.
     ///
@@ -123,35 +116,6 @@ impl Admin {
                 (user, mine)
             })
             .collect())
-    }
-
-    /// Changes what somebody is called.
-    ///
-    /// # Errors
-    /// When something of it is not right.
-    pub async fn change_user(
-        &self,
-        project: ProjectId,
-        id: UserId,
-        change: UserChange,
-        doer: &Doer,
-    ) -> Result<(User, Vec<String>), AdminError> {
-        let before = self.store.user(project, id).await?;
-        let full_name = change.full_name.unwrap_or_else(|| before.full_name.clone());
-        if let Some(fault) = name_fault("full_name", &full_name) {
-            return Err(AdminError::Invalid(vec![fault]));
-        }
-        let full_name = full_name.trim().to_owned();
-        let deed = Deed {
-            personal: Some((
-                id,
-                json!({ "before": { "full_name": before.full_name }, "after": { "full_name": full_name } }),
-            )),
-            ..Deed::new(AuditAction::UserUpdate, id.0)
-        };
-        let entry = self.audit.entry(project, doer, deed).await?;
-        self.store.rename_user(project, id, &full_name, &entry, self.clock.now()).await?;
-        self.user(project, id).await
     }
 
     /// Gives somebody exactly these roles, on behalf of somebody who has the permissions `mine`.

@@ -78,6 +78,12 @@ words! {
         ProjectFeatures = 81 "project.features",
         /// What older sealing keys sealed was sealed anew.
         KeyReseal = 82 "key.reseal",
+        /// Everything that is held on somebody was taken out.
+        UserExport = 100 "user.export",
+        /// Somebody was erased.
+        UserErase = 101 "user.erase",
+        /// Somebody's preferences were set.
+        UserPreferences = 102 "user.preferences",
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod clause;
 mod demand;
 mod eval;
 mod explain;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use crate::time::Time;
 
+pub use clause::{Clause, Facts};
 pub use demand::Demand;
 pub use explain::{Explanation, NamedValue, Part};
 
@@ -58,7 +60,7 @@ impl Name {
     /// Reads a name; anything else is an error.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
         check::length(source)?;
-        let mut tokens = scan::scan(source)?.into_iter();
+        let mut tokens = scan::scan(source, path::Roots::Event)?.into_iter();
         match (tokens.next().map(|token| token.kind), tokens.next()) {
             (Some(scan::Kind::Name(path)), None) => Ok(Self(path)),
             _ => {
@@ -69,7 +71,7 @@ impl Name {
 
     /// Its value in an event; null where there is none.
     pub fn value(&self, event: &Subject<'_>) -> serde_json::Value {
-        match self.0.find(event) {
+        match self.0.find(&path::Ground::Event(*event)) {
             path::Found::Value(value) => value.to_json(),
             path::Found::Missing | path::Found::Null => serde_json::Value::Null,
         }
@@ -114,8 +116,13 @@ pub enum EvalError {
 impl Condition {
     /// Reads and checks a condition.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
+        Self::parse_with(source, path::Roots::Event)
+    }
+
+    /// The same with names that begin elsewhere.
+    fn parse_with(source: &str, roots: path::Roots) -> Result<Self, ConditionError> {
         check::length(source)?;
-        let tokens = scan::scan(source)?;
+        let tokens = scan::scan(source, roots)?;
         check::grammar(source, &tokens)?;
         let root = build::build(source, &tokens)?;
         Ok(Self {
@@ -134,7 +141,11 @@ impl Condition {
 
     /// Evaluates; cannot panic, overflow the stack or run more than `MAX_STEPS` steps.
     pub fn holds(&self, event: &Subject<'_>, now: Time) -> Result<bool, EvalError> {
-        eval::Evaluator::new(event, now, MAX_STEPS).truth(&self.inner.root)
+        self.holds_on(path::Ground::Event(*event), now)
+    }
+
+    fn holds_on(&self, ground: path::Ground<'_>, now: Time) -> Result<bool, EvalError> {
+        eval::Evaluator::new(ground, now, MAX_STEPS).truth(&self.inner.root)
     }
 
     /// Evaluates every part, also those that `holds` would skip, and says why the result is so.

@@ -1,14 +1,24 @@
 //! Who may do what: permissions, the roles that hold them, and the one place where it is decided.
 
+mod grant;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use serde_json::Value;
+
+use super::condition::{Clause, Facts};
 use super::fault::{Fault, FaultCode};
 use super::names::words;
 use crate::id::RoleId;
+use crate::time::Time;
+
+pub use grant::{
+    Grant, MAX_CONDITION, USER_FACTS, event_facts, facts_of, key_facts, role_facts, user_facts,
+};
 
 words! {
     /// What a permission is about.
@@ -181,23 +191,88 @@ pub struct Wanted {
 
 /// All that somebody may do, out of all their roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grants(Arc<[Permission]>);
+pub struct Grants(Arc<[Grant]>);
 
 impl Grants {
     /// What these permissions give together.
-    pub fn new(permissions: impl IntoIterator<Item = Permission>) -> Self {
-        let sorted: BTreeSet<Permission> = permissions.into_iter().collect();
-        Self(sorted.into_iter().collect())
+    pub fn new<G: Into<Grant>>(permissions: impl IntoIterator<Item = G>) -> Self {
+        let mut sorted: Vec<Grant> = permissions.into_iter().map(Into::into).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        Self(sorted.into())
     }
 
-    /// Whether they may: something must give it and nothing take it.
+    /// Whether they may, whatever it is done with: something must give it and nothing take it. What is given under a
+    /// condition is not given then, and what is taken under one is taken.
     pub fn allow(&self, wanted: Wanted) -> bool {
-        let covering = |effect| self.0.iter().any(|one| one.effect == effect && one.covers(wanted));
-        covering(Effect::Allow) && !covering(Effect::Deny)
+        self.decide(wanted, |_| None)
+    }
+
+    /// Whether there can be something with which they may. It decides whether it is worth looking; never more than that.
+    pub fn may(&self, wanted: Wanted) -> bool {
+        let covering = |one: &&Grant| one.permission.covers(wanted);
+        let given = |one: &Grant| one.permission.effect == Effect::Allow;
+        let taken = |one: &Grant| one.permission.effect == Effect::Deny && one.condition.is_none();
+        self.0.iter().filter(covering).any(given) && !self.0.iter().filter(covering).any(taken)
+    }
+
+    /// Whether they may do it with this resource.
+    pub fn allow_with(&self, wanted: Wanted, facts: &Facts<'_>, now: Time) -> bool {
+        self.decide(wanted, |condition| condition.holds(facts, now).ok())
+    }
+
+    /// Whether they may do it where there is no resource to look at: conditions about who asks are decided, and those
+    /// about the resource are for what takes and not for what gives.
+    pub fn allow_without(&self, wanted: Wanted, user: &Value, now: Time) -> bool {
+        let facts = Facts { resource: &Value::Null, user };
+        self.decide(wanted, |condition| {
+            let decidable = !condition.is_about_resource();
+            decidable.then(|| condition.holds(&facts, now).ok()).flatten()
+        })
+    }
+
+    /// Decides with what is known of each condition; what is not known never gives and always takes.
+    fn decide(&self, wanted: Wanted, holds: impl Fn(&Clause) -> Option<bool>) -> bool {
+        let covering = |effect| {
+            let of = move |one: &&Grant| {
+                one.permission.effect == effect && one.permission.covers(wanted)
+            };
+            self.0.iter().filter(of)
+        };
+        let known = |one: &Grant, unknown: bool| {
+            one.condition.as_ref().is_none_or(|condition| holds(condition).unwrap_or(unknown))
+        };
+        covering(Effect::Allow).any(|one| known(one, false))
+            && !covering(Effect::Deny).any(|one| known(one, true))
+    }
+
+    /// Whether somebody may do all that a permission names, with all that it reaches, and so may give it to others: always
+    /// if it is given always, and else always or under the same condition. What is taken from them is not theirs to
+    /// give, and neither is what is taken from them under some condition.
+    pub fn holds(&self, one: &Grant) -> bool {
+        let Permission { resource, action, reach, .. } = one.permission;
+        let actions: &[Action] = match &action {
+            // Everything means each of them.
+            Action::Manage => Action::ALL,
+            action => std::slice::from_ref(action),
+        };
+        let owns: &[bool] = if reach == Reach::Own { &[true] } else { &[true, false] };
+        let same = |condition: &Clause| {
+            // Another condition may be the narrower one; nobody proves that here.
+            (one.condition.as_ref() == Some(condition)).then_some(true)
+        };
+        let each = |action: Action, own: bool| {
+            let wanted = Wanted { resource, action, own };
+            let taken = self.0.iter().any(|mine| {
+                mine.permission.effect == Effect::Deny && mine.permission.covers(wanted)
+            });
+            !taken && self.decide(wanted, same)
+        };
+        actions.iter().all(|action| owns.iter().all(|own| each(*action, *own)))
     }
 
     /// The permissions, in order.
-    pub fn list(&self) -> &[Permission] {
+    pub fn list(&self) -> &[Grant] {
         &self.0
     }
 }
@@ -206,7 +281,7 @@ impl Grants {
 #[derive(Clone, Debug)]
 pub struct Holder {
     /// Its own permissions.
-    pub permissions: Vec<Permission>,
+    pub permissions: Vec<Grant>,
     /// The role whose permissions it has too.
     pub parent: Option<RoleId>,
 }
@@ -373,7 +448,7 @@ mod tests {
     }
 
     fn grants_of(texts: &[&str]) -> Grants {
-        Grants::new(texts.iter().map(|text| Permission::parse(text).expect(text)))
+        Grants::new(texts.iter().map(|text| Grant::parse(text).expect(text)))
     }
 
     #[test]
@@ -422,10 +497,52 @@ mod tests {
     }
 
     #[test]
+    fn conditions_decide_with_a_resource_and_never_give_without_one() {
+        use Action::{Read, Update};
+        use Resource::Users;
+        let resource = serde_json::json!({ "status": "pending", "id": "r" });
+        let user = serde_json::json!({ "id": "u" });
+        let now = Time::from_micros(0);
+        let facts = Facts { resource: &resource, user: &user };
+        for (texts, action, [may, always, with, without]) in [
+            (&["users:read"][..], Read, [true, true, true, true]),
+            (&["users:read if resource.status == \"pending\""], Read, [true, false, true, false]),
+            (&["users:read if resource.status == \"active\""], Read, [true, false, false, false]),
+            (&["users:read if resource.status == \"pending\""], Update, [false; 4]),
+            (&["users:read if user.id == \"u\""], Read, [true, false, true, true]),
+            (&["users:read if user.id == \"v\""], Read, [true, false, false, false]),
+            (
+                &["users:read", "!users:read if resource.status == \"pending\""],
+                Read,
+                [true, false, false, false],
+            ),
+            (
+                &["users:read", "!users:read if resource.status == \"active\""],
+                Read,
+                [true, false, true, false],
+            ),
+            (&["users:read", "!users:read if user.id == \"v\""], Read, [true, false, true, true]),
+            (&["users:read if true", "!users:read"], Read, [false; 4]),
+            (&["users:manage if resource.id == \"r\""], Update, [true, false, true, false]),
+        ] {
+            let (mine, wanted) = (grants_of(texts), wanted(Users, action, false));
+            let found = [
+                mine.may(wanted),
+                mine.allow(wanted),
+                mine.allow_with(wanted, &facts, now),
+                mine.allow_without(wanted, &user, now),
+            ];
+            assert_eq!(found, [may, always, with, without], "{texts:?} {action}");
+        }
+        let text = "!users:read:own if resource.status == \"pending\"";
+        assert_eq!(Grant::parse(text).expect("fine").to_string(), text);
+    }
+
+    #[test]
     fn roles_inherit_and_circles_end() {
         let role = |number| RoleId(uuid::Uuid::from_u128(number));
         let holder = |text: &str, parent: Option<u128>| Holder {
-            permissions: vec![Permission::parse(text).expect(text)],
+            permissions: vec![Grant::parse(text).expect(text)],
             parent: parent.map(role),
         };
         let roles = BTreeMap::from([

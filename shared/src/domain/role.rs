@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fault::{Fault, FaultCode};
-use super::permission::{Action, Effect, Grants, Holder, Permission, Reach, Wanted, grants};
+use super::permission::{Effect, Grant, Grants, Holder, grants};
 use crate::id::RoleId;
 use crate::time::Time;
 
@@ -17,7 +17,7 @@ pub struct Role {
     /// What it is for.
     pub description: String,
     /// What it may do by itself.
-    pub permissions: Vec<Permission>,
+    pub permissions: Vec<Grant>,
     /// The role whose permissions it has too.
     pub parent: Option<RoleId>,
     /// Whether the project has it from its beginning.
@@ -39,6 +39,8 @@ impl Role {
 pub const MAX_ROLES: usize = 500;
 /// The most permissions that a role has by itself.
 pub const MAX_PERMISSIONS: usize = 200;
+/// How many of them may have conditions: these are read anew for everybody who has the role.
+pub const MAX_CONDITIONS: usize = 20;
 /// The longest name.
 pub const MAX_NAME: usize = 64;
 /// The longest description.
@@ -73,13 +75,17 @@ pub fn description_fault(text: &str) -> Option<Fault> {
 ///
 /// # Errors
 /// When there is one, or there are too many.
-pub fn read_permissions(texts: &[String]) -> Result<Vec<Permission>, Vec<Fault>> {
+pub fn read_permissions(texts: &[String]) -> Result<Vec<Grant>, Vec<Fault>> {
     if texts.len() > MAX_PERMISSIONS {
         return Err(vec![Fault::new("permissions", FaultCode::TooLong, "at most 200")]);
     }
     let (mut permissions, mut faults) = (Vec::new(), Vec::new());
     for (at, text) in texts.iter().enumerate() {
-        match Permission::parse(text) {
+        let read = Grant::parse(text).and_then(|one| match one.unknown_name() {
+            Some(unknown) => Err(format!("in the condition, {unknown}")),
+            None => Ok(one),
+        });
+        match read {
             Ok(one) => permissions.push(one),
             Err(right) => {
                 faults.push(Fault::new(format!("permissions[{at}]"), FaultCode::Invalid, right));
@@ -88,21 +94,11 @@ pub fn read_permissions(texts: &[String]) -> Result<Vec<Permission>, Vec<Fault>>
     }
     permissions.sort_unstable();
     permissions.dedup();
+    if permissions.iter().filter(|one| one.condition.is_some()).count() > MAX_CONDITIONS {
+        let right = "at most 20 with a condition";
+        faults.push(Fault::new("permissions", FaultCode::TooLong, right));
+    }
     if faults.is_empty() { Ok(permissions) } else { Err(faults) }
-}
-
-/// Whether somebody with `grants` may do all that a permission names, with all that it reaches.
-fn holds(mine: &Grants, one: Permission) -> bool {
-    let actions: &[Action] = match &one.action {
-        // Everything means each of them: what was taken from somebody is not theirs to give.
-        Action::Manage => Action::ALL,
-        action => std::slice::from_ref(action),
-    };
-    let owns: &[bool] = if one.reach == Reach::Own { &[true] } else { &[true, false] };
-    actions.iter().all(|action| {
-        owns.iter()
-            .all(|own| mine.allow(Wanted { resource: one.resource, action: *action, own: *own }))
-    })
 }
 
 /// The first permission that a change of `role` would give to its holders, and that whoever changes it does not have:
@@ -112,28 +108,37 @@ pub fn beyond(
     before: &BTreeMap<RoleId, Holder>,
     after: &BTreeMap<RoleId, Holder>,
     mine: &Grants,
-) -> Option<Permission> {
+) -> Option<Grant> {
     surplus(&grants(&[role], before), &grants(&[role], after), mine)
 }
 
 /// The first permission that somebody who may do `before` would have with `after`, and that whoever gives it does not
 /// have.
-pub fn surplus(before: &Grants, after: &Grants, mine: &Grants) -> Option<Permission> {
-    let new = |from: &Grants, to: &Grants, effect| -> Vec<Permission> {
-        let fresh =
-            to.list().iter().filter(|one| one.effect == effect && !from.list().contains(one));
-        fresh.copied().collect()
+pub fn surplus(before: &Grants, after: &Grants, mine: &Grants) -> Option<Grant> {
+    let new = |from: &Grants, to: &Grants, effect| -> Vec<Grant> {
+        let fresh = to
+            .list()
+            .iter()
+            .filter(|one| one.permission.effect == effect && !from.list().contains(one))
+            // What was given always and is given under a condition now is less than it was.
+            .filter(|one| effect == Effect::Deny || !from.list().contains(&one.permission.into()));
+        fresh.cloned().collect()
     };
     let given = new(before, after, Effect::Allow);
     let returned = new(after, before, Effect::Deny);
-    given.into_iter().chain(returned).find(|one| !holds(mine, *one))
+    // What is taken under a condition is given back where that does not hold, so that whoever gives it back needs all.
+    let unconditional = |one: &Grant| match one.permission.effect {
+        Effect::Allow => one.clone(),
+        Effect::Deny => one.permission.into(),
+    };
+    given.into_iter().chain(returned).find(|one| !mine.holds(&unconditional(one)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(texts: &[&str]) -> Vec<Permission> {
+    fn read(texts: &[&str]) -> Vec<Grant> {
         let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
         read_permissions(&texts).expect("permissions")
     }
@@ -155,6 +160,34 @@ mod tests {
             (&[], &[], &["!users:delete"], None),
             (&[], &["!users:delete"], &[], Some("!users:delete")),
             (&["users:delete"], &["!users:delete"], &[], None),
+            (&["users:read"], &[], &["users:read if resource.status == \"active\""], None),
+            (
+                &["users:read if resource.status == \"active\""],
+                &[],
+                &["users:read if resource.status == \"active\""],
+                None,
+            ),
+            (
+                &["users:read if resource.status == \"active\""],
+                &[],
+                &["users:read if resource.status == \"pending\""],
+                Some("users:read if resource.status == \"pending\""),
+            ),
+            (&["users:read if user.id == \"x\""], &[], &["users:read"], Some("users:read")),
+            (
+                &["users:manage", "!users:delete if resource.status == \"active\""],
+                &[],
+                &["users:delete"],
+                Some("users:delete"),
+            ),
+            (&[], &[], &["!users:delete if resource.status == \"active\""], None),
+            (&[], &["users:read"], &["users:read if resource.status == \"active\""], None),
+            (
+                &["users:read"],
+                &["!users:delete if resource.status == \"active\""],
+                &[],
+                Some("!users:delete if resource.status == \"active\""),
+            ),
         ] {
             let one = |texts| BTreeMap::from([(role(1), holder(texts, None))]);
             let found = beyond(role(1), &one(before), &one(after), &Grants::new(read(mine)));
@@ -187,6 +220,35 @@ mod tests {
         let faults = read_permissions(&texts).expect_err("a fault");
         assert_eq!((faults.len(), &*faults[0].field), (1, "permissions[1]"));
         assert_eq!(read(&["users:read", "users:read"]).len(), 1);
+        for (text, told) in [
+            ("users:read if", "no action"),
+            ("users:read if ", "the condition is empty"),
+            ("users:read if event.type == \"x\"", "names are resource."),
+            (
+                "users:read if resource.mail == \"x\"",
+                "resource.mail is not known; there are resource.id,",
+            ),
+            (
+                "users:read if user.mail == \"x\"",
+                "user.mail is not known; there are user.id, user.roles",
+            ),
+            ("users:read if resource.status", "fine"),
+            ("rules:update if resource.anything == \"low\"", "fine"),
+            ("users:look if true", "no action"),
+        ] {
+            let told_of = match read_permissions(&[text.to_owned()]) {
+                Ok(_) => "fine".to_owned(),
+                Err(faults) => faults[0].message.to_string(),
+            };
+            assert!(told_of.contains(told), "{text}: {told_of}");
+        }
+        let many = |count: usize| -> Vec<String> {
+            (0..count).map(|at| format!("users:read if user.id == \"{at}\"")).collect()
+        };
+        assert!(read_permissions(&many(20)).is_ok());
+        assert!(read_permissions(&many(21)).is_err());
+        let long = format!("users:read if user.id == \"{}\"", "x".repeat(1000));
+        assert!(read_permissions(&[long]).is_err());
         assert!(read_permissions(&vec![String::new(); 201]).is_err());
     }
 }

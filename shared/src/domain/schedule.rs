@@ -30,6 +30,8 @@ words! {
         ForgetAudit = 9 "forget_audit",
         /// Sum up the deliveries of the last hours for the audit logs.
         SumUpDeliveries = 10 "sum_up_deliveries",
+        /// Go on with erasing people where that was interrupted.
+        FinishErasures = 40 "finish_erasures",
     }
 }
 

@@ -28,6 +28,12 @@ pub struct User {
     pub email: String,
     /// What the holder is called.
     pub full_name: String,
+    /// A short name that is the holder's alone in the project.
+    pub username: Option<String>,
+    /// The `Profile`, sealed with the holder's key.
+    pub profile: Option<Vec<u8>>,
+    /// The file of the holder's picture.
+    pub avatar: Option<String>,
     /// Whether it works.
     pub status: UserStatus,
     /// When the address was proved.

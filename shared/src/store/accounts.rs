@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::audit::note;
 use super::engine::{Tx, rows_in, sql};
-use super::people::{Row, give_roles, user};
+use super::people::{Row, give_roles, user, user_columns};
 use super::projects::{bump_access, bump_epoch};
+use super::push::forget_tokens;
 use super::sessions::{Ended, Which, end};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
@@ -21,7 +22,7 @@ use crate::time::Time;
 pub struct UserFilter {
     /// Those in this state.
     pub status: Option<UserStatus>,
-    /// Those whose address or name begins so; an address in lower case.
+    /// Those whose address, name or username begins so; an address in lower case.
     pub search: Option<String>,
 }
 
@@ -37,10 +38,16 @@ impl Store {
                 let email = email.clone();
                 Box::pin(async move {
                     sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT id, project_id, email, full_name, status, email_verified_at, last_login_at, created_at, updated_at
-                         FROM users WHERE project_id = $1 AND email = $2 AND live = $3",
-                        project, email, Uuid::nil()
+                        tx,
+                        fetch_optional as Row,
+                        concat!(
+                            "SELECT ",
+                            user_columns!(),
+                            " FROM users WHERE project_id = $1 AND email = $2 AND live = $3"
+                        ),
+                        project,
+                        email,
+                        Uuid::nil()
                     )
                 })
             })
@@ -68,12 +75,11 @@ impl Store {
                     let any = filter.search.is_none();
                     sql!(
                         tx, fetch_all as Row,
-                        "SELECT id, project_id, email, full_name, status, email_verified_at, last_login_at, created_at, updated_at
-                         FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR status = $5)
-                         AND ($6 OR email LIKE $7 ESCAPE '!' OR LOWER(full_name) LIKE $8 ESCAPE '!')
-                         ORDER BY id DESC LIMIT $9",
+                        concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR status = $5)
+                         AND ($6 OR email LIKE $7 ESCAPE '!' OR LOWER(full_name) LIKE $8 ESCAPE '!' OR username LIKE $9 ESCAPE '!')
+                         ORDER BY id DESC LIMIT $10"),
                         project, Uuid::nil(), before, filter.status.is_none(),
-                        filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins, limit
+                        filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins.clone(), begins, limit
                     )
                 })
             })
@@ -138,36 +144,6 @@ impl Store {
         Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
-    /// Changes what somebody is called.
-    ///
-    /// # Errors
-    /// When they are not there.
-    pub async fn rename_user(
-        &self,
-        project: ProjectId,
-        id: UserId,
-        full_name: &str,
-        entry: &Entry,
-        now: Time,
-    ) -> Result<()> {
-        let (full_name, entry) = (full_name.to_owned(), entry.clone());
-        self.write("rename_user", move |tx| {
-            let (full_name, entry) = (full_name.clone(), entry.clone());
-            Box::pin(async move {
-                let touched = sql!(
-                    tx, execute,
-                    "UPDATE users SET full_name = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
-                    full_name, now, project, id, Uuid::nil()
-                )?;
-                if touched == 0 {
-                    return Err(StoreError::NotFound("user"));
-                }
-                note(tx, project, &entry, now).await
-            })
-        })
-        .await
-    }
-
     /// Gives somebody exactly these roles.
     ///
     /// # Errors
@@ -223,6 +199,9 @@ impl Store {
                     id
                 )?;
                 keep_one(tx, project, before).await?;
+                if status == UserStatus::Suspended {
+                    forget_tokens(tx, project, id).await?;
+                }
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await
             })
@@ -255,6 +234,7 @@ impl Store {
                 )?;
                 sql!(tx, execute, "DELETE FROM user_roles WHERE project_id = $1 AND user_id = $2", project, id)?;
                 sql!(tx, execute, "DELETE FROM sessions WHERE project_id = $1 AND user_id = $2", project, id)?;
+                forget_tokens(tx, project, id).await?;
                 keep_one(tx, project, before).await?;
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await
@@ -326,7 +306,7 @@ async fn touch(tx: &mut Tx, project: ProjectId, id: UserId, now: Time) -> Result
 }
 
 /// How many active people may administer the project, and can log in.
-async fn administrators(tx: &mut Tx, project: ProjectId) -> Result<i64> {
+pub(super) async fn administrators(tx: &mut Tx, project: ProjectId) -> Result<i64> {
     let role = if project == ProjectId::PLATFORM { SUPER_ADMIN } else { ADMIN };
     let (count,) = sql!(
         tx,
@@ -346,7 +326,7 @@ async fn administrators(tx: &mut Tx, project: ProjectId) -> Result<i64> {
 }
 
 /// Refuses a change that leaves a project without an administrator that it had.
-async fn keep_one(tx: &mut Tx, project: ProjectId, before: i64) -> Result<()> {
+pub(super) async fn keep_one(tx: &mut Tx, project: ProjectId, before: i64) -> Result<()> {
     if before > 0 && administrators(tx, project).await? == 0 {
         return Err(StoreError::Conflict("nobody would be left to administer the project"));
     }

@@ -52,6 +52,8 @@ pub struct AuditFilter {
     pub resource_type: Option<String>,
     /// Done to this one.
     pub resource: Option<Uuid>,
+    /// By this person, to them, or with something of theirs in it.
+    pub about: Option<Uuid>,
 }
 
 type Kept = (
@@ -133,6 +135,7 @@ impl Store {
         let lower = filter.from.map_or(Uuid::nil(), floor);
         let kinds = filter.resource_type.map(|kind| format!("{kind}.%"));
         let (actor, action, resource) = (filter.actor, filter.action, filter.resource);
+        let about = filter.about;
         let rows = self
             .read("list_audit", move |tx| {
                 let (action, kinds) = (action.clone(), kinds.clone());
@@ -144,10 +147,12 @@ impl Store {
                          FROM audit a LEFT JOIN audit_chain c ON c.project_id = a.project_id AND c.audit_id = a.id
                          WHERE a.project_id = $1 AND a.id < $2 AND a.id >= $3 AND ($4 OR a.actor_id = $5)
                            AND ($6 OR a.action = $7) AND ($8 OR a.action LIKE $9) AND ($10 OR a.resource_id = $11)
-                         ORDER BY a.id DESC LIMIT $12",
+                           AND ($12 OR a.actor_id = $13 OR a.resource_id = $14 OR a.subject_id = $15)
+                         ORDER BY a.id DESC LIMIT $16",
                         project, upper, lower, actor.is_none(), actor.unwrap_or_default(),
                         action.is_none(), action.unwrap_or_default(), kinds.is_none(), kinds.unwrap_or_default(),
-                        resource.is_none(), resource.unwrap_or_default(), limit
+                        resource.is_none(), resource.unwrap_or_default(), about.is_none(), about.unwrap_or_default(),
+                        about.unwrap_or_default(), about.unwrap_or_default(), limit
                     )
                 })
             })

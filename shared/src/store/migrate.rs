@@ -70,6 +70,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "0041_project_settings",
     "0042_project_secrets",
     "0043_auth_attempts",
+    "0046_push_tokens",
+    "0047_preferences",
+    "0048_erasures",
 ];
 
 /// Which way to go.

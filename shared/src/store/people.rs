@@ -11,14 +11,35 @@ use super::projects::{bump_access, bump_epoch};
 use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
-use crate::domain::permission::{BuiltIn, Holder, Permission};
+use crate::domain::permission::{BuiltIn, Grant, Holder};
 use crate::domain::plan::PlanLimit;
 use crate::domain::user::{User, UserStatus};
 use crate::id::{ProjectId, RoleId, UserId};
 use crate::time::Time;
 
-pub(super) type Row =
-    (UserId, ProjectId, String, String, i16, Option<Time>, Option<Time>, Time, Time);
+/// The columns of an account, in the order of `Row`; a literal, so that statements can be put together from it.
+macro_rules! user_columns {
+    () => {
+        "id, project_id, email, full_name, username, profile, avatar, status, email_verified_at, last_login_at,
+         created_at, updated_at"
+    };
+}
+pub(super) use user_columns;
+
+pub(super) type Row = (
+    UserId,
+    ProjectId,
+    String,
+    String,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<String>,
+    i16,
+    Option<Time>,
+    Option<Time>,
+    Time,
+    Time,
+);
 
 pub(super) fn user(row: Row) -> Result<User> {
     let (
@@ -26,6 +47,9 @@ pub(super) fn user(row: Row) -> Result<User> {
         project,
         email,
         full_name,
+        username,
+        profile,
+        avatar,
         status,
         email_verified_at,
         last_login_at,
@@ -39,6 +63,9 @@ pub(super) fn user(row: Row) -> Result<User> {
         project,
         email,
         full_name,
+        username,
+        profile,
+        avatar,
         status,
         email_verified_at,
         last_login_at,
@@ -124,10 +151,16 @@ impl Store {
             .read("user", move |tx| {
                 Box::pin(async move {
                     sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT id, project_id, email, full_name, status, email_verified_at, last_login_at, created_at, updated_at
-                         FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                        project, id, Uuid::nil()
+                        tx,
+                        fetch_optional as Row,
+                        concat!(
+                            "SELECT ",
+                            user_columns!(),
+                            " FROM users WHERE project_id = $1 AND id = $2 AND live = $3"
+                        ),
+                        project,
+                        id,
+                        Uuid::nil()
                     )
                 })
             })
@@ -222,8 +255,7 @@ impl Store {
                 )? == 1;
                 let row = sql!(
                     tx, fetch_one as Row,
-                    "SELECT id, project_id, email, full_name, status, email_verified_at, last_login_at, created_at, updated_at
-                     FROM users WHERE project_id = $1 AND id = $2",
+                    concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND id = $2"),
                     project, id
                 )?;
                 let (password,) = sql!(
@@ -256,37 +288,66 @@ impl Store {
         row.map(|(hash,)| hash).ok_or(StoreError::NotFound("user"))
     }
 
-    /// The roles of a project, as far as permissions go, and those of one person.
+    /// The roles of one person and those that these inherit from, as far as permissions go.
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn grants(
-        &self,
-        project: ProjectId,
-        id: UserId,
-    ) -> Result<(BTreeMap<RoleId, Holder>, Vec<RoleId>)> {
+    pub async fn grants(&self, project: ProjectId, id: UserId) -> Result<Standings> {
         self.read("grants", move |tx| {
             Box::pin(async move {
                 let roles = sql!(
-                    tx, fetch_all as (RoleId, Json<Vec<String>>, Option<RoleId>),
-                    "SELECT id, permissions, parent_id FROM roles WHERE project_id = $1 AND live = $2",
+                    tx, fetch_all as RoleRow,
+                    "SELECT id, name, permissions, parent_id FROM roles WHERE project_id = $1 AND live = $2",
                     project, Uuid::nil()
                 )?;
-                let holder = |(id, Json(texts), parent): (RoleId, Json<Vec<String>>, Option<RoleId>)| {
-                    // A word that only a newer build knows gives nothing here.
-                    let permissions = texts.iter().filter_map(|text| Permission::parse(text).ok());
-                    (id, Holder { permissions: permissions.collect(), parent })
-                };
                 let mine = sql!(
                     tx, fetch_all as (RoleId,),
                     "SELECT role_id FROM user_roles WHERE project_id = $1 AND user_id = $2",
                     project, id
                 )?;
-                Ok((roles.into_iter().map(holder).collect(), mine.into_iter().map(|(id,)| id).collect()))
+                let mine: Vec<RoleId> = mine.into_iter().map(|(id,)| id).collect();
+                Ok(standings(roles, mine))
             })
         })
         .await
     }
+}
+
+type RoleRow = (RoleId, String, Json<Vec<String>>, Option<RoleId>);
+
+/// What decides what somebody may do.
+#[derive(Clone, Debug, Default)]
+pub struct Standings {
+    /// Their roles and those that these inherit from.
+    pub roles: BTreeMap<RoleId, Holder>,
+    /// Which of them are their own.
+    pub mine: Vec<RoleId>,
+    /// The names of these, in order.
+    pub names: Vec<String>,
+}
+
+/// Reads the permissions of the roles that count and of no others, for there may be many.
+fn standings(rows: Vec<RoleRow>, mine: Vec<RoleId>) -> Standings {
+    let rows: BTreeMap<RoleId, _> =
+        rows.into_iter().map(|(id, name, texts, parent)| (id, (name, texts, parent))).collect();
+    let mut found = Standings::default();
+    let mut open = mine.clone();
+    while let Some(id) = open.pop() {
+        let Some((name, Json(texts), parent)) = rows.get(&id) else { continue };
+        if found.roles.contains_key(&id) {
+            continue;
+        }
+        if mine.contains(&id) {
+            found.names.push(name.clone());
+        }
+        // A word that only a newer build knows gives nothing here.
+        let permissions = texts.iter().filter_map(|text| Grant::parse(text).ok()).collect();
+        found.roles.insert(id, Holder { permissions, parent: *parent });
+        open.extend(*parent);
+    }
+    found.names.sort();
+    found.mine = mine;
+    found
 }
 
 pub(super) async fn insert_user(

@@ -11,7 +11,7 @@ use super::engine::{Tx, sql};
 use super::projects::{bump_access, bump_epoch};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
-use crate::domain::permission::{Holder, Permission, parent_fault};
+use crate::domain::permission::{Grant, Holder, parent_fault};
 use crate::domain::role::Role;
 use crate::id::{ProjectId, RoleId};
 use crate::time::Time;
@@ -47,7 +47,7 @@ type Row = (RoleId, String, String, Json<Vec<String>>, Option<RoleId>, i16, Time
 fn role(row: Row) -> Role {
     let (id, name, description, Json(texts), parent, built_in, created_at, updated_at) = row;
     // A word that only a newer build knows is not shown here.
-    let permissions = texts.iter().filter_map(|text| Permission::parse(text).ok()).collect();
+    let permissions = texts.iter().filter_map(|text| Grant::parse(text).ok()).collect();
     let built_in = built_in != 0;
     Role { id, name, description, permissions, parent, built_in, created_at, updated_at }
 }

@@ -6,16 +6,16 @@ mod text;
 use chrono::{TimeZone, Timelike};
 use chrono_tz::Tz;
 
+use super::EvalError;
 use super::number::Num;
-use super::path::{Found, Path};
+use super::path::{Found, Ground, Path};
 use super::tree::{ArithOp, Expr, ExprKind, ValueKind};
 use super::value::Val;
-use super::{EvalError, Subject};
 use crate::time::Time;
 
-/// One evaluation of one condition on one event.
+/// One evaluation of one condition.
 pub(super) struct Evaluator<'a> {
-    event: Subject<'a>,
+    ground: Ground<'a>,
     now: Time,
     steps_left: u32,
     /// Why things are as they are; collected only for an explanation.
@@ -23,8 +23,8 @@ pub(super) struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(event: &Subject<'a>, now: Time, steps: u32) -> Self {
-        Self { event: *event, now, steps_left: steps, notes: None }
+    pub(super) fn new(ground: Ground<'a>, now: Time, steps: u32) -> Self {
+        Self { ground, now, steps_left: steps, notes: None }
     }
 
     pub(super) fn collect_notes(&mut self) {
@@ -94,7 +94,7 @@ impl<'a> Evaluator<'a> {
 
     fn look_up(&mut self, path: &Path) -> Result<Val<'a>, EvalError> {
         self.spend(path.depth())?;
-        match path.find(&self.event) {
+        match path.find(&self.ground) {
             Found::Value(value) => Ok(value),
             Found::Missing => {
                 self.note(|| format!("{} is missing", path.canonical()));

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::eval::Evaluator;
-use super::path::{Found, Path};
+use super::path::{Found, Ground, Path};
 use super::tree::{Expr, ExprKind};
 use super::{EvalError, MAX_STEPS, Subject};
 use crate::time::Time;
@@ -54,13 +54,14 @@ pub(super) fn explain(
     event: &Subject<'_>,
     now: Time,
 ) -> Result<Explanation, EvalError> {
-    let mut evaluator = Evaluator::new(event, now, STEPS);
+    let ground = Ground::Event(*event);
+    let mut evaluator = Evaluator::new(ground, now, STEPS);
     evaluator.collect_notes();
     let mut explainer = Explainer { source, evaluator };
     let whole = explainer.part(root)?;
     Ok(Explanation {
         result: whole.result,
-        values: paths.iter().map(|path| named_value(path, event)).collect(),
+        values: paths.iter().map(|path| named_value(path, &ground)).collect(),
         parts: match root.kind {
             ExprKind::All(_) | ExprKind::Any(_) => whole.parts,
             _ => vec![whole],
@@ -120,10 +121,10 @@ fn add_note(part: &mut Part, note: &str) {
     });
 }
 
-fn named_value(path: &Path, event: &Subject<'_>) -> NamedValue {
+fn named_value(path: &Path, ground: &Ground<'_>) -> NamedValue {
     NamedValue {
         name: path.canonical().to_owned(),
-        value: match path.find(event) {
+        value: match path.find(ground) {
             Found::Value(value) => value.to_json(),
             Found::Missing | Found::Null => Value::Null,
         },

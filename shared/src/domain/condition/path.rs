@@ -1,11 +1,11 @@
-//! Names: the paths of `event.…`, in one canonical spelling.
+//! Names: the paths of `event.…`, or of `resource.…` and `user.…` in permissions, in one canonical spelling.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::Subject;
 use super::value::Val;
+use super::{Facts, Subject};
 
 /// A name that was checked and resolved to a field of the event or a place in its payload.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,36 @@ enum Field {
     Id,
     ReceivedAt,
     Payload,
+    /// All of the resource: what follows are keys of it.
+    Resource,
+    /// All of the user, likewise.
+    User,
+}
+
+/// Where the names of a condition begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Roots {
+    /// At `event`: a rule's.
+    Event,
+    /// At `resource` and `user`: a permission's.
+    Facts,
+}
+
+impl Roots {
+    /// Whether a name can begin with this word.
+    pub(super) fn has(self, word: &str) -> bool {
+        match self {
+            Self::Event => word == "event",
+            Self::Facts => matches!(word, "resource" | "user"),
+        }
+    }
+}
+
+/// What a condition is evaluated on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ground<'a> {
+    Event(Subject<'a>),
+    Facts(Facts<'a>),
 }
 
 /// One step down from `event`.
@@ -58,13 +88,25 @@ impl Path {
         Ok(Self { canonical: canonical(field, &steps), field, steps })
     }
 
+    /// The path of the steps after `resource` or `user`.
+    pub(super) fn of_fact(root: &str, first: String, rest: Vec<Step>) -> Self {
+        let field = if root == "user" { Field::User } else { Field::Resource };
+        let steps: Vec<Step> = std::iter::once(Step::Key(first)).chain(rest).collect();
+        Self { canonical: canonical(field, &steps), field, steps }
+    }
+
+    /// Whether it names something of the resource.
+    pub(super) fn is_of_resource(&self) -> bool {
+        self.field == Field::Resource
+    }
+
     pub(super) fn canonical(&self) -> &str {
         &self.canonical
     }
 
     /// True for the event's own fields that are always text.
     pub(super) fn is_own_field(&self) -> bool {
-        self.field != Field::Payload
+        matches!(self.field, Field::Type | Field::Source | Field::Id | Field::ReceivedAt)
     }
 
     /// How many steps below the payload it goes.
@@ -89,14 +131,17 @@ impl Path {
         }
     }
 
-    pub(super) fn find<'a>(&self, event: &Subject<'a>) -> Found<'a> {
+    pub(super) fn find<'a>(&self, ground: &Ground<'a>) -> Found<'a> {
         let text = |text: Cow<'a, str>| Found::Value(Val::Text(text));
-        match self.field {
-            Field::Type => text(event.kind.into()),
-            Field::Source => text(event.source.into()),
-            Field::Id => text(event.id.into()),
-            Field::ReceivedAt => text(event.received_at.rfc3339().into()),
-            Field::Payload => self.find_in(event.payload),
+        match (self.field, ground) {
+            (Field::Type, Ground::Event(event)) => text(event.kind.into()),
+            (Field::Source, Ground::Event(event)) => text(event.source.into()),
+            (Field::Id, Ground::Event(event)) => text(event.id.into()),
+            (Field::ReceivedAt, Ground::Event(event)) => text(event.received_at.rfc3339().into()),
+            (Field::Payload, Ground::Event(event)) => self.find_in(event.payload),
+            (Field::Resource, Ground::Facts(facts)) => self.find_in(facts.resource),
+            (Field::User, Ground::Facts(facts)) => self.find_in(facts.user),
+            (_, Ground::Event(_) | Ground::Facts(_)) => Found::Missing,
         }
     }
 
@@ -132,6 +177,8 @@ impl Field {
             Field::Id => "id",
             Field::ReceivedAt => "received_at",
             Field::Payload => "payload",
+            Field::Resource => "resource",
+            Field::User => "user",
         }
     }
 }
@@ -142,7 +189,10 @@ pub(super) fn is_word(c: char) -> bool {
 }
 
 fn canonical(field: Field, steps: &[Step]) -> String {
-    let mut text = format!("event.{}", field.name());
+    let mut text = match field {
+        Field::Resource | Field::User => field.name().to_owned(),
+        _ => format!("event.{}", field.name()),
+    };
     for step in steps {
         match step {
             Step::Index(index) => text.push_str(&format!("[{index}]")),

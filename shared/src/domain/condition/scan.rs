@@ -7,7 +7,7 @@ mod strings;
 use super::ConditionError;
 use super::function::Function;
 use super::number::Num;
-use super::path::{Path, is_word};
+use super::path::{Path, Roots, is_word};
 use super::tree::{ArithOp, CompareOp, Literal};
 
 /// A token and its bytes in the source.
@@ -38,9 +38,9 @@ pub(super) enum Operator {
     Arith(ArithOp),
 }
 
-/// Splits a condition into tokens.
-pub(super) fn scan(source: &str) -> Result<Vec<Token>, ConditionError> {
-    let mut scanner = Scanner { source, at: 0, tokens: Vec::new() };
+/// Splits a condition into tokens; its names begin at those roots.
+pub(super) fn scan(source: &str, roots: Roots) -> Result<Vec<Token>, ConditionError> {
+    let mut scanner = Scanner { source, roots, at: 0, tokens: Vec::new() };
     loop {
         scanner.skip_space();
         let Some(first) = scanner.peek() else { break };
@@ -54,6 +54,7 @@ pub(super) fn scan(source: &str) -> Result<Vec<Token>, ConditionError> {
 
 struct Scanner<'s> {
     source: &'s str,
+    roots: Roots,
     /// The byte offset of the next character.
     at: usize,
     tokens: Vec<Token>,

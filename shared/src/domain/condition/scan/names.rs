@@ -2,7 +2,7 @@
 
 use super::super::ConditionError;
 use super::super::function::{Function, hint_for_unknown};
-use super::super::path::{Path, Step, is_word};
+use super::super::path::{Path, Roots, Step, is_word};
 use super::super::suggest;
 use super::super::tree::{ArithOp, Literal};
 use super::{Kind, Operator, Scanner};
@@ -10,15 +10,25 @@ use super::{Kind, Operator, Scanner};
 const NAMES: &str =
     "names are event.type, event.source, event.id, event.received_at and event.payload.…";
 
+const FACTS: &str = "names are resource.… and user.…, like resource.status or user.id";
+
 impl Scanner<'_> {
+    /// The names that there are, for messages.
+    fn names(&self) -> &'static str {
+        match self.roots {
+            Roots::Event => NAMES,
+            Roots::Facts => FACTS,
+        }
+    }
+
     pub(super) fn word(&mut self) -> Result<Kind, ConditionError> {
         let start = self.at;
         let word = self.take_while(is_word);
         if self.rest().starts_with("::") {
             return Err(self.namespaced(start));
         }
-        if word == "event" {
-            return self.name(start);
+        if self.roots.has(word) {
+            return self.name(start, word);
         }
         if self.rest().trim_start().starts_with('(') {
             return match Function::named(word) {
@@ -33,11 +43,11 @@ impl Scanner<'_> {
         }
     }
 
-    /// Reads what follows `event`.
-    fn name(&mut self, start: usize) -> Result<Kind, ConditionError> {
+    /// Reads what follows the word that a name begins with.
+    fn name(&mut self, start: usize, root: &str) -> Result<Kind, ConditionError> {
         if !self.rest().starts_with('.') {
-            let error = self.error(start, "'event' alone is not a value");
-            return Err(error.hint(NAMES));
+            let error = self.error(start, format!("'{root}' alone is not a value"));
+            return Err(error.hint(self.names()));
         }
         let first = self.key()?;
         let mut rest = Vec::new();
@@ -50,9 +60,11 @@ impl Scanner<'_> {
                 break;
             }
         }
-        let path = match Path::new(first, rest) {
-            Ok(path) => path,
-            Err(below) => return Err(self.below_own_field(start, &below.0)),
+        let path = match self.roots {
+            Roots::Facts => Path::of_fact(root, first, rest),
+            Roots::Event => {
+                Path::new(first, rest).map_err(|below| self.below_own_field(start, &below.0))?
+            }
         };
         if self.rest().trim_start().starts_with('(') {
             return Err(self.called_name(start, &path));
@@ -133,8 +145,18 @@ impl Scanner<'_> {
         let hint = operator_for(word)
             .filter(|_| dotted.is_empty())
             .or_else(|| self.hyphenated(start, &self.source[start..end]))
-            .unwrap_or_else(|| hint_for_name(word, dotted));
+            .unwrap_or_else(|| self.hint_for_name(word, dotted));
         error.hint(hint)
+    }
+
+    fn hint_for_name(&self, word: &str, dotted: &str) -> String {
+        match self.roots {
+            Roots::Event => hint_for_event_name(word, dotted),
+            Roots::Facts if dotted.is_empty() => {
+                format!("text is written \"{}\"; {FACTS}", shown(word))
+            }
+            Roots::Facts => FACTS.to_owned(),
+        }
     }
 
     /// For `event.payload.order-id`, which reads as a subtraction.
@@ -169,7 +191,7 @@ fn operator_for(word: &str) -> Option<String> {
     Some(meant.to_owned())
 }
 
-fn hint_for_name(word: &str, dotted: &str) -> String {
+fn hint_for_event_name(word: &str, dotted: &str) -> String {
     if let Some(function) = Function::named(word).filter(|_| dotted.is_empty()) {
         return format!("write {}", function.usage());
     }

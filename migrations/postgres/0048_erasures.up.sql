@@ -1,0 +1,7 @@
+CREATE TABLE erasures (
+    project_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    started_at timestamptz NOT NULL,
+    PRIMARY KEY (project_id, user_id),
+    FOREIGN KEY (project_id, user_id) REFERENCES users (project_id, id) ON DELETE CASCADE
+);

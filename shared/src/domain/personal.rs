@@ -1,0 +1,97 @@
+//! Where the store holds what is personal, column by column, and how erasing somebody takes it away.
+//!
+//! A new column of text, bytes or JSON is a line in `COLUMNS`; if what it holds is somebody's, the statement that takes
+//! it away stands in `wipe` of `store/erasures.rs`. A test compares the list with the migrations.
+
+/// What a column holds of a person, and what becomes of that when they are erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Nothing of a person: names of things, our own words, hashes of secrets of programs.
+    Ours,
+    /// What producers sent; whether that is about people, only they know, and they delete it.
+    Producers,
+    /// Something of a person, in a row that stays: it is overwritten.
+    Overwritten,
+    /// Something of a person, in a row that goes with them.
+    Deleted,
+    /// Something of a person, sealed with their key: it stays, and nobody can read it once the key is gone.
+    KeyForgotten,
+}
+
+/// Every column of text, bytes or JSON, as `table.column`.
+pub const COLUMNS: &[(&str, Holds)] = &[
+    ("projects.slug", Holds::Ours),
+    ("projects.name", Holds::Ours),
+    ("projects.description", Holds::Ours),
+    ("users.email", Holds::Overwritten),
+    ("users.full_name", Holds::Overwritten),
+    ("users.username", Holds::Overwritten),
+    ("users.phone_hash", Holds::Overwritten),
+    ("users.profile", Holds::Overwritten),
+    ("users.avatar", Holds::Overwritten),
+    ("users.password_hash", Holds::Overwritten),
+    ("roles.name", Holds::Ours),
+    ("roles.description", Holds::Ours),
+    ("roles.permissions", Holds::Ours),
+    ("api_keys.name", Holds::Ours),
+    ("api_keys.prefix", Holds::Ours),
+    ("api_keys.secret_hash", Holds::Ours),
+    ("api_keys.scopes", Holds::Ours),
+    ("rules.name", Holds::Ours),
+    ("rules.body", Holds::Ours),
+    ("rule_versions.body", Holds::Ours),
+    ("webhook_endpoints.name", Holds::Ours),
+    ("webhook_endpoints.url", Holds::Ours),
+    ("webhook_endpoints.secret", Holds::Ours),
+    ("events.kind", Holds::Producers),
+    ("events.source", Holds::Producers),
+    ("events.payload", Holds::Producers),
+    ("events.idempotency_key", Holds::Producers),
+    ("events.correlation_id", Holds::Producers),
+    ("idempotency_keys.key_hash", Holds::Ours),
+    ("idempotency_keys.body_hash", Holds::Ours),
+    ("evaluations.error", Holds::Ours),
+    ("evaluation_attempts.error", Holds::Ours),
+    ("rule_groups.group_hash", Holds::Producers),
+    ("rule_groups.group_key", Holds::Producers),
+    ("rule_groups.state", Holds::Producers),
+    ("matches.reason", Holds::Ours),
+    ("notifications.title", Holds::Ours),
+    ("notifications.body", Holds::Ours),
+    ("recipients.role", Holds::Ours),
+    ("deliveries.reason", Holds::Ours),
+    ("deliveries.outcome", Holds::Ours),
+    ("deliveries.detail", Holds::Ours),
+    ("attempts.outcome", Holds::Ours),
+    ("attempts.detail", Holds::Ours),
+    ("due.data", Holds::Ours),
+    ("jobs.body", Holds::Producers),
+    ("job_leases.jobs", Holds::Producers),
+    ("dead_jobs.body", Holds::Producers),
+    ("dead_jobs.error", Holds::Ours),
+    ("processes.role", Holds::Ours),
+    ("processes.host", Holds::Ours),
+    ("processes.version", Holds::Ours),
+    ("schedules.name", Holds::Ours),
+    ("schedules.task", Holds::Ours),
+    ("ticks.outcome", Holds::Ours),
+    ("sessions.device", Holds::Deleted),
+    ("sessions.origin", Holds::Deleted),
+    ("refresh_tokens.token_hash", Holds::Deleted),
+    ("signing_keys.secret", Holds::Ours),
+    ("subject_keys.secret", Holds::KeyForgotten),
+    ("audit.actor_kind", Holds::Ours),
+    ("audit.action", Holds::Ours),
+    ("audit.before_change", Holds::Ours),
+    ("audit.after_change", Holds::Ours),
+    ("audit.personal", Holds::KeyForgotten),
+    ("audit.origin", Holds::KeyForgotten),
+    ("audit.correlation_id", Holds::Ours),
+    ("audit_chain.hash", Holds::Ours),
+    ("audit_checkpoints.hash", Holds::Ours),
+    ("audit_checkpoints.signature", Holds::Ours),
+    ("push_tokens.token_hash", Holds::Deleted),
+    ("push_tokens.token", Holds::Deleted),
+    ("push_tokens.device", Holds::Deleted),
+    ("preferences.body", Holds::Deleted),
+];
