@@ -17,6 +17,7 @@ use shared::admin::AdminError;
 use shared::domain::fault::{Fault, FaultCode};
 use shared::events::ReadError;
 use shared::sessions::LoginError;
+use shared::sessions::factor::FactorError;
 
 pub use code::Code;
 pub use documented::{Acts, Bulk, Changes, Creates, Enters, Failure, Lists, Reads};
@@ -111,6 +112,8 @@ const CHALLENGE: &str =
     "ApiKey realm=\"bellbuoy\", header=\"X-API-Key\", Bearer realm=\"bellbuoy\"";
 /// When to come back if the store is away or too much is going on.
 const RETRY: Duration = Duration::from_secs(1);
+/// When to come back if there was enough of something for now.
+const ENOUGH: Duration = Duration::from_secs(600);
 
 /// Whole seconds, rounded up, and never so few that a client would come back at once.
 pub fn seconds(duration: Duration) -> u64 {
@@ -157,6 +160,7 @@ impl From<AdminError> for Problem {
             AdminError::Busy => {
                 Self::new(Code::RateLimited, "Too many logins at once; wait a little.").after(RETRY)
             }
+            AdminError::Enough(why) => Self::new(Code::RateLimited, why).after(ENOUGH),
             AdminError::Store(error) if error.is_passing() => Self::unavailable(RETRY),
             AdminError::Store(error) => {
                 tracing::error!(%error, "a request failed");
@@ -179,11 +183,36 @@ impl From<LoginError> for Problem {
             LoginError::Suspended => {
                 Self::new(Code::AccountSuspended, "Ask an admin of the project.")
             }
+            LoginError::CodeMissing => Self::new(
+                Code::SecondFactorRequired,
+                "Log in again with a code of your app, or a backup code, in the field code.",
+            ),
+            LoginError::CodeRefused => Self::new(
+                Code::InvalidCode,
+                "This code is wrong or was used; after some failures none is taken for a while.",
+            ),
             LoginError::ProjectSuspended => {
                 Self::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
             }
             LoginError::Busy => AdminError::Busy.into(),
             LoginError::Store(error) => AdminError::from(error).into(),
+        }
+    }
+}
+
+impl From<FactorError> for Problem {
+    fn from(error: FactorError) -> Self {
+        let wrong = |field, right| Self::invalid(vec![Fault::new(field, FaultCode::Invalid, right)]);
+        match error {
+            FactorError::Password => {
+                wrong("password", "your password; after some failures none is taken for a while")
+            }
+            FactorError::Code => {
+                wrong("code", "the code that your app shows now, or a backup code; each is good once")
+            }
+            FactorError::Conflict(why) => Self::new(Code::Conflict, why),
+            FactorError::Busy => AdminError::Busy.into(),
+            FactorError::Store(error) => AdminError::from(error).into(),
         }
     }
 }

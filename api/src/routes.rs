@@ -1,14 +1,17 @@
 //! The list of all routes. A new one is a function in `routes/<noun>.rs`; a new noun is a line in `Apis`.
 
+mod accounts;
 mod audit;
 mod auth;
 mod document;
 pub mod events;
 mod files;
+mod invitations;
 mod keys;
 mod me;
 mod projects;
 mod roles;
+mod second_factor;
 pub mod status;
 mod users;
 
@@ -33,6 +36,9 @@ type Apis = (
     users::Operations,
     roles::Operations,
     audit::Operations,
+    accounts::Operations,
+    invitations::Operations,
+    second_factor::Operations,
 );
 
 fn apis(app: &Arc<Api>) -> Apis {
@@ -45,6 +51,9 @@ fn apis(app: &Arc<Api>) -> Apis {
         users::Operations::new(Arc::clone(app)),
         roles::Operations::new(Arc::clone(app)),
         audit::Operations::new(Arc::clone(app)),
+        accounts::Operations::new(Arc::clone(app)),
+        invitations::Operations::new(Arc::clone(app)),
+        second_factor::Operations::new(Arc::clone(app)),
     )
 }
 

@@ -1,9 +1,12 @@
 //! What administrators do: projects, keys, people and roles. Whether somebody may is decided before; what is right, what
 //! is written down, and what must be known elsewhere at once is decided here.
 
+mod invitations;
 mod keys;
 mod people;
 mod projects;
+mod recovery;
+mod registering;
 mod roles;
 
 use std::sync::Arc;
@@ -26,9 +29,11 @@ use crate::seal::Sealer;
 use crate::sessions::{LoginError, Sessions};
 use crate::store::{Store, StoreError};
 
+pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
 pub use people::{Invitee, UserChange};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
+pub use registering::Application;
 pub use roles::{NewRole, RoleChange};
 
 /// Why something was not done.
@@ -49,6 +54,9 @@ pub enum AdminError {
     /// Too much at once.
     #[error("too much at once")]
     Busy,
+    /// Enough of it for now.
+    #[error("{0}")]
+    Enough(&'static str),
     /// The store did not take it.
     #[error(transparent)]
     Store(StoreError),
@@ -92,6 +100,7 @@ pub struct Admin {
     epochs: Arc<Epochs>,
     coordination: Arc<dyn Coordination>,
     policy: PasswordPolicy,
+    auth: AuthConfig,
 }
 
 impl Admin {
@@ -106,7 +115,8 @@ impl Admin {
         config: &AuthConfig,
     ) -> Self {
         let policy = PasswordPolicy { min_length: config.password_min_length };
-        Self { store, clock, audit, sessions, epochs, coordination, policy }
+        let auth = config.clone();
+        Self { store, clock, audit, sessions, epochs, coordination, policy, auth }
     }
 
     /// For a command that works beside the serving processes: they see what it changes within a second.
@@ -131,7 +141,7 @@ impl Admin {
             Arc::clone(&epochs),
             audit.clone(),
             sealer,
-            &config.auth,
+            config,
             (config.cache.ttl, 1000),
         )?;
         let coordination = Arc::new(MemoryCoordination::new());

@@ -26,6 +26,9 @@ const STEP: i64 = 2000;
 /// How many sessions one transaction forgets: each goes with its tokens, which may be hundreds.
 const SESSIONS: i64 = 20;
 
+/// How many rows one transaction forgets one by one.
+const ROWS: i64 = 200;
+
 /// How long finished ticks and sessions are kept.
 const HISTORY: Duration = Duration::from_secs(7 * 86_400);
 
@@ -48,14 +51,21 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
         }
         Task::ForgetHistory => {
             let ticks = store.forget_ticks(now.minus(HISTORY)).await?;
+            let before = now.minus(HISTORY);
             let mut sessions = 0;
             loop {
-                let gone = store.forget_sessions(now.minus(HISTORY), SESSIONS).await?;
+                let gone = store.forget_sessions(before, SESSIONS).await?;
                 sessions += gone;
                 if gone < SESSIONS.unsigned_abs() {
-                    return Ok(format!("forgot {ticks} ticks and {sessions} sessions"));
+                    break;
                 }
             }
+            let mails = all(|limit| store.forget_mails(before, limit)).await?;
+            let tokens = all(|limit| store.forget_tokens(before, limit)).await?;
+            let invitations = all(|limit| store.forget_invitations(before, limit)).await?;
+            Ok(format!(
+                "forgot {ticks} ticks, {sessions} sessions, {mails} mails, {tokens} tokens and {invitations} invitations"
+            ))
         }
         Task::MakePartitions => {
             Ok(format!("made {} partitions", store.make_partitions(now).await?))
@@ -71,6 +81,20 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
             let before = now.minus(worker.app.config.audit.retention);
             let done = worker.app.audit.forget_before(before).await?;
             Ok(format!("forgot {} audit rows; {} logs are broken", done.rows, done.broken.len()))
+        }
+    }
+}
+
+/// Forgets in steps until there is no more; answers how many that were.
+async fn all<F: Future<Output = Result<u64, StoreError>>>(
+    forget: impl Fn(i64) -> F,
+) -> Result<u64, StoreError> {
+    let mut all = 0;
+    loop {
+        let gone = forget(ROWS).await?;
+        all += gone;
+        if gone < ROWS.unsigned_abs() {
+            return Ok(all);
         }
     }
 }

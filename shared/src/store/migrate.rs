@@ -67,6 +67,11 @@ const MIGRATIONS: &[Migration] = migrations![
     "0033_audit_chain",
     "0034_audit_checkpoints",
     "0035_audit_pending",
+    "0036_mails",
+    "0037_one_time_tokens",
+    "0038_invitations",
+    "0039_second_factors",
+    "0040_backup_codes",
 ];
 
 /// Which way to go.
