@@ -202,14 +202,16 @@ impl From<LoginError> for Problem {
 
 impl From<FactorError> for Problem {
     fn from(error: FactorError) -> Self {
-        let wrong = |field, right| Self::invalid(vec![Fault::new(field, FaultCode::Invalid, right)]);
+        let wrong =
+            |field, right| Self::invalid(vec![Fault::new(field, FaultCode::Invalid, right)]);
         match error {
             FactorError::Password => {
                 wrong("password", "your password; after some failures none is taken for a while")
             }
-            FactorError::Code => {
-                wrong("code", "the code that your app shows now, or a backup code; each is good once")
-            }
+            FactorError::Code => wrong(
+                "code",
+                "the code that your app shows now, or a backup code; each is good once",
+            ),
             FactorError::Conflict(why) => Self::new(Code::Conflict, why),
             FactorError::Busy => AdminError::Busy.into(),
             FactorError::Store(error) => AdminError::from(error).into(),

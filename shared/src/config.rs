@@ -40,8 +40,8 @@ pub use server_url::{HttpUrl, ServerUrl};
 pub use settings::{
     AcceptConfig, AuditorConfig, AuthConfig, CacheConfig, Config, CoordinationConfig,
     DeliveryConfig, DemoConfig, DueConfig, EvaluateConfig, FilesConfig, HttpConfig, LimitsConfig,
-    LogConfig, MailConfig, OpsConfig, OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig, SealConfig,
-    StoreConfig, WebhooksConfig, WorkerConfig,
+    LogConfig, MailConfig, OpsConfig, OtlpConfig, QueueConfig, RegistryConfig, SchedulerConfig,
+    SealConfig, StoreConfig, WebhooksConfig, WorkerConfig,
 };
 pub use sqs_url::SqsUrl;
 pub use units::ByteSize;

@@ -69,8 +69,8 @@ impl Mails {
         let content =
             MailContent { to: whom.email.to_owned(), subject: letter.subject, text: letter.text };
         let (project, id) = (whom.project.id, fresh(now));
-        let plain = serde_json::to_vec(&content)
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let plain =
+            serde_json::to_vec(&content).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         // Counted by a hash that nobody can make who has only the store: addresses are easily guessed.
         let address = [project.bytes(), whom.email.as_bytes()].concat();
         Ok(NewMail {

@@ -560,8 +560,10 @@ enum Tried {
 
 /// When and from where somebody logged in, as a mail tells it.
 fn whence(doer: &Doer, now: Time) -> String {
-    let address = doer.origin.address.map_or("an unknown address".to_owned(), |one| one.to_string());
-    let agent = doer.origin.user_agent.as_deref().unwrap_or("something that does not say what it is");
+    let address =
+        doer.origin.address.map_or("an unknown address".to_owned(), |one| one.to_string());
+    let agent =
+        doer.origin.user_agent.as_deref().unwrap_or("something that does not say what it is");
     format!("It was at {} from {address}, with {agent}.", now.rfc3339())
 }
 

@@ -110,7 +110,9 @@ impl Mailroom {
             Handed::Dead(why) => {
                 tracing::error!(%project, mail = %id, kind, why, "a mail is given up");
             }
-            _ => tracing::warn!(%project, mail = %id, kind, %error, "a mail was not handed over; it is tried again"),
+            _ => {
+                tracing::warn!(%project, mail = %id, kind, %error, "a mail was not handed over; it is tried again")
+            }
         }
         handed
     }

@@ -153,10 +153,8 @@ impl Operations {
         let project = project_of(&self.app, desk, request, project.as_deref()).await?;
         // What nobody is called can't be a project of ours; the login then fails as any other.
         let project = project.unwrap_or(ProjectId(Uuid::max()));
-        let pass = desk
-            .sessions
-            .login(project, &email, &password, code.as_deref(), &caller.doer)
-            .await;
+        let pass =
+            desk.sessions.login(project, &email, &password, code.as_deref(), &caller.doer).await;
         Ok(Answer(pass.map_err(Problem::from)?.into()))
     }
 

@@ -101,7 +101,9 @@ impl Admin {
         let mail = mails.write(MailKind::Invitation, whom, Some(&link), None, now)?;
         // Whoever is invited is nobody yet whose key could seal their address; the log has the invitation's id.
         let deed = Deed {
-            after: Some(json!({ "roles": invitation.roles, "expires_at": invitation.expires_at.rfc3339() })),
+            after: Some(
+                json!({ "roles": invitation.roles, "expires_at": invitation.expires_at.rfc3339() }),
+            ),
             ..Deed::new(AuditAction::InvitationCreate, invitation.id)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
@@ -193,6 +195,12 @@ impl Admin {
         let entry = self.audit.entry(home.id, &doer, deed).await?;
         match self.store.accept_invitation(project, key, &new, &entry, now).await {
             Err(StoreError::NotFound("token")) => return Err(bad_token()),
+            Err(StoreError::NotFound(_)) => {
+                return Err(AdminError::Conflict(
+                    "a role of this invitation is not there any more; ask for another one"
+                        .to_owned(),
+                ));
+            }
             Err(StoreError::Conflict(_)) => {
                 return Err(AdminError::Conflict(
                     "the address of this invitation has an account by now".to_owned(),

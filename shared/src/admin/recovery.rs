@@ -38,8 +38,10 @@ impl Admin {
                 return Ok(());
             };
             // One that can only be called was meant so by whoever made it.
-            if self.store.password(project, user.id).await?.is_none() {
-                return Ok(());
+            match self.store.password(project, user.id).await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(StoreError::NotFound(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
             }
             let (token, link) = self.token(project, user.id, Purpose::ResetPassword);
             let mail = self.mail(&home, &user, MailKind::PasswordReset, Some(&link))?;

@@ -200,8 +200,12 @@ impl Admin {
             Some((deed, doer)) => Some(self.audit.entry(home.id, doer, deed).await?),
             None => None,
         };
-        let kept =
-            self.store.mail_account(home.id, user.id, token, &mail, entry.as_ref(), now).await?;
+        let kept = self.store.mail_account(home.id, user.id, token, &mail, entry.as_ref(), now);
+        let kept = match kept.await {
+            // The account went just now; whoever asks must not learn that either.
+            Err(StoreError::NotFound(_)) => return Ok(()),
+            kept => kept?,
+        };
         if !kept {
             let kind = mail.kind.as_str();
             metrics::counter!("bellbuoy_mails_held_back_total", "kind" => kind).increment(1);
@@ -247,8 +251,11 @@ impl Admin {
         let home = self.open_project(key.project).await?.ok_or_else(bad_token)?;
         let now = self.clock.now();
         let user = self.store.token_user(key.project, key, purpose, now).await?;
-        let user = self.store.user(key.project, user.ok_or_else(bad_token)?).await?;
-        Ok((key, home, user))
+        match self.store.user(key.project, user.ok_or_else(bad_token)?).await {
+            // The account went just now.
+            Err(StoreError::NotFound(_)) => Err(bad_token()),
+            user => Ok((key, home, user?)),
+        }
     }
 
     /// Notes that an address is somebody's, by the token that was mailed there.

@@ -25,7 +25,8 @@ impl Setting for MailUrl {
     const KIND: &'static str = "mail URL";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let path = text.strip_prefix("mailbox:").map(|path| path.strip_prefix("//").unwrap_or(path));
+        let path =
+            text.strip_prefix("mailbox:").map(|path| path.strip_prefix("//").unwrap_or(path));
         match path {
             Some("" | "/") | None => Err("a folder, like mailbox:./data/mailbox".to_owned()),
             Some(path) if path.contains(['?', '\0']) => {
@@ -38,6 +39,30 @@ impl Setting for MailUrl {
     fn print(&self) -> String {
         match self {
             Self::Mailbox { path } => format!("mailbox:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes() {
+        for (text, path) in [
+            ("mailbox:./data/mailbox", Some("./data/mailbox")),
+            ("mailbox:///var/mail", Some("/var/mail")),
+            ("mailbox:/var/mail", Some("/var/mail")),
+            ("mailbox:", None),
+            ("mailbox:///", None),
+            ("mailbox:./a?b=c", None),
+            ("smtp://host", None),
+            ("", None),
+        ] {
+            let read = MailUrl::parse(text).ok();
+            assert_eq!(read, path.map(MailUrl::mailbox), "{text}");
+            let again = read.as_ref().map(|url| MailUrl::parse(&url.print()));
+            assert_eq!(again.and_then(Result::ok), read, "{text}");
         }
     }
 }

@@ -119,7 +119,8 @@ mod tests {
     fn failures_are_tried_again_until_they_are_spent() {
         let steps = [Duration::from_secs(5), Duration::from_secs(30)];
         let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
-        let after = |passing, number| after_failure(passing, "x".into(), number, &steps, at(100), 0.0);
+        let after =
+            |passing, number| after_failure(passing, "x".into(), number, &steps, at(100), 0.0);
         assert_eq!(after(true, 1), Handed::Again(at(105), "x".into()));
         assert_eq!(after(true, 2), Handed::Again(at(130), "x".into()));
         assert_eq!(after(true, 3), Handed::Dead("x".into()));

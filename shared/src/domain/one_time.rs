@@ -47,8 +47,7 @@ pub fn make(
     secret: [u8; 32],
 ) -> (String, TokenKey) {
     let prefix = purpose.prefix();
-    let text =
-        format!("{prefix}{}_{}_{}", project.0.simple(), id.simple(), hex::encode(secret));
+    let text = format!("{prefix}{}_{}_{}", project.0.simple(), id.simple(), hex::encode(secret));
     (text, TokenKey { project, id, hash: sha256(&secret) })
 }
 

@@ -161,7 +161,9 @@ mod tests {
         assert_eq!(text.len(), 19, "{text}");
         assert_eq!(read_code(&text), Some(Given::Backup(hash)));
         assert_eq!(read_code(&text.to_uppercase().replace('-', "")), Some(Given::Backup(hash)));
-        for bad in ["", "12345", "1234567", "12345a", "١٢٣٤٥٦", "aaaa-aaaa-aaaa-aaa1", &"1".repeat(65)] {
+        for bad in
+            ["", "12345", "1234567", "12345a", "١٢٣٤٥٦", "aaaa-aaaa-aaaa-aaa1", &"1".repeat(65)]
+        {
             assert_eq!(read_code(bad), None, "{bad}");
         }
     }

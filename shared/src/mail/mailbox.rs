@@ -82,7 +82,8 @@ mod tests {
         let first = write(&folder, &message(1)).expect("writes");
         let bytes = fs::read(&first).expect("reads");
         assert_eq!(bytes, message(1).bytes());
-        fs::write(folder.join(format!(".{}.1.part", message(1).id.simple())), "half").expect("a rest");
+        fs::write(folder.join(format!(".{}.1.part", message(1).id.simple())), "half")
+            .expect("a rest");
         assert_eq!(write(&folder, &message(2)).expect("writes"), first);
         let names: Vec<_> = fs::read_dir(&folder).expect("reads").collect();
         assert_eq!(names.len(), 1, "{names:?}");

@@ -112,7 +112,12 @@ impl Sessions {
         }
     }
 
-    fn secret(&self, project: ProjectId, user: UserId, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    fn secret(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
         let opened = self.sealer.open_sealed(project, &row(user), sealed);
         opened.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
@@ -181,8 +186,7 @@ impl Sessions {
         let (kind, action) = (MailKind::BackupCodesMade, AuditAction::UserBackupCodes);
         let change = self.change(&home, &user, kind, action, None, doer).await?;
         let now = self.clock.now();
-        let renewed =
-            self.store.renew_codes(home.id, user.id, &proof, hashes, &change, now).await;
+        let renewed = self.store.renew_codes(home.id, user.id, &proof, hashes, &change, now).await;
         self.settle(&home, &user, last, doer, renewed).await?;
         Ok(texts)
     }
@@ -204,8 +208,7 @@ impl Sessions {
         let (kind, action) = (MailKind::SecondFactorOff, AuditAction::UserFactorOff);
         let change = self.change(&home, &user, kind, action, ends, doer).await?;
         let now = self.clock.now();
-        let removed =
-            self.store.remove_factor(home.id, user.id, Some(&proof), &change, now).await;
+        let removed = self.store.remove_factor(home.id, user.id, Some(&proof), &change, now).await;
         self.settle(&home, &user, last, doer, removed).await?;
         self.forget();
         Ok(())

@@ -222,13 +222,19 @@ impl Store {
         self.write("forget_invitations", move |tx| {
             Box::pin(async move {
                 let old = sql!(
-                    tx, fetch_all as (ProjectId, Uuid),
-                    "SELECT project_id, id FROM invitations WHERE expires_at < $1 LIMIT $2", before, limit
+                    tx,
+                    fetch_all as (ProjectId, Uuid),
+                    "SELECT project_id, id FROM invitations WHERE expires_at < $1 LIMIT $2",
+                    before,
+                    limit
                 )?;
                 for (project, id) in &old {
                     sql!(
-                        tx, execute,
-                        "DELETE FROM invitations WHERE project_id = $1 AND id = $2", *project, *id
+                        tx,
+                        execute,
+                        "DELETE FROM invitations WHERE project_id = $1 AND id = $2",
+                        *project,
+                        *id
                     )?;
                 }
                 Ok(old.len() as u64)

@@ -51,9 +51,14 @@ pub(super) async fn insert_mail(
 ) -> Result<bool> {
     if let Some((least, most)) = mail.kind.limited_with() {
         let (sent,) = sql!(
-            tx, fetch_one as (i64,),
+            tx,
+            fetch_one as (i64,),
             "SELECT COUNT(*) FROM mails WHERE project_id = $1 AND address = $2 AND created_at > $3 AND kind >= $4 AND kind <= $5",
-            project, mail.address.clone(), now.minus(COUNTED), least, most
+            project,
+            mail.address.clone(),
+            now.minus(COUNTED),
+            least,
+            most
         )?;
         if sent >= mail.per_hour {
             return Ok(false);
@@ -74,8 +79,11 @@ pub(super) async fn insert_mail(
 /// Deletes every mail to somebody, sent or not: for forgetting them.
 pub(super) async fn delete_mails_of(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     let ids = sql!(
-        tx, fetch_all as (Uuid,),
-        "SELECT id FROM mails WHERE project_id = $1 AND user_id = $2", project, user
+        tx,
+        fetch_all as (Uuid,),
+        "SELECT id FROM mails WHERE project_id = $1 AND user_id = $2",
+        project,
+        user
     )?;
     let due: Vec<_> = ids.into_iter().map(|(id,)| (project, DueKind::Mail, id)).collect();
     delete_due(tx, &due).await?;
@@ -98,18 +106,25 @@ pub(super) async fn claim_mails(
     let mut claimed = Vec::with_capacity(due.len());
     for id in due.iter().copied() {
         let touched = sql!(
-            tx, execute,
+            tx,
+            execute,
             "UPDATE mails SET state = $1, attempts = attempts + 1, updated_at = $2
              WHERE project_id = $3 AND id = $4 AND state <= $5",
-            MailState::Sending.number(), now, project, id, MailState::Sending.number()
+            MailState::Sending.number(),
+            now,
+            project,
+            id,
+            MailState::Sending.number()
         )?;
         if touched == 0 {
             continue;
         }
         let row = sql!(
-            tx, fetch_optional as Row,
+            tx,
+            fetch_optional as Row,
             "SELECT kind, attempts, content, created_at FROM mails WHERE project_id = $1 AND id = $2",
-            project, id
+            project,
+            id
         )?;
         let Some((kind, number, content, created_at)) = row else { continue };
         // A kind that only a newer build knows is sent all the same: what it says stands in it.
@@ -120,7 +135,10 @@ pub(super) async fn claim_mails(
                 insert_due(tx, &[due]).await?;
                 claimed.push(ClaimedMail { id, kind, number, content, created_at });
             }
-            None => end(tx, project, id, MailState::Dead, Some("no worker lived to hand it over"), now).await?,
+            None => {
+                end(tx, project, id, MailState::Dead, Some("no worker lived to hand it over"), now)
+                    .await?
+            }
         }
     }
     Ok(claimed)
@@ -135,7 +153,8 @@ async fn end(
     reason: Option<&str>,
     now: Time,
 ) -> Result<()> {
-    let reason = reason.map(|text| text.chars().filter(|c| *c != '\0').take(500).collect::<String>());
+    let reason =
+        reason.map(|text| text.chars().filter(|c| *c != '\0').take(500).collect::<String>());
     sql!(
         tx, execute,
         "UPDATE mails SET state = $1, content = NULL, reason = $2, updated_at = $3 WHERE project_id = $4 AND id = $5",
@@ -268,9 +287,12 @@ pub struct KeptMail {
 /// Makes sure that a mail which is not done with is due at some time.
 async fn again(tx: &mut Tx, project: ProjectId, id: Uuid, now: Time) -> Result<()> {
     let waits = sql!(
-        tx, fetch_optional as (i16,),
+        tx,
+        fetch_optional as (i16,),
         "SELECT state FROM mails WHERE project_id = $1 AND id = $2 AND state <= $3",
-        project, id, MailState::Sending.number()
+        project,
+        id,
+        MailState::Sending.number()
     )?;
     if waits.is_some() {
         let due = Due { project, kind: DueKind::Mail, row: id, at: now, data: None };

@@ -62,20 +62,20 @@ pub(super) async fn void_tokens(
     now: Time,
 ) -> Result<()> {
     sql!(
-        tx, execute,
+        tx,
+        execute,
         "UPDATE one_time_tokens SET used_at = $1
          WHERE project_id = $2 AND user_id = $3 AND purpose = $4 AND used_at IS NULL",
-        now, project, user, purpose.number()
+        now,
+        project,
+        user,
+        purpose.number()
     )
     .map(|_| ())
 }
 
 /// Deletes all tokens of somebody.
-pub(super) async fn delete_tokens_of(
-    tx: &mut Tx,
-    project: ProjectId,
-    user: UserId,
-) -> Result<()> {
+pub(super) async fn delete_tokens_of(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     sql!(
         tx,
         execute,
@@ -122,13 +122,19 @@ impl Store {
         self.write("forget_tokens", move |tx| {
             Box::pin(async move {
                 let old = sql!(
-                    tx, fetch_all as (ProjectId, Uuid),
-                    "SELECT project_id, id FROM one_time_tokens WHERE expires_at < $1 LIMIT $2", before, limit
+                    tx,
+                    fetch_all as (ProjectId, Uuid),
+                    "SELECT project_id, id FROM one_time_tokens WHERE expires_at < $1 LIMIT $2",
+                    before,
+                    limit
                 )?;
                 for (project, id) in &old {
                     sql!(
-                        tx, execute,
-                        "DELETE FROM one_time_tokens WHERE project_id = $1 AND id = $2", *project, *id
+                        tx,
+                        execute,
+                        "DELETE FROM one_time_tokens WHERE project_id = $1 AND id = $2",
+                        *project,
+                        *id
                     )?;
                 }
                 Ok(old.len() as u64)

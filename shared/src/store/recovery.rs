@@ -254,10 +254,13 @@ pub(super) async fn lock(tx: &mut Tx, project: ProjectId, user: UserId) -> Resul
 /// stand there.
 pub(super) async fn delete_ways_in(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     sql!(
-        tx, execute,
+        tx,
+        execute,
         "DELETE FROM invitations WHERE project_id = $1
            AND email = (SELECT email FROM users WHERE project_id = $2 AND id = $3)",
-        project, project, user
+        project,
+        project,
+        user
     )?;
     delete_tokens_of(tx, project, user).await?;
     delete_factor(tx, project, user).await?;

@@ -207,9 +207,11 @@ impl Store {
 /// Whether a second factor is asked for.
 pub(super) async fn is_on(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<bool> {
     let row = sql!(
-        tx, fetch_optional as (UserId,),
+        tx,
+        fetch_optional as (UserId,),
         "SELECT user_id FROM second_factors WHERE project_id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL",
-        project, user
+        project,
+        user
     )?;
     Ok(row.is_some())
 }

@@ -94,7 +94,9 @@ mod tests {
             ),
             (
                 format!("?token=bbp_{0}_{0}_{1}", "0a".repeat(16), "f".repeat(64)),
-                Some("?token=bbp_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a_[redacted]"),
+                Some(
+                    "?token=bbp_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a_[redacted]",
+                ),
             ),
             (format!("bbr_{0}_{0}_{1}", "0a".repeat(16), "f".repeat(63)), None),
             (format!("bb_0123456789ab_{}", "f".repeat(63)), None),

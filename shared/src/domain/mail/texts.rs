@@ -110,11 +110,9 @@ pub fn letter(kind: MailKind, site: &Site, link: Option<&Link>, detail: Option<&
 /// How the token of a mail is used: by its link, or in words while there is no page behind it.
 fn how(kind: MailKind, site: &Site, link: &Link) -> String {
     let (page, path, more) = match kind {
-        MailKind::Invitation => (
-            "invitation",
-            "invitations/accept",
-            r#", "password": "…", "full_name": "…""#,
-        ),
+        MailKind::Invitation => {
+            ("invitation", "invitations/accept", r#", "password": "…", "full_name": "…""#)
+        }
         MailKind::PasswordReset => ("reset", "reset-password", r#", "new_password": "…""#),
         _ => ("verify", "verify-email", ""),
     };
@@ -164,8 +162,15 @@ mod tests {
             assert!(subjects.insert(letter.subject.clone()), "{kind}");
             assert!(letter.text.starts_with("Hello,\n\n") && letter.text.ends_with('\n'), "{kind}");
             assert_eq!(letter.text.contains("?token=bbv_1\n"), takes, "{kind}");
-            let prose = letter.text.lines().filter(|line| !line.contains("token") && !line.contains("curl"));
-            assert!(prose.clone().all(|line| line.chars().count() <= WIDTH), "{kind}: {}", letter.text);
+            let prose = letter
+                .text
+                .lines()
+                .filter(|line| !line.contains("token") && !line.contains("curl"));
+            assert!(
+                prose.clone().all(|line| line.chars().count() <= WIDTH),
+                "{kind}: {}",
+                letter.text
+            );
         }
     }
 
@@ -179,7 +184,10 @@ mod tests {
             (MailKind::Invitation, "invitation", "invitations/accept"),
         ] {
             let text = letter(kind, &site, Some(&link), None).text;
-            assert!(text.contains(&format!("\nhttps://a.example/auth/{page}?token=bbp_1\n")), "{text}");
+            assert!(
+                text.contains(&format!("\nhttps://a.example/auth/{page}?token=bbp_1\n")),
+                "{text}"
+            );
             assert!(text.contains(&format!("https://a.example/api/v1/auth/{path} ")), "{text}");
             assert!(text.contains("good once, and for 1 hour:"), "{text}");
         }
