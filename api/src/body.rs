@@ -73,6 +73,39 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub struct MaybeBody<T>(pub Option<T>);
+
+impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for MaybeBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        <Body<T> as Payload>::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let meta = <Body<T> as ApiExtractor<'_>>::request_meta()?;
+        Some(MetaRequest { required: false, ..meta })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let body = body.take().map_err(|error| unread(&error))?;
+        let bytes = body.into_bytes().await.map_err(|error| unread(&error))?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        judge_media_type(request, is_json, "application/json")?;
+        Ok(Self(Some(parse(&bytes)?)))
+    }
+}
+
 /// Refuses a request whose body is of another type.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::plan::OverPlan;
 use shared::events::ReadError;
 use shared::sessions::LoginError;
+use shared::sessions::factor::FactorError;
 
 use crate::limits;
 
@@ -132,6 +133,8 @@ const CHALLENGE: &str =
     "ApiKey realm=\"bellbuoy\", header=\"X-API-Key\", Bearer realm=\"bellbuoy\"";
 /// When to come back if the store is away or too much is going on.
 const RETRY: Duration = Duration::from_secs(1);
+/// When to come back if there was enough of something for now.
+const ENOUGH: Duration = Duration::from_secs(600);
 
 /// Whole seconds, rounded up, and never so few that a client would come back at once.
 pub fn seconds(duration: Duration) -> u64 {
@@ -189,6 +192,7 @@ impl From<AdminError> for Problem {
             AdminError::Busy => {
                 Self::new(Code::RateLimited, "Too many logins at once; wait a little.").after(RETRY)
             }
+            AdminError::Enough(why) => Self::new(Code::RateLimited, why).after(ENOUGH),
             AdminError::Store(error) if error.is_passing() => Self::unavailable(RETRY),
             AdminError::Store(error) => {
                 tracing::error!(%error, "a request failed");
@@ -211,11 +215,38 @@ impl From<LoginError> for Problem {
             LoginError::Suspended => {
                 Self::new(Code::AccountSuspended, "Ask an admin of the project.")
             }
+            LoginError::CodeMissing => Self::new(
+                Code::SecondFactorRequired,
+                "Log in again with a code of your app, or a backup code, in the field code.",
+            ),
+            LoginError::CodeRefused => Self::new(
+                Code::InvalidCode,
+                "This code is wrong or was used; after some failures none is taken for a while.",
+            ),
             LoginError::ProjectSuspended => {
                 Self::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
             }
             LoginError::Busy => AdminError::Busy.into(),
             LoginError::Store(error) => AdminError::from(error).into(),
+        }
+    }
+}
+
+impl From<FactorError> for Problem {
+    fn from(error: FactorError) -> Self {
+        let wrong =
+            |field, right| Self::invalid(vec![Fault::new(field, FaultCode::Invalid, right)]);
+        match error {
+            FactorError::Password => {
+                wrong("password", "your password; after some failures none is taken for a while")
+            }
+            FactorError::Code => wrong(
+                "code",
+                "the code that your app shows now, or a backup code; each is good once",
+            ),
+            FactorError::Conflict(why) => Self::new(Code::Conflict, why),
+            FactorError::Busy => AdminError::Busy.into(),
+            FactorError::Store(error) => AdminError::from(error).into(),
         }
     }
 }

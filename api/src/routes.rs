@@ -1,15 +1,18 @@
 //! The list of all routes. A new one is a function in `routes/<noun>.rs`; a new noun is a line in `Apis`.
 
+mod accounts;
 mod audit;
 mod auth;
 mod document;
 pub mod events;
 mod files;
+mod invitations;
 mod keys;
 mod me;
 mod plans;
 mod projects;
 mod roles;
+mod second_factor;
 mod settings;
 pub mod status;
 mod users;
@@ -37,6 +40,9 @@ type Apis = (
     audit::Operations,
     settings::Operations,
     plans::Operations,
+    accounts::Operations,
+    invitations::Operations,
+    second_factor::Operations,
 );
 
 fn apis(app: &Arc<Api>) -> Apis {
@@ -51,6 +57,9 @@ fn apis(app: &Arc<Api>) -> Apis {
         audit::Operations::new(Arc::clone(app)),
         settings::Operations::new(Arc::clone(app)),
         plans::Operations::new(Arc::clone(app)),
+        accounts::Operations::new(Arc::clone(app)),
+        invitations::Operations::new(Arc::clone(app)),
+        second_factor::Operations::new(Arc::clone(app)),
     )
 }
 

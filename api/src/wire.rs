@@ -116,6 +116,31 @@ impl ApiResponse for Done {
     fn register(_registry: &mut Registry) {}
 }
 
+/// It is taken, and what comes of it is not said here: the status 202.
+#[derive(Debug)]
+pub struct Taken;
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        StatusCode::ACCEPTED.into_response()
+    }
+}
+
+impl ApiResponse for Taken {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse {
+            description: "It is taken; what comes of it is mailed to whom it concerns.",
+            status: Some(202),
+            status_range: None,
+            content: vec![],
+            headers: vec![],
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_registry: &mut Registry) {}
+}
+
 macro_rules! leaf {
     ($($generics:ident)?, $name:ty, $word:literal, $schema:expr) => {
         impl$(<$generics: Type>)? Type for $name {

@@ -1,10 +1,13 @@
 //! What administrators do: projects, keys, people and roles. Whether somebody may is decided before; what is right, what
 //! is written down, and what must be known elsewhere at once is decided here.
 
+mod invitations;
 mod keys;
 mod people;
 mod plans;
 mod projects;
+mod recovery;
+mod registering;
 mod reseal;
 mod roles;
 mod settings;
@@ -15,7 +18,7 @@ use uuid::Uuid;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{AuthConfig, Config};
 use crate::coordination::Coordination;
 use crate::coordination::memory::MemoryCoordination;
 use crate::domain::fault::{Fault, FaultCode};
@@ -33,10 +36,12 @@ use crate::sessions::{LoginError, Sessions};
 use crate::store::{Store, StoreError};
 use crate::tenants::{bounds, default_limits, environment};
 
+pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
 pub use people::Invitee;
 pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
+pub use registering::Application;
 pub use reseal::Resealed;
 pub use roles::{NewRole, RoleChange, role_tag};
 pub use settings::ShownSettings;
@@ -65,6 +70,9 @@ pub enum AdminError {
     /// Too much at once.
     #[error("too much at once")]
     Busy,
+    /// Enough of it for now.
+    #[error("{0}")]
+    Enough(&'static str),
     /// The store did not take it.
     #[error(transparent)]
     Store(StoreError),
@@ -109,6 +117,7 @@ pub struct Admin {
     epochs: Arc<Epochs>,
     coordination: Arc<dyn Coordination>,
     policy: PasswordPolicy,
+    auth: AuthConfig,
     /// The plan of projects that have none of their own.
     plan: Plan,
     /// How far settings may go.
@@ -140,6 +149,7 @@ impl Admin {
             epochs,
             coordination,
             policy,
+            auth: config.auth.clone(),
             plan,
             bounds,
             environment,
@@ -168,7 +178,7 @@ impl Admin {
             Arc::clone(&epochs),
             audit.clone(),
             sealer,
-            &config.auth,
+            config,
             (config.cache.ttl, 1000),
         )?;
         let coordination = Arc::new(MemoryCoordination::new());

@@ -19,6 +19,7 @@ use crate::epochs::Epochs;
 use crate::events::Events;
 use crate::files::{FileError, Files};
 use crate::limits::Limiter;
+use crate::mail::{self, Mailer};
 use crate::ops::{Check, Health};
 use crate::people::People;
 use crate::queue::Queue;
@@ -46,6 +47,8 @@ pub struct App {
     pub coordination: Arc<dyn Coordination>,
     /// What projects keep as files.
     pub files: Files,
+    /// How mails leave.
+    pub mail: Arc<dyn Mailer>,
     /// Request limits.
     pub limiter: Arc<Limiter>,
     /// Seals secrets.
@@ -147,7 +150,7 @@ impl App {
             Arc::clone(&epochs),
             audit.clone(),
             sealer.clone(),
-            &config.auth,
+            &config,
             (ttl, max),
         )?;
         let sessions = Arc::new(sessions);
@@ -177,6 +180,7 @@ impl App {
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),
+            mail: mail::open(&config.mail),
             config,
             clock,
             store,

@@ -9,6 +9,7 @@ mod file;
 mod files_url;
 mod json;
 mod load;
+mod mail_url;
 mod mistake;
 mod network;
 mod pages;
@@ -31,6 +32,7 @@ pub use choices::{LogFormat, Profile, WorkerQueue};
 pub use engines::{CoordinationUrl, QueueUrl, StoreUrl};
 pub use files_url::{FilesUrl, S3Url};
 pub use load::Sources;
+pub use mail_url::MailUrl;
 pub use mistake::{ConfigErrors, Mistake, Origin};
 pub use redis_url::RedisUrl;
 pub use secret::{SealKey, Secret};
@@ -38,8 +40,8 @@ pub use server_url::{HttpUrl, ServerUrl};
 pub use settings::{
     AcceptConfig, AuditorConfig, AuthConfig, CacheConfig, Config, CoordinationConfig,
     DeliveryConfig, DemoConfig, DueConfig, EvaluateConfig, FilesConfig, HttpConfig, LimitsConfig,
-    LogConfig, OpsConfig, OtlpConfig, PlanConfig, QueueConfig, RegistryConfig, SchedulerConfig,
-    SealConfig, StoreConfig, WebhooksConfig, WorkerConfig,
+    LogConfig, MailConfig, OpsConfig, OtlpConfig, PlanConfig, QueueConfig, RegistryConfig,
+    SchedulerConfig, SealConfig, StoreConfig, WebhooksConfig, WorkerConfig,
 };
 pub use sqs_url::SqsUrl;
 pub use units::ByteSize;

@@ -15,6 +15,8 @@ pub mod events;
 pub mod files;
 pub mod id;
 pub mod limits;
+pub mod mail;
+pub mod mails;
 pub mod onboarding;
 pub mod ops;
 pub mod passwords;

@@ -1,7 +1,9 @@
 //! Rotating the sealing key: everything that older keys sealed is sealed anew, a bounded step at a time, beside processes
 //! that serve.
 
-use crate::id::ProjectId;
+use uuid::Uuid;
+
+use crate::id::{ProjectId, UserId};
 use crate::seal::{SealError, SealId, Sealer, key_of};
 use crate::store::sealed::{Column, Place, Sealed};
 use crate::store::{Store, StoreError};
@@ -17,6 +19,16 @@ pub const CHECKPOINT: &str = "audit checkpoint";
 /// What a secret in a project's settings is sealed for.
 pub fn setting_row(field: &str) -> Vec<u8> {
     [b"settings:", field.as_bytes()].concat()
+}
+
+/// What the secret of somebody's second factor is sealed for.
+pub fn factor_row(user: UserId) -> Vec<u8> {
+    [b"second factor".as_slice(), user.bytes()].concat()
+}
+
+/// What a mail's content is sealed for.
+pub fn mail_row(id: Uuid) -> Vec<u8> {
+    [b"mail".as_slice(), id.as_bytes()].concat()
 }
 
 /// What was found in a column.
@@ -145,6 +157,8 @@ fn bound_to(column: Column, place: &Place) -> (ProjectId, Vec<u8>) {
         Column::EndpointSecrets | Column::SubjectKeys => place.id.as_bytes().to_vec(),
         Column::SigningKeys => SIGNING_KEY.to_vec(),
         Column::ProjectSecrets => setting_row(&place.name),
+        Column::SecondFactors => factor_row(UserId(place.id)),
+        Column::Mails => mail_row(place.id),
         Column::AuditCheckpoints => Vec::new(),
     };
     (place.project, rest)

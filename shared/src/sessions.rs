@@ -1,5 +1,7 @@
 //! Logging in and staying so: access tokens that end soon, refresh tokens that are good for one use.
 
+pub mod factor;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,19 +12,21 @@ use uuid::Uuid;
 
 use crate::audit::{Audit, Deed, Doer};
 use crate::clock::Clock;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, Config};
 use crate::domain::audit::{Actor, AuditAction};
 use crate::domain::condition::Facts;
+use crate::domain::mail::MailKind;
 use crate::domain::permission::{Grants, Wanted, grants};
-use crate::domain::project::ProjectStatus;
+use crate::domain::project::{Project, ProjectStatus};
 use crate::domain::user::{User, UserStatus, normal_email};
 use crate::epochs::Epochs;
 use crate::id::{ProjectId, UserId, fresh, sha256};
+use crate::mails::{Addressee, Mails};
 use crate::passwords::{PasswordError, Passwords};
 use crate::reseal::SIGNING_KEY;
 use crate::seal::Sealer;
 use crate::store::people::{Attempt, Lockout, Standings};
-use crate::store::sessions::{Ended, NewSession, Rotated, Session, Which};
+use crate::store::sessions::{Begun, Ended, NewSession, Rotated, Session, Which};
 use crate::store::{Store, StoreError};
 use crate::time::Time;
 use crate::tokens::{Claims, SigningKey, TokenError, read};
@@ -39,6 +43,12 @@ pub enum LoginError {
     /// The password is right, and the account is suspended.
     #[error("the account is suspended")]
     Suspended,
+    /// The password is right, and there is a second factor that nothing proves.
+    #[error("the second factor is missing")]
+    CodeMissing,
+    /// The password is right, and what should prove the second factor does not, or was used before.
+    #[error("the code of the second factor is wrong")]
+    CodeRefused,
     /// The project does not work.
     #[error("the project is suspended")]
     ProjectSuspended,
@@ -131,6 +141,8 @@ pub struct Sessions {
     sealer: Sealer,
     /// Hashes and proves passwords.
     pub passwords: Passwords,
+    /// Writes mails.
+    pub mails: Mails,
     config: AuthConfig,
     keys: RwLock<(Vec<SigningKey>, Option<Instant>)>,
     known: Cache<(ProjectId, UserId, Uuid), Known>,
@@ -153,18 +165,19 @@ impl Sessions {
         epochs: Arc<Epochs>,
         audit: Audit,
         sealer: Sealer,
-        config: &AuthConfig,
+        config: &Config,
         cached: (Duration, u64),
     ) -> Result<Self, PasswordError> {
+        let mails = Mails::new(config, sealer.clone());
+        let config = config.auth.clone();
         let memory = u32::try_from(config.hash_memory.as_usize() / 1024).unwrap_or(u32::MAX);
         let passwords = Passwords::new(memory, config.hash_passes, config.hash_concurrency)?;
         let known = Cache::builder().time_to_live(cached.0).max_capacity(cached.1).build();
         let keys = RwLock::new((Vec::new(), None));
-        let config = config.clone();
-        Ok(Self { store, clock, epochs, audit, sealer, passwords, config, keys, known })
+        Ok(Self { store, clock, epochs, audit, sealer, passwords, mails, config, keys, known })
     }
 
-    /// Lets somebody in who knows the password of an account.
+    /// Lets somebody in who knows the password of an account, and proves its second factor if it has one.
     ///
     /// # Errors
     /// When they don't, or may not come in.
@@ -173,23 +186,37 @@ impl Sessions {
         project: ProjectId,
         email: &str,
         password: &str,
+        code: Option<&str>,
         doer: &Doer,
     ) -> Result<Pass, LoginError> {
         let email = normal_email(email);
         let (user, last) = match self.attempt(project, &email, password).await? {
-            Tried::Right(user) => (user, None),
-            Tried::Wrong(user, last) => (user, Some(last)),
+            Tried::Right(user, last) => (user, last),
+            Tried::Wrong(user, last) => {
+                self.note_failure(project, user.id, last, doer).await?;
+                return Err(LoginError::Refused);
+            }
             Tried::Nobody => return Err(LoginError::Refused),
         };
-        if let Some(last) = last {
-            self.note_failure(project, user.id, last, doer).await?;
-            return Err(LoginError::Refused);
-        }
-        let works = self.store.project(project).await?.status == ProjectStatus::Active;
+        let home = self.store.project(project).await?;
         let obstacle = match user.status {
             UserStatus::Pending => LoginError::Pending,
             UserStatus::Suspended => LoginError::Suspended,
-            UserStatus::Active if works => return self.begin(project, &user, doer).await,
+            UserStatus::Active if home.status == ProjectStatus::Active => {
+                let begun = self.begin(&home, &user, code, doer).await;
+                match &begun {
+                    // No failure, but nothing that makes up for failures before: whoever has the password alone must
+                    // not buy new tries at the code with it.
+                    Err(LoginError::CodeMissing) => {
+                        self.store.take_back_attempt(project, user.id, last).await?;
+                    }
+                    Err(LoginError::CodeRefused) => {
+                        self.note_failure(project, user.id, last, doer).await?;
+                    }
+                    _ => {}
+                }
+                return begun;
+            }
             UserStatus::Active => LoginError::ProjectSuspended,
         };
         // Whoever knows the password did not fail, and is not locked out for coming too early.
@@ -208,10 +235,10 @@ impl Sessions {
         password: &str,
     ) -> Result<bool, LoginError> {
         let tried = self.attempt(project, email, password).await?;
-        if let Tried::Right(user) = &tried {
+        if let Tried::Right(user, _) = &tried {
             self.store.forgive(project, user.id).await?;
         }
-        Ok(matches!(tried, Tried::Right(_)))
+        Ok(matches!(tried, Tried::Right(..)))
     }
 
     /// Tries a password, counted before it is looked at.
@@ -222,6 +249,8 @@ impl Sessions {
         password: &str,
     ) -> Result<Tried, LoginError> {
         let now = self.clock.now();
+        // No address has this character, and not every store takes it.
+        let email = if email.contains('\0') { "" } else { email };
         let lockout = Lockout {
             failures: i64::from(self.config.lockout_failures),
             until: now.plus(self.config.lockout),
@@ -229,7 +258,7 @@ impl Sessions {
         match self.store.begin_login(project, email, lockout, now).await? {
             Attempt::Try { user, password: stored, last } => {
                 let right = self.verify(password, stored.as_deref()).await?;
-                Ok(if right { Tried::Right(user) } else { Tried::Wrong(user, last) })
+                Ok(if right { Tried::Right(user, last) } else { Tried::Wrong(user, last) })
             }
             Attempt::Locked(_) | Attempt::Unknown => {
                 // It takes as long as for an account that is there.
@@ -265,13 +294,18 @@ impl Sessions {
 
     async fn begin(
         &self,
-        project: ProjectId,
+        home: &Project,
         user: &User,
+        code: Option<&str>,
         doer: &Doer,
     ) -> Result<Pass, LoginError> {
-        let now = self.clock.now();
+        let (now, project) = (self.clock.now(), home.id);
         let (session, secret) = (fresh(now), Secret::fresh());
         let doer = doer.known_as(Actor::User(user.id));
+        let proof = match code {
+            Some(code) => self.proof(home, user, code, &doer).await?,
+            None => None,
+        };
         let origin = serde_json::to_value(&doer.origin).unwrap_or_default();
         let agent = doer.origin.user_agent.clone().unwrap_or_default();
         let new = NewSession {
@@ -281,13 +315,25 @@ impl Sessions {
             token: secret.hash(),
             device: sha256(agent.as_bytes()),
             origin: Some(self.audit.seal(project, user.id.0, &origin).await?),
+            proof,
+            notice: self.mails.write(
+                MailKind::NewDevice,
+                Addressee { project: home, user: Some(user.id), email: &user.email },
+                None,
+                Some(&whence(&doer, now)),
+                now,
+            )?,
         };
         let deed = Deed {
             after: Some(json!({ "session": session })),
             ..Deed::new(AuditAction::SessionLogin, user.id.0)
         };
         let entry = self.audit.entry(project, &doer, deed).await?;
-        self.store.begin_session(project, &new, &entry, now).await?;
+        match self.store.begin_session(project, &new, &entry, now).await? {
+            Begun::Yes(_) => {}
+            Begun::ProofMissing => return Err(LoginError::CodeMissing),
+            Begun::ProofRefused => return Err(LoginError::CodeRefused),
+        }
         metrics::counter!("bellbuoy_logins_total").increment(1);
         Ok(self.pass(project, user.id, session, &secret).await?)
     }
@@ -447,7 +493,9 @@ impl Sessions {
     ) -> Result<u64, StoreError> {
         let action = match why {
             Ended::Logout => AuditAction::SessionLogout,
-            Ended::Revoked | Ended::Password | Ended::Reuse => AuditAction::SessionRevoke,
+            Ended::Revoked | Ended::Password | Ended::Reuse | Ended::SecondFactor => {
+                AuditAction::SessionRevoke
+            }
         };
         let deed = Deed {
             after: Some(match which {
@@ -535,11 +583,21 @@ impl Sessions {
 
 /// What came of trying a password.
 enum Tried {
-    Right(Box<User>),
+    /// And whether it would have been the last attempt before the account is locked.
+    Right(Box<User>, bool),
     /// And whether it was the last attempt before the account is locked.
     Wrong(Box<User>, bool),
     /// There is no such account, or it is locked.
     Nobody,
+}
+
+/// When and from where somebody logged in, as a mail tells it.
+fn whence(doer: &Doer, now: Time) -> String {
+    let address =
+        doer.origin.address.map_or("an unknown address".to_owned(), |one| one.to_string());
+    let agent =
+        doer.origin.user_agent.as_deref().unwrap_or("something that does not say what it is");
+    format!("It was at {} from {address}, with {agent}.", now.rfc3339())
 }
 
 /// The part of a refresh token that nobody can guess.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::config::{Config, FilesUrl, Sources};
+use shared::config::{Config, FilesUrl, MailUrl, Sources};
 use shared::store::{Step, Store};
 use tempfile::TempDir;
 
@@ -111,6 +111,7 @@ impl Ground {
         let mut config = Config::load(sources).expect("a configuration");
         config.seal.dev_key_path = folder.path().join("seal.key");
         config.files.url = FilesUrl::disk(folder.path().join("files"));
+        config.mail.url = MailUrl::mailbox(folder.path().join("mailbox"));
         config.http.listen = ([127, 0, 0, 1], 0).into();
         config.ops.listen = ([127, 0, 0, 1], 0).into();
         config.demo.enabled = false;

@@ -33,6 +33,7 @@ const USED_IN: [(&str, &[&str]); 17] = [
     (
         "ring",
         &[
+            "shared/src/domain/totp.rs",
             "shared/src/domain/webhook.rs",
             "shared/src/files/link.rs",
             "shared/src/files/upload.rs",

@@ -24,7 +24,7 @@ on_every_store! {
     results_of_many_projects_and_sizes_share_a_commit
 }
 
-pub const OPEN: Open = Open { deliveries: true, ticks: true };
+pub const OPEN: Open = Open { deliveries: true, ticks: true, mails: true };
 
 pub fn attempt(outcome: Outcome, seconds: u64) -> Attempt {
     Attempt {

@@ -1,13 +1,15 @@
 //! The worker: takes jobs off the queues, decides what rings, delivers it, and makes good what got lost.
 //!
 //! `jobs.rs` runs a reserved batch, `jobs/evaluate.rs` decides, `outbox.rs` sends through `channels.rs`, `recorder.rs`
-//! writes down what came of it, and `due.rs` is the loop that needs no queue.
+//! writes down what came of it, `due.rs` is the loop that needs no queue, and
+//! `mailroom.rs` hands over the mails that it finds.
 
 mod channels;
 mod due;
 mod gauges;
 mod jobs;
 mod lane;
+mod mailroom;
 mod outbound;
 mod outbox;
 mod recorder;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use outbound::StartError;
 
+use mailroom::Mailroom;
 use outbox::Outbox;
 use shards::Desk;
 
@@ -32,6 +35,7 @@ use shards::Desk;
 pub(crate) struct Worker {
     pub(crate) app: Arc<App>,
     pub(crate) outbox: Outbox,
+    pub(crate) mailroom: Mailroom,
     pub(crate) desk: Desk,
     /// Cancelled when this worker is to end.
     pub(crate) stop: CancellationToken,
@@ -48,7 +52,9 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
     let desk = Desk::default();
-    let worker = Arc::new(Worker { app: Arc::clone(&app), outbox, desk, stop: stop.clone() });
+    let mailroom = Mailroom::new(&app);
+    let worker =
+        Arc::new(Worker { app: Arc::clone(&app), outbox, mailroom, desk, stop: stop.clone() });
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
         tasks.spawn(serve(Arc::clone(&worker), queue, stop.clone()));
@@ -61,6 +67,7 @@ pub async fn run(
     let drained = tokio::time::timeout(grace, async {
         tasks.wait().await;
         worker.outbox.drain().await;
+        worker.mailroom.drain().await;
     });
     if drained.await.is_err() {
         tracing::warn!(

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use shared::domain::schedule::Task;
 use shared::files::FileError;
-use shared::store::StoreError;
+use shared::store::{Store, StoreError};
+use shared::time::Time;
 
 use crate::Worker;
 
@@ -28,6 +29,9 @@ const STEP: i64 = 2000;
 /// How many sessions one transaction forgets: each goes with its tokens, which may be hundreds.
 const SESSIONS: i64 = 20;
 
+/// How many rows one transaction forgets one by one.
+const ROWS: i64 = 200;
+
 /// How long finished ticks and sessions are kept.
 const HISTORY: Duration = Duration::from_secs(7 * 86_400);
 
@@ -42,36 +46,10 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
     let (store, now) = (&worker.app.store, worker.app.clock.now());
     match task {
         Task::ForgetIdempotencyKeys => {
-            let mut all = 0;
-            loop {
-                let gone = store.forget_idempotency_keys(now, STEP).await?;
-                all += gone;
-                if gone < STEP.unsigned_abs() {
-                    return Ok(format!("forgot {all} keys"));
-                }
-            }
+            let gone = all(STEP, |limit| store.forget_idempotency_keys(now, limit)).await?;
+            Ok(format!("forgot {gone} keys"))
         }
-        Task::ForgetHistory => {
-            let ticks = store.forget_ticks(now.minus(HISTORY)).await?;
-            let mut attempts = 0;
-            loop {
-                let gone = store.forget_attempts(now.minus(ATTEMPTS), STEP).await?;
-                attempts += gone;
-                if gone < STEP.unsigned_abs() {
-                    break;
-                }
-            }
-            let mut sessions = 0;
-            loop {
-                let gone = store.forget_sessions(now.minus(HISTORY), SESSIONS).await?;
-                sessions += gone;
-                if gone < SESSIONS.unsigned_abs() {
-                    return Ok(format!(
-                        "forgot {ticks} ticks, {sessions} sessions and {attempts} counts of attempts"
-                    ));
-                }
-            }
-        }
+        Task::ForgetHistory => Ok(forget_history(store, now).await?),
         Task::MakePartitions => {
             Ok(format!("made {} partitions", store.make_partitions(now).await?))
         }
@@ -92,6 +70,36 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
         }
         Task::SumUpDeliveries => {
             Ok(format!("summed up {} hours", worker.app.audit.sum_up_deliveries().await?))
+        }
+    }
+}
+
+/// Forgets in steps until there is no more; answers how many that were.
+async fn forget_history(store: &Store, now: Time) -> Result<String, StoreError> {
+    let before = now.minus(HISTORY);
+    let ticks = store.forget_ticks(before).await?;
+    let sessions = all(SESSIONS, |limit| store.forget_sessions(before, limit)).await?;
+    let attempts = all(STEP, |limit| store.forget_attempts(now.minus(ATTEMPTS), limit)).await?;
+    let mails = all(ROWS, |limit| store.forget_mails(before, limit)).await?;
+    let tokens = all(ROWS, |limit| store.forget_tokens(before, limit)).await?;
+    let invitations = all(ROWS, |limit| store.forget_invitations(before, limit)).await?;
+    Ok(format!(
+        "forgot {ticks} ticks, {sessions} sessions, {attempts} counts of attempts, {mails} mails, \
+         {tokens} tokens and {invitations} invitations"
+    ))
+}
+
+/// Forgets in steps of `limit` until a step finds less.
+async fn all<F: Future<Output = Result<u64, StoreError>>>(
+    limit: i64,
+    forget: impl Fn(i64) -> F,
+) -> Result<u64, StoreError> {
+    let mut all = 0;
+    loop {
+        let gone = forget(limit).await?;
+        all += gone;
+        if gone < limit.unsigned_abs() {
+            return Ok(all);
         }
     }
 }

@@ -46,6 +46,10 @@ codes! {
     Unauthenticated "unauthenticated" UNAUTHORIZED "Authentication is needed",
     /// The address or the password is wrong, or the account is locked.
     InvalidCredentials "invalid_credentials" UNAUTHORIZED "Wrong address or password",
+    /// The password is right, and the account has a second factor: log in again with a code.
+    SecondFactorRequired "second_factor_required" UNAUTHORIZED "A second factor is needed",
+    /// The code of the second factor is wrong or was used before.
+    InvalidCode "invalid_code" UNAUTHORIZED "Wrong code",
     /// The access or refresh token does not hold, or no longer.
     InvalidToken "invalid_token" UNAUTHORIZED "Invalid token",
     /// The access token has ended; refresh it.

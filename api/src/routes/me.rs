@@ -18,7 +18,7 @@ use crate::auth::Me;
 use crate::body::Body;
 use crate::door::Api;
 use crate::problem::{Acts, Changes, Failure, Lists, Reads};
-use crate::wire::{Answer, Done};
+use crate::wire::{Answer, Done, Stamp};
 use export::ExportAnswer;
 use wire::{NewPushToken, Preferences, PushToken, PushTokens};
 
@@ -42,6 +42,20 @@ struct Account {
     /// What it may do, out of all its roles: `resource:action`, with `:own` where it reaches no further, `!` before what
     /// is taken, and ` if ` before a condition.
     permissions: Vec<String>,
+    /// The second factor.
+    second_factor: SecondFactor,
+}
+
+/// Whether a login takes a code besides the password.
+#[derive(Clone, Debug, Object, Serialize)]
+struct SecondFactor {
+    /// Whether it does.
+    enabled: bool,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<Stamp>,
+    /// How many backup codes are left.
+    backup_codes_left: u32,
 }
 
 /// Which file is to be the picture.
@@ -84,9 +98,19 @@ impl Operations {
     /// Needs a login.
     #[oai(path = "/", method = "get", operation_id = "get_me")]
     async fn get(&self, me: Me) -> Result<Answer<Account>, Failure<Reads>> {
-        let (user, roles) = self.app.desk()?.admin.user(me.person.project, me.person.user).await?;
+        let desk = self.app.desk()?;
+        let (user, roles) = desk.admin.user(me.person.project, me.person.user).await?;
         let permissions = me.person.grants.list().iter().map(ToString::to_string).collect();
-        Ok(Answer(Account { user: shown(&self.app, user, roles).await?, permissions }))
+        let factor = desk.sessions.factor_of(&me.person).await?;
+        let factor = factor.filter(|factor| factor.confirmed_at.is_some());
+        let left = factor.as_ref().map_or(0, |factor| factor.codes_left);
+        let second_factor = SecondFactor {
+            enabled: factor.is_some(),
+            confirmed_at: factor.and_then(|factor| factor.confirmed_at).map(Stamp),
+            backup_codes_left: u32::try_from(left).unwrap_or(0),
+        };
+        let user = shown(&self.app, user, roles).await?;
+        Ok(Answer(Account { user, permissions, second_factor }))
     }
 
     /// Change my account
@@ -106,7 +130,8 @@ impl Operations {
 
     /// Change my password
     ///
-    /// Needs a login and the password so far; failures count as those of logins do. All other sessions end.
+    /// Needs a login and the password so far; failures count as those of logins do. All other sessions
+    /// end, and a mail tells of it.
     #[oai(path = "/password", method = "post", operation_id = "change_password")]
     async fn password(&self, me: Me, body: Body<PasswordChange>) -> Result<Done, Failure<Changes>> {
         let PasswordChange { old_password, new_password } = &body.value;

@@ -23,7 +23,7 @@ use crate::auth::{
     Caller, Looking, Needs, UsersApprove, UsersCreate, UsersDelete, UsersExport, UsersManage,
     UsersRead, UsersUpdate,
 };
-use crate::body::Body;
+use crate::body::{Body, MaybeBody};
 use crate::door::Api;
 use crate::page::{self, List};
 use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
@@ -93,6 +93,9 @@ pub struct User {
     status: UserStatus,
     /// The names of its roles, in order.
     roles: Vec<String>,
+    /// When its address was proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified_at: Option<Stamp>,
     /// When its holder last logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_login_at: Option<Stamp>,
@@ -113,6 +116,7 @@ impl User {
             profile: Profile { avatar: user.avatar, ..Profile::default() },
             status: user.status.into(),
             roles,
+            email_verified_at: user.email_verified_at.map(Stamp),
             last_login_at: user.last_login_at.map(Stamp),
             created_at: Stamp(user.created_at),
             updated_at: Stamp(user.updated_at),
@@ -166,6 +170,16 @@ struct UserRoles {
     /// Their names; those that are not named are taken away.
     #[oai(validator(max_items = 64))]
     roles: Vec<String>,
+}
+
+/// What somebody who is let in may do.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct Approval {
+    /// The names of their roles; without any they are a `member`, unless they have roles.
+    #[oai(validator(max_items = 64))]
+    roles: Option<Vec<String>>,
 }
 
 /// A page of accounts.
@@ -296,15 +310,27 @@ impl Operations {
 
     /// Let somebody in
     ///
-    /// Needs the permission `users:approve`. The account works from now on.
+    /// Needs the permission `users:approve`, and `users:manage` to give roles, which must give no more than the caller may
+    /// do. The account works from now on, and its holder is mailed. Without roles in the body, which may be left out, it
+    /// is a `member`, unless it has roles.
     #[oai(path = "/:id/approve", method = "post", operation_id = "approve_user")]
     async fn approve(
         &self,
         caller: Caller<Looking<UsersApprove>>,
         /// The account.
         id: Path<Uuid>,
-    ) -> Result<Answer<User>, Failure<Acts>> {
-        self.set_status(&caller, id.0, domain::UserStatus::Active).await
+        body: MaybeBody<Approval>,
+    ) -> Result<Answer<User>, Failure<Changes>> {
+        all(&caller)?;
+        let roles = body.0.and_then(|approval| approval.roles);
+        if roles.as_ref().is_some_and(|roles| !roles.is_empty()) {
+            crate::auth::demand::<UsersManage>(&caller.who)?;
+        }
+        let mine = Some(grants(&caller)?);
+        let admin = &self.app.desk()?.admin;
+        let (user, roles) =
+            admin.approve_user(caller.project, UserId(id.0), roles, mine, &caller.doer).await?;
+        Ok(Answer(User::of(user, roles)))
     }
 
     /// Suspend an account
@@ -331,6 +357,24 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
         self.set_status(&caller, id.0, domain::UserStatus::Active).await
+    }
+
+    /// Switch somebody's second factor off
+    ///
+    /// Needs the permission `users:manage`, and all that the account may do. For whoever lost theirs: their sessions end,
+    /// and they are mailed.
+    #[oai(path = "/:id/second-factor", method = "delete", operation_id = "reset_second_factor")]
+    async fn reset_second_factor(
+        &self,
+        caller: Caller<UsersManage>,
+        /// The account.
+        id: Path<Uuid>,
+    ) -> Result<Done, Failure<Acts>> {
+        all(&caller)?;
+        let (id, mine) = (UserId(id.0), grants(&caller)?);
+        let admin = &self.app.desk()?.admin;
+        admin.reset_second_factor(caller.project, id, mine, &caller.doer).await?;
+        Ok(Done)
     }
 
     /// Delete an account
@@ -439,7 +483,7 @@ impl Operations {
 }
 
 /// What the caller may do: nobody gives more than they have.
-fn grants<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
+pub(super) fn grants<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
     match &caller.who {
         Principal::Person(person) => Ok(&person.grants),
         Principal::Key { .. } => Err(Problem::internal()),
@@ -447,6 +491,6 @@ fn grants<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
 }
 
 /// Refuses whoever may do it with their own account only.
-fn all<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
+pub(super) fn all<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
     if caller.any { Ok(()) } else { Err(Problem::not_found("user")) }
 }

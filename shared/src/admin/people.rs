@@ -15,6 +15,7 @@ use crate::id::{ProjectId, UserId};
 use crate::sessions::Person;
 use crate::store::accounts::UserFilter;
 use crate::store::people::NewUser;
+use crate::store::sessions::Which;
 
 /// An account that is to be made.
 #[derive(Clone, Debug)]
@@ -149,7 +150,7 @@ impl Admin {
     }
 
     /// Refuses roles by which somebody would get what their giver does not have.
-    async fn judge_roles(
+    pub(super) async fn judge_roles(
         &self,
         project: ProjectId,
         before: &[String],
@@ -171,7 +172,8 @@ impl Admin {
         }
     }
 
-    async fn role_faults(
+    /// What is wrong with the names of roles.
+    pub(super) async fn role_faults(
         &self,
         project: ProjectId,
         roles: &[String],
@@ -198,7 +200,12 @@ impl Admin {
         let before = self.store.user(project, id).await?;
         if before.status != status {
             let action = match (before.status, status) {
-                (UserStatus::Pending, UserStatus::Active) => AuditAction::UserApprove,
+                // Letting somebody in is a deed of its own, with a permission of its own.
+                (UserStatus::Pending, UserStatus::Active) => {
+                    return Err(AdminError::Conflict(
+                        "the account waits for approval: approve it".to_owned(),
+                    ));
+                }
                 (_, UserStatus::Suspended) => AuditAction::UserSuspend,
                 _ => AuditAction::UserReactivate,
             };
@@ -254,15 +261,17 @@ impl Admin {
             ..Deed::new(AuditAction::UserPassword, id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
-        let now = self.clock.now();
-        self.store.set_password(project, id, &hash, person.session, &entry, now).await?;
+        let ends = Which::AllBut(person.session);
+        let new = self.new_password(&user, hash, None, ends).await?;
+        self.store.set_password(project, id, &new, &entry, self.clock.now()).await?;
         self.sessions.forget();
         self.announce(project).await;
         Ok(())
     }
 }
 
-fn distinct(mut roles: Vec<String>) -> Vec<String> {
+/// The names in order, each once.
+pub(super) fn distinct(mut roles: Vec<String>) -> Vec<String> {
     roles.sort();
     roles.dedup();
     roles

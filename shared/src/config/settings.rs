@@ -9,6 +9,7 @@ use super::{
     choices::{LogFormat, Profile, WorkerQueue},
     engines::{CoordinationUrl, QueueUrl, StoreUrl},
     files_url::FilesUrl,
+    mail_url::MailUrl,
     network::loopback,
     secret::{SealKey, Secret},
     server_url::HttpUrl,
@@ -309,12 +310,33 @@ settings! {
         lockout: Duration = mins(15);
         /// The fewest characters of a password. Length is what counts, and phrases are easy.
         password_min_length: usize = 10;
+        /// Whether strangers may ask for an account, which works once an admin approves it. On, for without one nothing
+        /// comes of it.
+        registration: bool = true;
+        /// How long the token is good that proves an address. A day, for mails lie until people look.
+        verify_ttl: Duration = hours(24);
+        /// How long the token is good that gives a new password. Whoever asked for it is waiting.
+        reset_ttl: Duration = hours(1);
+        /// How long an invitation is good when nobody says otherwise. A week, for people go on leave.
+        invitation_ttl: Duration = hours(7 * 24);
         /// Memory that hashing one password takes. What OWASP recommends for Argon2id.
         hash_memory: ByteSize = ByteSize::mib(19);
         /// Passes over that memory. OWASP's figure for it.
         hash_passes: u32 = 2;
         /// Passwords hashed at once in one process. Bounds its memory; alerts need the cores too.
         hash_concurrency: usize = 2;
+    }
+
+    /// Mails about accounts: tokens and notices.
+    mail: MailConfig {
+        /// `mailbox:path`: a folder in which each mail becomes a file. There is nothing else yet; what lies there is
+        /// yours to send on and to delete, and it holds tokens.
+        url: MailUrl = MailUrl::mailbox("./data/mailbox");
+        /// The sender: an address, or a name with the address in angle brackets.
+        from: String = "Bellbuoy <bellbuoy@localhost>".to_owned();
+        /// Mails an hour that strangers can have sent to one address. Enough for who mistypes, too few to flood
+        /// somebody.
+        per_address_hourly: u32 = 5;
     }
 
     /// Evaluating rules.

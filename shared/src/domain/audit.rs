@@ -84,12 +84,34 @@ words! {
         UserErase = 101 "user.erase",
         /// Somebody's preferences were set.
         UserPreferences = 102 "user.preferences",
+        /// An address was proved.
+        UserVerifyEmail = 60 "user.verify_email",
+        /// Somebody asked for a new password.
+        UserResetRequest = 61 "user.reset_request",
+        /// A password was set with a token that was mailed.
+        UserReset = 62 "user.reset",
+        /// A second factor was switched on.
+        UserFactorOn = 63 "user.second_factor_on",
+        /// A second factor was switched off by its holder.
+        UserFactorOff = 64 "user.second_factor_off",
+        /// A second factor was switched off by somebody else.
+        UserFactorReset = 65 "user.second_factor_reset",
+        /// New backup codes were made.
+        UserBackupCodes = 66 "user.backup_codes",
+        /// A backup code was used.
+        UserBackupCode = 67 "user.backup_code",
+        /// Somebody was invited.
+        InvitationCreate = 68 "invitation.create",
+        /// An invitation was taken back.
+        InvitationRevoke = 69 "invitation.revoke",
+        /// An invitation was accepted.
+        InvitationAccept = 70 "invitation.accept",
     }
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 7] =
-    ["project", "key", "user", "role", "session", "audit", "delivery"];
+pub const RESOURCE_TYPES: [&str; 8] =
+    ["project", "key", "user", "role", "session", "audit", "delivery", "invitation"];
 
 impl AuditAction {
     /// The kind of thing that it is done to.

@@ -336,6 +336,8 @@ pub struct BuiltIn {
 
 /// The role that may do everything in a project.
 pub const ADMIN: &str = "admin";
+/// The role of whoever is let in and given no other.
+pub const MEMBER: &str = "member";
 /// The role of the platform's own project that makes and ends projects.
 pub const SUPER_ADMIN: &str = "super_admin";
 /// The role of the platform's own project that runs the service, without seeing what is in it.
@@ -410,7 +412,7 @@ pub const PROJECT_ROLES: [BuiltIn; 5] = [
         ],
     },
     BuiltIn {
-        name: "member",
+        name: MEMBER,
         description: "Receives notifications and manages their own account.",
         permissions: &[read(Resource::Projects).own(), read(Resource::Notifications).own()],
     },

@@ -9,7 +9,7 @@ use super::engine::{Tx, rows_in, sql};
 use super::people::{Row, give_roles, user, user_columns};
 use super::projects::{bump_access, bump_epoch};
 use super::push::forget_tokens;
-use super::sessions::{Ended, Which, end};
+use super::recovery::delete_ways_in;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::permission::{ADMIN, SUPER_ADMIN};
@@ -227,6 +227,7 @@ impl Store {
                 bump_epoch(tx, project).await?;
                 let before = administrators(tx, project).await?;
                 touch(tx, project, id, now).await?;
+                delete_ways_in(tx, project, id).await?;
                 sql!(
                     tx, execute,
                     "UPDATE users SET live = $1, deleted_at = $2, password_hash = NULL WHERE project_id = $3 AND id = $4",
@@ -237,41 +238,6 @@ impl Store {
                 forget_tokens(tx, project, id).await?;
                 keep_one(tx, project, before).await?;
                 bump_access(tx, project).await?;
-                note(tx, project, &entry, now).await
-            })
-        })
-        .await
-    }
-
-    /// Changes somebody's password and ends their sessions but `spared`, together: a death in between would leave
-    /// whoever knows the old one logged in.
-    ///
-    /// # Errors
-    /// When they are not there.
-    pub async fn set_password(
-        &self,
-        project: ProjectId,
-        id: UserId,
-        hash: &str,
-        spared: Uuid,
-        entry: &Entry,
-        now: Time,
-    ) -> Result<()> {
-        let (hash, entry) = (hash.to_owned(), entry.clone());
-        self.write("set_password", move |tx| {
-            let (hash, entry) = (hash.clone(), entry.clone());
-            Box::pin(async move {
-                touch(tx, project, id, now).await?;
-                sql!(
-                    tx,
-                    execute,
-                    "UPDATE users SET password_hash = $1, failed_logins = 0, locked_until = NULL
-                     WHERE project_id = $2 AND id = $3",
-                    hash,
-                    project,
-                    id
-                )?;
-                end(tx, project, id, Which::AllBut(spared), Ended::Password, now).await?;
                 note(tx, project, &entry, now).await
             })
         })
@@ -292,7 +258,8 @@ fn begins_with(text: &str) -> String {
     pattern
 }
 
-async fn touch(tx: &mut Tx, project: ProjectId, id: UserId, now: Time) -> Result<()> {
+/// Notes that an account is changed; not found when it is not there.
+pub(super) async fn touch(tx: &mut Tx, project: ProjectId, id: UserId, now: Time) -> Result<()> {
     let touched = sql!(
         tx,
         execute,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::due::{Due, DueKind, Open, delete_due, insert_due, take_due};
 use super::engine::{Tx, change, insert};
 use super::evaluations::ClaimTerms;
+use super::mails::{ClaimedMail, claim_mails};
 use super::{Result, Store};
 use crate::domain::delivery::{Attempt, DeliveryState, Next, Outcome};
 use crate::domain::reason::Reason;
@@ -124,6 +125,8 @@ pub struct Taken {
     pub deliveries: Vec<Claimed>,
     /// The ticks to run.
     pub ticks: Vec<crate::id::TickId>,
+    /// The mails to hand over.
+    pub mails: Vec<ClaimedMail>,
     /// How many claims had expired: what they held is unknown.
     pub expired: usize,
     /// How much was worked off; a full batch says that there may be more.
@@ -220,7 +223,7 @@ impl Wanted {
         let wanted = |id| match due.kind {
             DueKind::Claim => Self { id, state: DeliveryState::Claimed, token: Some(due.row) },
             DueKind::Retry => Self { id, state: DeliveryState::Retrying, token: None },
-            DueKind::Planned | DueKind::Tick => Self::planned(id),
+            DueKind::Planned | DueKind::Tick | DueKind::Mail => Self::planned(id),
         };
         due.deliveries().into_iter().map(wanted).collect()
     }
@@ -292,8 +295,13 @@ async fn take(
     let later = |one: &Due| Due { at: terms.until, ..one.clone() };
     let held: Vec<Due> = due.iter().filter(is_tick).map(later).collect();
     insert_due(tx, &held).await?;
-    let (lost, ready): (Vec<&Due>, Vec<&Due>) =
-        due.iter().filter(|one| !is_tick(one)).partition(|one| one.kind == DueKind::Claim);
+    let is_mail = |one: &&Due| one.kind == DueKind::Mail;
+    let mails: Vec<Uuid> = due.iter().filter(is_mail).map(|one| one.row).collect();
+    let mails = claim_mails(tx, project, &mails, terms.until, allowed, now).await?;
+    let (lost, ready): (Vec<&Due>, Vec<&Due>) = due
+        .iter()
+        .filter(|one| !is_tick(one) && !is_mail(one))
+        .partition(|one| one.kind == DueKind::Claim);
     // Each for itself: a delivery that waits for its next attempt may be named by an expired claim too.
     let ready: Vec<Wanted> = ready.iter().flat_map(|one| Wanted::of(one)).collect();
     let mut mine = claim(tx, project, &ready, terms, now).await?;
@@ -309,6 +317,7 @@ async fn take(
     Ok(Taken {
         deliveries: load(tx, project, mine, terms).await?,
         ticks,
+        mails,
         expired,
         rows: due.iter().map(Due::count).sum(),
     })

@@ -21,6 +21,8 @@ words! {
         Planned = 3 "planned",
         /// A tick that nobody ran.
         Tick = 4 "tick",
+        /// A mail that is to be handed over, or whose claim ends then.
+        Mail = 5 "mail",
     }
 }
 
@@ -130,6 +132,8 @@ pub struct Open {
     pub deliveries: bool,
     /// Ticks.
     pub ticks: bool,
+    /// Mails.
+    pub mails: bool,
 }
 
 /// The oldest rows of a project that are due, as many as make no more work than `limit`; what another worker is about to
@@ -144,11 +148,11 @@ pub(super) async fn take_due(
     let rows = sql!(
         tx, fetch_all as Row,
         lite "SELECT project_id, kind, row_id, at, data FROM due
-              WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
+              WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 WHEN kind = 5 THEN $4 ELSE $5 END ORDER BY at LIMIT $6",
         server "SELECT project_id, kind, row_id, at, data FROM due
-            WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
+            WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 WHEN kind = 5 THEN $4 ELSE $5 END ORDER BY at LIMIT $6
             FOR UPDATE SKIP LOCKED",
-        project, now, open.ticks, open.deliveries, limit as i64
+        project, now, open.ticks, open.mails, open.deliveries, limit as i64
     )?;
     let due = |(project, kind, row, at, data): Row| {
         DueKind::from_number(kind).map(|kind| Due { project, kind, row, at, data })

@@ -6,6 +6,7 @@ use super::audit::note;
 use super::engine::{Tx, sql};
 use super::projects::{bump_access, bump_epoch};
 use super::push::forget_tokens;
+use super::recovery::delete_ways_in;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::id::{ProjectId, UserId};
@@ -45,6 +46,8 @@ impl Store {
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
                 let before = administrators(tx, project).await?;
+                // Open invitations are found by the address, which goes next.
+                delete_ways_in(tx, project, user).await?;
                 let touched = sql!(
                     tx, execute,
                     "UPDATE users SET live = $1, deleted_at = COALESCE(deleted_at, $2), erased_at = $3, updated_at = $4,
@@ -146,6 +149,7 @@ impl Store {
 /// `domain/personal.rs` says, has its statement here; it is run more than once.
 async fn wipe(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     forget_tokens(tx, project, user).await?;
+    delete_ways_in(tx, project, user).await?;
     sql!(
         tx,
         execute,

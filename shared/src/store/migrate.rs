@@ -73,6 +73,11 @@ const MIGRATIONS: &[Migration] = migrations![
     "0046_push_tokens",
     "0047_preferences",
     "0048_erasures",
+    "0036_mails",
+    "0037_one_time_tokens",
+    "0038_invitations",
+    "0039_second_factors",
+    "0040_backup_codes",
 ];
 
 /// Which way to go.

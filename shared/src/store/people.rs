@@ -210,6 +210,31 @@ impl Store {
         .await
     }
 
+    /// Takes an attempt back that was counted and was no failure after all, like a right password without its second
+    /// factor. Other failures stay counted; the lock goes if it was the `last` one that set it.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn take_back_attempt(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        last: bool,
+    ) -> Result<()> {
+        self.write("take_back_attempt", move |tx| {
+            Box::pin(async move {
+                sql!(
+                    tx, execute,
+                    "UPDATE users SET failed_logins = failed_logins - 1, locked_until = CASE WHEN $1 THEN NULL ELSE locked_until END
+                     WHERE project_id = $2 AND id = $3 AND failed_logins > 0",
+                    last, project, id
+                )
+                .map(|_| ())
+            })
+        })
+        .await
+    }
+
     /// Counts an attempt to log in before the password is looked at, so that however many come at once, no more are
     /// tried than may be.
     ///
@@ -357,14 +382,25 @@ pub(super) async fn insert_user(
     now: Time,
 ) -> Result<()> {
     within_plan(tx, project, PlanLimit::Users).await?;
+    insert_account(tx, project, new, now).await?;
+    give_roles(tx, project, new.id, &new.roles).await
+}
+
+/// An account without its roles.
+pub(super) async fn insert_account(
+    tx: &mut Tx,
+    project: ProjectId,
+    new: &NewUser,
+    now: Time,
+) -> Result<()> {
     sql!(
         tx, execute,
         "INSERT INTO users (project_id, id, email, full_name, status, password_hash, failed_logins, live, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)",
         project, new.id, new.email.clone(), new.full_name.clone(), new.status.number(), new.password.clone(),
         Uuid::nil(), now, now
-    )?;
-    give_roles(tx, project, new.id, &new.roles).await
+    )
+    .map(|_| ())
 }
 
 /// Gives somebody exactly these roles.

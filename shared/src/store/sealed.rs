@@ -19,17 +19,23 @@ pub enum Column {
     SubjectKeys,
     /// The secrets in projects' settings.
     ProjectSecrets,
+    /// The secrets of second factors.
+    SecondFactors,
+    /// Mails that wait to be sent.
+    Mails,
     /// The signatures of the audit log's checkpoints.
     AuditCheckpoints,
 }
 
 impl Column {
     /// All of them. A new column comes here, and a test of the house says so when it does not.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::EndpointSecrets,
         Self::SigningKeys,
         Self::SubjectKeys,
         Self::ProjectSecrets,
+        Self::SecondFactors,
+        Self::Mails,
         Self::AuditCheckpoints,
     ];
 
@@ -40,6 +46,8 @@ impl Column {
             Self::SigningKeys => "signing_keys.secret",
             Self::SubjectKeys => "subject_keys.secret",
             Self::ProjectSecrets => "project_secrets.secret",
+            Self::SecondFactors => "second_factors.secret",
+            Self::Mails => "mails.content",
             Self::AuditCheckpoints => "audit_checkpoints.signature",
         }
     }
@@ -151,6 +159,26 @@ async fn read(
         .into_iter()
         .map(by_id)
         .collect(),
+        Column::SecondFactors => sql!(
+            tx, fetch_all as ById,
+            "SELECT project_id, user_id, secret FROM second_factors
+             WHERE project_id >= $1 AND ($2 OR project_id > $3 OR user_id > $4)
+             ORDER BY project_id, user_id LIMIT $5",
+            project, first, project, id, limit
+        )?
+        .into_iter()
+        .map(by_id)
+        .collect(),
+        Column::Mails => sql!(
+            tx, fetch_all as ById,
+            "SELECT project_id, id, content FROM mails
+             WHERE project_id >= $1 AND ($2 OR project_id > $3 OR id > $4) AND content IS NOT NULL
+             ORDER BY project_id, id LIMIT $5",
+            project, first, project, id, limit
+        )?
+        .into_iter()
+        .map(by_id)
+        .collect(),
         Column::SigningKeys => sql!(
             tx, fetch_all as (Uuid, Vec<u8>),
             "SELECT id, secret FROM signing_keys WHERE ($1 OR id > $2) ORDER BY id LIMIT $3",
@@ -229,6 +257,24 @@ async fn replace(tx: &mut Tx, column: Column, old: Sealed, new: Vec<u8>) -> Resu
             new,
             project,
             name,
+            bytes
+        ),
+        Column::SecondFactors => sql!(
+            tx,
+            execute,
+            "UPDATE second_factors SET secret = $1 WHERE project_id = $2 AND user_id = $3 AND secret = $4",
+            new,
+            project,
+            id,
+            bytes
+        ),
+        Column::Mails => sql!(
+            tx,
+            execute,
+            "UPDATE mails SET content = $1 WHERE project_id = $2 AND id = $3 AND content = $4",
+            new,
+            project,
+            id,
             bytes
         ),
         Column::AuditCheckpoints => sql!(

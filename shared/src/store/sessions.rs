@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use super::audit::note;
 use super::engine::{Tx, sql};
+use super::mails::{NewMail, insert_mail};
 use super::projects::bump_access;
+use super::second_factors::{Proof, is_on, take_proof};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::names::words;
@@ -24,6 +26,8 @@ words! {
         Reuse = 3 "reuse",
         /// The password was changed.
         Password = 4 "password",
+        /// The second factor was changed.
+        SecondFactor = 5 "second_factor",
     }
 }
 
@@ -42,6 +46,21 @@ pub struct NewSession {
     pub device: [u8; 32],
     /// Where it was begun, sealed with the person's key.
     pub origin: Option<Vec<u8>>,
+    /// How its holder proved to have the second factor, if they have one.
+    pub proof: Option<Proof>,
+    /// What tells its holder of a device that was not seen before.
+    pub notice: NewMail,
+}
+
+/// What came of beginning a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It began; and whether its holder was mailed that the device is a new one.
+    Yes(bool),
+    /// There is a second factor, and nothing proves it.
+    ProofMissing,
+    /// The proof is none, or was used before.
+    ProofRefused,
 }
 
 /// A session as its holder sees it.
@@ -80,7 +99,8 @@ pub struct Standing {
 }
 
 impl Store {
-    /// Begins a session after a login that succeeded. Answers whether the device was seen before.
+    /// Begins a session after a login that succeeded, and mails its holder if the device was not seen before, unless it
+    /// is their first login ever.
     ///
     /// # Errors
     /// When the account is gone.
@@ -90,11 +110,23 @@ impl Store {
         new: &NewSession,
         entry: &Entry,
         now: Time,
-    ) -> Result<bool> {
+    ) -> Result<Begun> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("begin_session", move |tx| {
+        let begun = self.write("begin_session", move |tx| {
             let (new, entry) = (new.clone(), entry.clone());
             Box::pin(async move {
+                let before = sql!(
+                    tx, fetch_optional as (Option<Time>,),
+                    lite "SELECT last_login_at FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                    server "SELECT last_login_at FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
+                    project, new.user, Uuid::nil()
+                )?;
+                let is_first = before.is_some_and(|(last,)| last.is_none());
+                match &new.proof {
+                    Some(proof) => take_proof(tx, project, new.user, proof, now).await?,
+                    None if is_on(tx, project, new.user).await? => return Ok(Begun::ProofMissing),
+                    None => {}
+                }
                 let touched = sql!(
                     tx, execute,
                     "UPDATE users SET failed_logins = 0, locked_until = NULL, last_login_at = $1
@@ -121,10 +153,15 @@ impl Store {
                     project, new.id, new.token.to_vec(), now
                 )?;
                 note(tx, project, &entry, now).await?;
-                Ok(seen.is_some())
+                let is_new = seen.is_none() && !is_first;
+                Ok(Begun::Yes(is_new && insert_mail(tx, project, &new.notice, now).await?))
             })
-        })
-        .await
+        });
+        match begun.await {
+            // Nothing of it was kept, and the attempt stays counted.
+            Err(StoreError::NotFound("code")) => Ok(Begun::ProofRefused),
+            other => other,
+        }
     }
 
     /// Takes a refresh token and puts `next` in its place; one that was used before ends the session, with `reuse` in

@@ -16,6 +16,7 @@ use crate::domain::feature::{Feature, Switched};
 use crate::domain::plan::{Limits, Plan, PlanLimit};
 use crate::domain::settings::Settings;
 use crate::domain::tenancy::Tenancy;
+use crate::domain::user::UserStatus;
 use crate::id::ProjectId;
 use crate::time::Time;
 
@@ -98,9 +99,11 @@ pub(super) async fn within_plan(tx: &mut Tx, project: ProjectId, limit: PlanLimi
         PlanLimit::Users => sql!(
             tx,
             fetch_one as (i64,),
-            "SELECT COUNT(*) FROM users WHERE project_id = $1 AND live = $2",
+            "SELECT COUNT(*) FROM users WHERE project_id = $1 AND live = $2 AND status <> $3",
             project,
-            nil
+            nil,
+            // Strangers must not use a plan up: an account counts once somebody lets it in.
+            UserStatus::Pending.number()
         )?,
         PlanLimit::Rules => sql!(
             tx,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// What our own secrets begin with.
-const MARKS: [&str; 2] = ["bb_", "whsec_"];
+const MARKS: [&str; 6] = ["bb_", "whsec_", "bbr_", "bbv_", "bbp_", "bbi_"];
 const BLOT: &str = "[redacted]";
 
 /// Writes to `W` what is left of each line.
@@ -61,6 +61,12 @@ fn secret(bytes: &[u8]) -> Option<(usize, usize)> {
         return (len > 0).then_some((6, 6 + len));
     }
     let is_hex = |part: &[u8]| part.iter().all(u8::is_ascii_hexdigit);
+    // Refresh tokens and those of mails: project, row and secret.
+    if bytes.get(2) != Some(&b'_') {
+        let (head, secret) = (bytes.get(4..69)?, bytes.get(70..134)?);
+        let ids = is_hex(&head[..32]) && head[32] == b'_' && is_hex(&head[33..]);
+        return (ids && bytes[69] == b'_' && is_hex(secret)).then_some((70, 134));
+    }
     let (prefix, secret) = (bytes.get(3..15)?, bytes.get(16..80)?);
     (bytes[15] == b'_' && is_hex(prefix) && is_hex(secret)).then_some((16, 80))
 }
@@ -86,6 +92,13 @@ mod tests {
                 format!("bb_bb_0123456789ab_{}ä", "0".repeat(64)),
                 Some("bb_bb_0123456789ab_[redacted]ä"),
             ),
+            (
+                format!("?token=bbp_{0}_{0}_{1}", "0a".repeat(16), "f".repeat(64)),
+                Some(
+                    "?token=bbp_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a_[redacted]",
+                ),
+            ),
+            (format!("bbr_{0}_{0}_{1}", "0a".repeat(16), "f".repeat(63)), None),
             (format!("bb_0123456789ab_{}", "f".repeat(63)), None),
             ("bb_ä".repeat(40), None),
         ] {

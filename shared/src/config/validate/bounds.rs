@@ -20,6 +20,7 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         limits,
         accept,
         auth,
+        mail,
         evaluate,
         delivery,
         webhooks,
@@ -44,6 +45,7 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
         ("auth.password_min_length", wide(auth.password_min_length), 8, 128),
         ("auth.hash_passes", auth.hash_passes.into(), 1, 100),
         ("auth.hash_concurrency", wide(auth.hash_concurrency), 1, 64),
+        ("mail.per_address_hourly", mail.per_address_hourly.into(), 1, 1_000),
         ("evaluate.concurrency", wide(evaluate.concurrency), 1, any),
         (
             "evaluate.max_events_per_transaction",
@@ -126,6 +128,16 @@ pub(super) fn durations(judge: &mut Judge<'_>) {
         &["files.url_ttl"],
         right,
     );
+    // Longer ones lie about in mailboxes long after anybody remembers them.
+    let auth = &judge.config.auth;
+    let (minute, month) = (Duration::from_secs(60), Duration::from_secs(30 * 86_400));
+    for (name, ttl) in [
+        ("auth.verify_ttl", auth.verify_ttl),
+        ("auth.reset_ttl", auth.reset_ttl),
+        ("auth.invitation_ttl", auth.invitation_ttl),
+    ] {
+        judge.demand((minute..=month).contains(&ttl), &[name], "from 1m to 30d");
+    }
     let pauses = &delivery.backoff;
     let paused =
         !pauses.is_empty() && pauses.len() <= 64 && pauses.iter().all(|pause| *pause >= tick);
@@ -148,6 +160,9 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
     let plan = Plan { name: Some(config.plan.name.clone()), ..Plan::default() };
     let right = "1 to 64 letters, digits or any of - _ .";
     judge.demand(plan_faults(&plan).is_empty(), &["plan.name"], right);
+    let sender = crate::domain::mail::is_sender(&config.mail.from);
+    let right = "an address, like bellbuoy@example.com or Bellbuoy <bellbuoy@example.com>";
+    judge.demand(sender, &["mail.from"], right);
     let prefix = &config.queue.prefix;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
     let prefixed = (1..=64).contains(&prefix.len()) && prefix.bytes().all(allowed);

@@ -1,0 +1,10 @@
+CREATE TABLE second_factors (
+    project_id binary(16) NOT NULL,
+    user_id binary(16) NOT NULL,
+    secret blob NOT NULL,
+    last_step bigint NOT NULL,
+    confirmed_at datetime(6),
+    created_at datetime(6) NOT NULL,
+    PRIMARY KEY (project_id, user_id),
+    FOREIGN KEY (project_id, user_id) REFERENCES users (project_id, id) ON DELETE CASCADE
+) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

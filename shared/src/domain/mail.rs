@@ -1,0 +1,138 @@
+//! Mails: what they are about, what becomes of them, what they say, and how they look on the wire.
+
+mod message;
+mod texts;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::words;
+use crate::time::Time;
+
+pub use message::{Message, is_sender};
+pub use texts::{Letter, Link, Site, letter};
+
+words! {
+    /// What a mail is about. Strangers can cause those below ten, logins those below twenty.
+    MailKind {
+        /// Proves an address.
+        VerifyEmail = 1 "verify_email",
+        /// Somebody wanted an account for an address that has one.
+        AddressInUse = 2 "address_in_use",
+        /// Gives a new password.
+        PasswordReset = 3 "password_reset",
+        /// Invites somebody.
+        Invitation = 4 "invitation",
+        /// Somebody logged in from a device that was not seen before.
+        NewDevice = 10 "new_device",
+        /// A pending account was let in.
+        LetIn = 20 "let_in",
+        /// A password was changed.
+        PasswordChanged = 21 "password_changed",
+        /// A second factor is asked for from now on.
+        SecondFactorOn = 22 "second_factor_on",
+        /// No second factor is asked for any more.
+        SecondFactorOff = 23 "second_factor_off",
+        /// A backup code stood in for the second factor.
+        BackupCodeUsed = 24 "backup_code_used",
+        /// There are new backup codes.
+        BackupCodesMade = 25 "backup_codes_made",
+    }
+}
+
+impl MailKind {
+    /// The kinds that share a limit with this one, as the bounds of their numbers; none when no limit holds it back:
+    /// notices of what somebody did with an account must come, whoever sent what before.
+    pub const fn limited_with(self) -> Option<(i16, i16)> {
+        match self.number() {
+            1..=9 => Some((1, 9)),
+            10..=19 => Some((10, 19)),
+            _ => None,
+        }
+    }
+}
+
+words! {
+    /// What became of a mail.
+    MailState {
+        /// It waits for its time.
+        Waiting = 1 "waiting",
+        /// Somebody is sending it.
+        Sending = 2 "sending",
+        /// It was handed over.
+        Sent = 3 "sent",
+        /// It was given up.
+        Dead = 4 "dead",
+    }
+}
+
+/// The limit of mails to one address counts those of this long.
+pub const COUNTED: Duration = Duration::from_secs(3600);
+
+/// What a mail says and to whom, as it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailContent {
+    /// The address.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What follows from an attempt to hand a mail over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// It was taken.
+    Sent,
+    /// It is tried again then.
+    Again(Time, String),
+    /// It is given up.
+    Dead(String),
+}
+
+/// What follows from a failure of the `number`th attempt (from 1): the next one after the step of `backoff`, up to a fifth
+/// longer by chance (`jitter` in 0..1), or none.
+pub fn after_failure(
+    passing: bool,
+    why: String,
+    number: i64,
+    backoff: &[Duration],
+    now: Time,
+    jitter: f64,
+) -> Handed {
+    let step = usize::try_from(number.max(1) - 1).ok().and_then(|step| backoff.get(step));
+    match step.filter(|_| passing) {
+        Some(pause) => {
+            Handed::Again(now.plus(pause.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0))), why)
+        }
+        None => Handed::Dead(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_tried_again_until_they_are_spent() {
+        let steps = [Duration::from_secs(5), Duration::from_secs(30)];
+        let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
+        let after =
+            |passing, number| after_failure(passing, "x".into(), number, &steps, at(100), 0.0);
+        assert_eq!(after(true, 1), Handed::Again(at(105), "x".into()));
+        assert_eq!(after(true, 2), Handed::Again(at(130), "x".into()));
+        assert_eq!(after(true, 3), Handed::Dead("x".into()));
+        assert_eq!(after(false, 1), Handed::Dead("x".into()));
+    }
+
+    #[test]
+    fn only_what_strangers_and_logins_cause_is_limited() {
+        for kind in MailKind::ALL {
+            let limited = kind.limited_with();
+            assert_eq!(limited.is_some(), kind.number() < 20, "{kind}");
+            assert!(limited.is_none_or(|(least, most)| (least..=most).contains(&kind.number())));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! How people come in and back in: asking for an account, proving an address, being let in, a new password.
+
+use uuid::Uuid;
+
+use super::accounts::touch;
+use super::audit::note;
+use super::engine::{Tx, sql};
+use super::mails::{NewMail, delete_mails_of, insert_mail};
+use super::one_time::{NewToken, delete_tokens_of, insert_token, use_token, void_tokens};
+use super::people::{NewUser, give_roles, insert_account};
+use super::projects::{bump_access, bump_epoch};
+use super::second_factors::delete_factor;
+use super::sessions::{Ended, Which, end};
+use super::settings::within_plan;
+use super::{Result, Store, StoreError};
+use crate::domain::audit::Entry;
+use crate::domain::one_time::{Purpose, TokenKey};
+use crate::domain::plan::PlanLimit;
+use crate::domain::user::UserStatus;
+use crate::id::{ProjectId, UserId};
+use crate::time::Time;
+
+/// A new password, and what goes with it.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    /// Its hash.
+    pub hash: String,
+    /// The mailed token that it is set with, which proves the address too; none when its holder is logged in.
+    pub token: Option<TokenKey>,
+    /// The sessions that end.
+    pub ends: Which,
+    /// The mail that tells of it.
+    pub notice: NewMail,
+}
+
+impl Store {
+    /// How many accounts of a project wait for approval.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn pending_users(&self, project: ProjectId) -> Result<i64> {
+        self.read("pending_users", move |tx| {
+            Box::pin(async move {
+                let (count,) = sql!(
+                    tx,
+                    fetch_one as (i64,),
+                    "SELECT COUNT(*) FROM users WHERE project_id = $1 AND live = $2 AND status = $3",
+                    project,
+                    Uuid::nil(),
+                    UserStatus::Pending.number()
+                )?;
+                Ok(count)
+            })
+        })
+        .await
+    }
+
+    /// Makes an account that waits, with the token that proves its address. It raises no epoch: nothing of a project
+    /// sees it before it is let in, and strangers must not make work.
+    ///
+    /// # Errors
+    /// A conflict when the address is taken.
+    pub async fn register(
+        &self,
+        project: ProjectId,
+        new: &NewUser,
+        token: NewToken,
+        mail: &NewMail,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let kept = (new.clone(), mail.clone(), entry.clone());
+        self.write("register", move |tx| {
+            let (new, mail, entry) = kept.clone();
+            Box::pin(async move {
+                insert_account(tx, project, &new, now).await?;
+                if insert_mail(tx, project, &mail, now).await? {
+                    insert_token(tx, project, &token, now).await?;
+                }
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Mails something to an account that a stranger asked for, with the token that it has, unless the address has had
+    /// enough. Answers whether it did.
+    ///
+    /// # Errors
+    /// When the account is not there.
+    pub async fn mail_account(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        token: Option<NewToken>,
+        mail: &NewMail,
+        entry: Option<&Entry>,
+        now: Time,
+    ) -> Result<bool> {
+        let (mail, entry) = (mail.clone(), entry.cloned());
+        self.write("mail_account", move |tx| {
+            let (mail, entry) = (mail.clone(), entry.clone());
+            Box::pin(async move {
+                lock(tx, project, user).await?;
+                if !insert_mail(tx, project, &mail, now).await? {
+                    return Ok(false);
+                }
+                if let Some(token) = &token {
+                    insert_token(tx, project, token, now).await?;
+                }
+                if let Some(entry) = &entry {
+                    note(tx, project, entry, now).await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Notes that an address is somebody's, by the token that was mailed there.
+    ///
+    /// # Errors
+    /// Not found when the token is not good, or no longer.
+    pub async fn verify_email(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        key: TokenKey,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let entry = entry.clone();
+        self.write("verify_email", move |tx| {
+            let entry = entry.clone();
+            Box::pin(async move {
+                touch(tx, project, user, now).await?;
+                use_token(tx, project, key, Purpose::VerifyEmail, now).await?;
+                prove_address(tx, project, user, now).await?;
+                void_tokens(tx, project, user, Purpose::VerifyEmail, now).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Lets in somebody who waits, with these roles, or with those that they have.
+    ///
+    /// # Errors
+    /// When they or a role are not there; a conflict when they don't wait.
+    pub async fn approve_user(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        roles: Option<&[String]>,
+        mail: &NewMail,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let kept = (roles.map(<[String]>::to_vec), mail.clone(), entry.clone());
+        self.write("approve_user", move |tx| {
+            let (roles, mail, entry) = kept.clone();
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                within_plan(tx, project, PlanLimit::Users).await?;
+                touch(tx, project, user, now).await?;
+                let let_in = sql!(
+                    tx,
+                    execute,
+                    "UPDATE users SET status = $1 WHERE project_id = $2 AND id = $3 AND status = $4",
+                    UserStatus::Active.number(),
+                    project,
+                    user,
+                    UserStatus::Pending.number()
+                )?;
+                if let_in == 0 {
+                    return Err(StoreError::Conflict("the account does not wait for approval"));
+                }
+                match &roles {
+                    Some(roles) => give_roles(tx, project, user, roles).await?,
+                    None => bump_access(tx, project).await?,
+                }
+                insert_mail(tx, project, &mail, now).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Changes somebody's password and ends their sessions, together: a death in between would leave whoever knows the
+    /// old one logged in. Failures and the lock that follows from them are forgotten.
+    ///
+    /// # Errors
+    /// When they are not there; not found as well when the token is not good, or no longer.
+    pub async fn set_password(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        new: &NewPassword,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let (new, entry) = (new.clone(), entry.clone());
+        self.write("set_password", move |tx| {
+            let (new, entry) = (new.clone(), entry.clone());
+            Box::pin(async move {
+                touch(tx, project, user, now).await?;
+                if let Some(key) = new.token {
+                    use_token(tx, project, key, Purpose::ResetPassword, now).await?;
+                    prove_address(tx, project, user, now).await?;
+                }
+                void_tokens(tx, project, user, Purpose::ResetPassword, now).await?;
+                sql!(
+                    tx,
+                    execute,
+                    "UPDATE users SET password_hash = $1, failed_logins = 0, locked_until = NULL
+                     WHERE project_id = $2 AND id = $3",
+                    new.hash.clone(),
+                    project,
+                    user
+                )?;
+                end(tx, project, user, new.ends, Ended::Password, now).await?;
+                insert_mail(tx, project, &new.notice, now).await?;
+                note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+}
+
+/// Notes when an address was first proved.
+async fn prove_address(tx: &mut Tx, project: ProjectId, user: UserId, now: Time) -> Result<()> {
+    sql!(
+        tx,
+        execute,
+        "UPDATE users SET email_verified_at = $1
+         WHERE project_id = $2 AND id = $3 AND email_verified_at IS NULL",
+        now,
+        project,
+        user
+    )
+    .map(|_| ())
+}
+
+/// Makes others who mean the same account wait for this transaction.
+pub(super) async fn lock(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
+    let row = sql!(
+        tx, fetch_optional as (UserId,),
+        lite "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+        server "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
+        project, user, Uuid::nil()
+    )?;
+    row.map(|_| ()).ok_or(StoreError::NotFound("user"))
+}
+
+/// Deletes every way in that somebody has besides their password, and every mail to them: open invitations to their
+/// address, tokens, the second factor. For deleting an account and for forgetting whose it was; the address must still
+/// stand there.
+pub(super) async fn delete_ways_in(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
+    sql!(
+        tx,
+        execute,
+        "DELETE FROM invitations WHERE project_id = $1
+           AND email = (SELECT email FROM users WHERE project_id = $2 AND id = $3)",
+        project,
+        project,
+        user
+    )?;
+    delete_tokens_of(tx, project, user).await?;
+    delete_factor(tx, project, user).await?;
+    delete_mails_of(tx, project, user).await
+}
