@@ -1,7 +1,5 @@
 //! How often somebody may call: what is asked of the limiter, and how answers tell it.
 
-use std::time::Duration;
-
 use poem::http::{HeaderMap, HeaderValue};
 use shared::access::Principal;
 use shared::admin::AdminError;
@@ -36,10 +34,10 @@ pub fn take(
 }
 
 /// Tells that nothing is left of a limit.
-pub fn exhausted(headers: &mut HeaderMap, limit: u64, reset: Duration) {
+pub fn exhausted(headers: &mut HeaderMap, limit: u32, reset: u32) {
     headers.insert(LIMIT, HeaderValue::from(limit));
     headers.insert(REMAINING, HeaderValue::from(0));
-    headers.insert(RESET, HeaderValue::from(seconds(reset)));
+    headers.insert(RESET, HeaderValue::from(reset));
 }
 
 /// Refuses an attempt to come in that is one too many: the line with which such an operation begins.

@@ -42,8 +42,8 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// The methods that would have been right.
     pub allow: Option<HeaderValue>,
-    /// The limit that is reached, if it is another than that of requests, and when it is whole again.
-    pub limit: Option<(u64, Duration)>,
+    /// The limit that is reached, if it is another than that of requests, and in how many seconds it is whole again.
+    pub limit: Option<(u32, u32)>,
 }
 
 impl Problem {
@@ -104,7 +104,8 @@ impl Problem {
     /// With the limit that is reached, and when it is whole again.
     #[must_use]
     pub fn of_limit(self, limit: u64, reset: Duration) -> Self {
-        Self { limit: Some((limit, reset)), ..self }
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { limit: Some((small(limit), small(seconds(reset)))), ..self }
     }
 
     /// The answer that tells it.

@@ -68,7 +68,13 @@ async fn every_change_of_state_counts_the_epoch_up(which: Stores) {
             place.store.set_project_status(one, status, None, at(9)).await.expect("changes"),
             at_epoch
         );
-        let standing = |id, epoch, status| Standing { id, epoch, access_epoch: epoch, status };
+        let standing = |id, epoch, status| Standing {
+            id,
+            epoch,
+            access_epoch: epoch,
+            settings_epoch: 0,
+            status,
+        };
         let mut wanted =
             [standing(one, at_epoch, status), standing(other, 1, ProjectStatus::Active)];
         wanted.sort_by_key(|known| known.id);
