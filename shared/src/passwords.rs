@@ -1,13 +1,15 @@
 //! Passwords: hashed with Argon2id, a few at a time and off the async threads, so that a storm of logins takes neither
 //! the memory nor the threads that alerts need.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// How many may wait for their turn; who comes later is asked to try again.
 const WAITING: usize = 128;
@@ -25,9 +27,42 @@ pub enum PasswordError {
     Broken(String),
 }
 
+/// Something to do on a thread.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Threads that hash and do nothing else; they end with this value. The allocator keeps memory for each thread that ever
+/// asked for some, so that hashing on any of many threads would in the end keep as many times the memory of one hash.
+#[derive(Clone)]
+struct Threads(Sender<Work>);
+
+impl Threads {
+    fn start(count: usize) -> Result<Self, PasswordError> {
+        let (sender, receiver) = channel::<Work>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..count {
+            let receiver = Arc::clone(&receiver);
+            let started = std::thread::Builder::new()
+                .name("passwords".to_owned())
+                .spawn(move || work(&receiver));
+            started.map_err(|error| PasswordError::Broken(error.to_string()))?;
+        }
+        Ok(Self(sender))
+    }
+}
+
+fn work(receiver: &Mutex<Receiver<Work>>) {
+    loop {
+        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(next) = next else { return };
+        // Whoever waits for it learns of a panic because nothing comes; the thread goes on.
+        let _ = catch_unwind(AssertUnwindSafe(next));
+    }
+}
+
 /// Hashes and proves passwords. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
+    threads: Threads,
     turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     argon2: Argon2<'static>,
@@ -46,6 +81,7 @@ impl Passwords {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = hash(&argon2, &rand::random::<[u8; 32]>())?.into();
         Ok(Self {
+            threads: Threads::start(parallel.max(1))?,
             turns: Arc::new(Semaphore::new(parallel.max(1))),
             waiting: Arc::new(Semaphore::new(WAITING)),
             argon2,
@@ -89,12 +125,15 @@ impl Passwords {
         let _waiting = self.waiting.try_acquire().map_err(|_| PasswordError::Busy)?;
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned());
         let turn = turn.await.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
-        let done = tokio::task::spawn_blocking(move || {
+        let (sender, done) = oneshot::channel();
+        let work = move || {
             // The turn ends with the work, also when whoever asked is gone.
             let _turn = turn;
-            work()
-        });
-        done.await.map_err(|error| PasswordError::Broken(error.to_string()))
+            let _ = sender.send(work());
+        };
+        let gone = || PasswordError::Broken("the threads that hash are gone".to_owned());
+        self.threads.0.send(Box::new(work)).map_err(|_| gone())?;
+        done.await.map_err(|_| gone())
     }
 }
 
@@ -124,6 +163,16 @@ mod tests {
         assert!(!passwords.verify("correct hors", Some(&stored)).await.expect("proves"));
         assert!(!passwords.verify("correct horse", None).await.expect("nobody"));
         assert!(passwords.verify("x", Some("no hash")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_panics_takes_no_thread_with_it() {
+        let passwords = cheap();
+        for _ in 0..3 {
+            let gone = passwords.in_turn(|| panic!("on purpose")).await;
+            assert!(matches!(gone, Err::<(), _>(PasswordError::Broken(_))), "{gone:?}");
+        }
+        assert_eq!(passwords.in_turn(|| 1).await.expect("the thread is there"), 1);
     }
 
     #[tokio::test]
