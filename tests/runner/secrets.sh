@@ -15,7 +15,7 @@ grep_logs() {
     # Looking into nothing would find nothing.
     grep -rqs answered "$LOG_DIR/nodes" || die "no process of the product left a log"
     # sed reads to the end, so that no part of the pipe fails but a grep that finds nothing.
-    shown=$(grep -rnaF -- "$marks" "$LOG_DIR" --exclude tests.log | cut -c1-300 | sed -n '1,20p') || true
+    shown=$(grep -rnaF --exclude tests.log -e "$marks" "$LOG_DIR" | cut -c1-300 | sed -n '1,20p') || true
     if [[ -n $shown ]]; then
         printf '%s\n' "$shown"
         die "a password stands in a log"
