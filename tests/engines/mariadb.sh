@@ -19,7 +19,7 @@ mariadb_start() {
     # A server that starts clears its folder for temporary tables, whoever's they are.
     mkdir -m 700 "$dir" "$dir/tmp"
     cat >"$dir/init.sql" <<'SQL'
-CREATE USER 'bellbuoy'@'%' IDENTIFIED BY 'test';
+CREATE USER 'bellbuoy'@'%' IDENTIFIED BY 'a-stores-secret';
 GRANT ALL ON *.* TO 'bellbuoy'@'%';
 SQL
     if ((EUID == 0)); then
@@ -40,7 +40,7 @@ SQL
         "$server" --no-defaults --datadir="$dir/data" --tmpdir="$dir/tmp" --socket= --pid-file="$dir/pid" \
         --port='{port}' --bind-address=127.0.0.1 --skip-name-resolve --init-file="$dir/init.sql" \
         --max-connections=300 --innodb-buffer-pool-size=256M --lc-messages=en_US
-    export BELLBUOY_TEST_MARIADB="mysql://bellbuoy:test@127.0.0.1:$SERVER_PORT/mysql"
+    export BELLBUOY_TEST_MARIADB="mysql://bellbuoy:a-stores-secret@127.0.0.1:$SERVER_PORT/mysql"
     # For tests that kill a server: they start their own.
     export BELLBUOY_TEST_MARIADB_SERVER="$server" BELLBUOY_TEST_MARIADB_INSTALL="$install"
 }

@@ -18,9 +18,10 @@ sqs_install() {
         flock 9
         [[ ! -e $folder/complete ]] || exit 0
         rm -rf "$folder"
-        python3 -m venv "$folder"
-        "$folder/bin/pip" install --quiet --disable-pip-version-check "ministack==$MINISTACK_VERSION" 9>&-
-        touch "$folder/complete"
+        # In one chain: within a list that `||` ends the shell does not stop at a failure by itself.
+        python3 -m venv "$folder" &&
+            "$folder/bin/pip" install --quiet --disable-pip-version-check "ministack==$MINISTACK_VERSION" 9>&- &&
+            touch "$folder/complete"
     ) 9<"$tools" || die "could not install MiniStack $MINISTACK_VERSION"
 }
 

@@ -260,6 +260,23 @@ impl Cluster {
         std::fs::read_to_string(self.log(at)).unwrap_or_default()
     }
 
+    /// The number by which the system knows a process that runs.
+    pub fn pid(&self, at: usize) -> u32 {
+        self.nodes[at].child.as_ref().expect("it runs").id()
+    }
+
+    /// Keeps what every process said, for whoever runs all tests and looks into it afterwards.
+    fn keep_logs(&self) {
+        let Some(folder) = std::env::var_os("BELLBUOY_TEST_LOGS") else { return };
+        for at in 0..self.nodes.len() {
+            let name = format!("{}-{}.log", uuid::Uuid::new_v4().simple(), self.nodes[at].name);
+            let kept = std::fs::copy(self.log(at), Path::new(&folder).join(name));
+            if let Err(error) = kept {
+                eprintln!("a log was not kept: {error}");
+            }
+        }
+    }
+
     /// Kills a process: it has no chance to do anything about it.
     pub fn kill(&mut self, at: usize) {
         if let Some(mut child) = self.nodes[at].child.take() {
@@ -344,6 +361,7 @@ impl Drop for Cluster {
         for at in 0..self.nodes.len() {
             self.kill(at);
         }
+        self.keep_logs();
         if std::thread::panicking() {
             eprintln!("{}", self.tails());
         }

@@ -5,19 +5,26 @@ pub mod app;
 pub mod books;
 pub mod chance;
 pub mod cluster;
+pub mod dumps;
 pub mod engines;
+pub mod front;
 pub mod mariadb;
 pub mod postgres;
 pub mod redis;
+pub mod served;
 pub mod sink;
 pub mod sqs;
+pub mod surface;
 
 pub use account::Account;
 pub use app::TestApp;
 pub use chance::Chance;
 pub use cluster::Cluster;
 pub use engines::{Pair, Stores};
+pub use front::{Caller, Front};
+pub use served::Served;
 pub use sink::Sink;
+pub use surface::{Filled, Surface};
 
 /// Runs each of these tests on every pair of store and queue that is there.
 #[macro_export]

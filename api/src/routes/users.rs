@@ -165,11 +165,17 @@ impl Example for NewUser {
 /// The roles that somebody is to have.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 struct UserRoles {
     /// Their names; those that are not named are taken away.
     #[oai(validator(max_items = 64))]
     roles: Vec<String>,
+}
+
+impl Example for UserRoles {
+    fn example() -> Self {
+        Self { roles: vec!["responder".to_owned()] }
+    }
 }
 
 /// What somebody who is let in may do.

@@ -1,0 +1,264 @@
+"""What schemathesis does not know of this API: who calls, on what, and how an operation comes to succeed.
+
+The world that it is given (a file named in BELLBUOY_CONFORMANCE_WORLD) was made by tests/harness/surface: a project with
+one of everything, the bodies that its operations took, and the table of docs/users/authorization.md, which says who may.
+
+Whatever ends what it is called with is given something that nobody else needs: somebody new with a session of their own,
+or something new to act upon. So no call saws off the branch that the next one sits on.
+"""
+
+import atexit
+import json
+import os
+import random
+import re
+import threading
+import uuid
+
+import requests
+import schemathesis
+
+# How an operation comes to succeed whose body can't be known beforehand: its id, and what makes the body. `somebody` is a
+# new account that is logged in, with its `email`, `refresh` token and `access` token. Add a line here when an operation
+# never succeeds.
+BODIES = {
+    "login": lambda somebody: {"project": WORLD["slug"], "email": somebody["email"], "password": WORLD["password"]},
+    "refresh": lambda somebody: {"refresh_token": somebody["refresh"]},
+    "change_password": lambda somebody: {
+        "old_password": WORLD["password"],
+        "new_password": "another one that is long enough",
+    },
+}
+
+# Operations that can't succeed here, with the reason.
+HOPELESS = {}
+
+# How often a request is sent as it was made up, rather than with a body that is known to be good.
+AS_MADE_UP = 0.5
+# How often it is sent about something that is nowhere, and how often by nobody.
+NOWHERE = 0.1
+BY_NOBODY = 0.03
+
+with open(os.environ["BELLBUOY_CONFORMANCE_WORLD"], encoding="utf-8") as file:
+    WORLD = json.load(file)
+BASE = WORLD["base"]
+LOCAL = threading.local()
+LOCK = threading.Lock()
+CHANCE = random.Random(int(os.environ["BELLBUOY_CONFORMANCE_SEED"]))
+STATUSES = {}
+OPERATIONS = {}
+COUNT = [0]
+
+
+def http():
+    """A session for each thread: they are not made to be shared."""
+    if not hasattr(LOCAL, "session"):
+        LOCAL.session = requests.Session()
+        LOCAL.session.trust_env = False
+    return LOCAL.session
+
+
+def send(method, path, headers=None, **more):
+    return http().request(method, BASE + path, headers=headers, timeout=30, **more)
+
+
+def fresh(word="thing"):
+    with LOCK:
+        COUNT[0] += 1
+        return f"{word}{COUNT[0]}"
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def log_in(project, email):
+    body = {"project": project, "email": email, "password": WORLD["password"]}
+    answer = send("POST", "/api/v1/auth/login", json=body)
+    assert answer.status_code == 200, f"{email} can't log in: {answer.text}"
+    tokens = answer.json()
+    return {"email": email, "access": tokens["access_token"], "refresh": tokens["refresh_token"]}
+
+
+def lasting(who):
+    """The token of the admin or of the super admin, as good as new."""
+    with LOCK:
+        kept = WORLD.setdefault("tokens", {}).get(who)
+        if kept and send("GET", "/api/v1/me", bearer(kept)).status_code == 200:
+            return kept
+        project = "platform" if who == "super_admin" else WORLD["slug"]
+        token = log_in(project, WORLD[who])["access"]
+        WORLD["tokens"][who] = token
+        return token
+
+
+def somebody(who):
+    """Somebody new who may do the same, in a session of their own."""
+    project = "platform" if who == "super_admin" else WORLD["slug"]
+    email = f"{fresh('somebody')}@example.com"
+    new = {"email": email, "full_name": "Some Body", "password": WORLD["password"], "roles": [who]}
+    answer = send("POST", "/api/v1/users", bearer(lasting(who)), json=new)
+    assert answer.status_code == 201, answer.text
+    return log_in(project, email)
+
+
+def caller_of(title, schemes):
+    """Who may: a person rather than a key, the admin of the project rather than one of the platform."""
+    if not schemes:
+        return None
+    allowed = WORLD["allowed"].get(title, [])
+    for who in ("admin", "super_admin"):
+        if who in allowed and "bearer" in schemes:
+            return who
+    return "key"
+
+
+def ends_its_caller(method, path):
+    return method != "GET" and re.match(r"/api/v1/(me|auth)(/|$)", path) is not None
+
+
+def changes_its_project(method, path):
+    return method != "GET" and path.startswith("/api/v1/projects/{")
+
+
+def new_project():
+    """A project that nobody else needs, and its admin."""
+    slug = fresh("project")
+    admin = {"email": f"{slug}@example.com", "full_name": "Ada", "password": WORLD["password"]}
+    new = {"slug": slug, "name": slug, "admin": admin}
+    answer = send("POST", "/api/v1/projects", bearer(lasting("super_admin")), json=new)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["project"]["id"], log_in(slug, admin["email"])
+
+
+def headers_of(who, person=None):
+    if who is None:
+        return {}
+    if who == "key":
+        return {"X-API-Key": WORLD["key"]}
+    return bearer(person["access"] if person else lasting(who))
+
+
+def good_body(operation_id):
+    """A body that the operation took before, with names that are not there yet."""
+    text = WORLD["sent"].get(operation_id)
+    if text is None:
+        return None
+    names = {}
+    return re.sub(rf"{WORLD['canary']}\d*", lambda found: names.setdefault(found[0], fresh("made")), text)
+
+
+def first(value, name):
+    """The id in what was made or listed."""
+    if isinstance(value, dict):
+        for key in (name, "id"):
+            if isinstance(value.get(key), str):
+                return value[key]
+        for inner in value.values():
+            if isinstance(inner, dict) and (found := first(inner, name)):
+                return found
+    return None
+
+
+def something(method, path, who, person):
+    """Values for the parameters of a path: what is there for whoever reads, and something new for whoever changes it."""
+    values = dict(WORLD["values"].get(path, {}))
+    words = path.split("/")
+    places = [at for at, word in enumerate(words) if word.startswith("{")]
+    if not places or method == "GET":
+        return values
+    name = words[places[-1]].strip("{}")
+    prefix = "/".join(words[: places[-1]])
+    at = re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], ""), prefix)
+    verb = "POST" if ("POST", prefix) in OPERATIONS else "PUT"
+    maker = OPERATIONS.get((verb, prefix))
+    maker_is = caller_of(f"{verb} {prefix}", ["bearer"])
+    made = None
+    if maker and (body := good_body(maker)):
+        headers = {**headers_of(maker_is, person if maker_is == who else None), "Content-Type": "application/json"}
+        answer = send(verb, at, headers, data=body.encode())
+        made = first(answer.json(), name) if answer.ok else None
+    elif ("GET", prefix) in OPERATIONS:
+        answer = send("GET", at, headers_of(who, person))
+        items = answer.json().get("items", []) if answer.ok else []
+        made = first(items[0], name) if items else None
+    if made:
+        values[name] = made
+    return values
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    """Lines are sent as they are; what is made up of another kind becomes one."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", errors="replace")
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    for path, methods in raw_schema["paths"].items():
+        for method, operation in methods.items():
+            OPERATIONS[(method.upper(), path)] = operation["operationId"]
+            STATUSES.setdefault(operation["operationId"], {})
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    method, path = case.method.upper(), case.operation.path
+    operation_id = OPERATIONS.get((method, path))
+    # Schemathesis tries methods that are not there as well: those are left as they are.
+    if operation_id is None:
+        return
+    schemes = [name for one in case.operation.definition.raw.get("security", []) for name in one]
+    who = caller_of(f"{method} {path}", schemes)
+    # The edges of the schemas are all tried as they are.
+    edges = case.meta is not None and case.meta.phase.name.name == "COVERAGE"
+    with LOCK:
+        # First it shall succeed, for it may be tried only a few times.
+        seen = STATUSES[operation_id]
+        early = not any(code.startswith("2") for code in seen) and sum(seen.values()) < 20
+        as_made_up = edges or (CHANCE.random() < AS_MADE_UP and not early)
+        nowhere = CHANCE.random() < NOWHERE and not edges and not early
+        by_nobody = CHANCE.random() < BY_NOBODY and not edges and not early
+    if by_nobody:
+        return
+    person = None
+    if who in ("admin", "super_admin") and ends_its_caller(method, path):
+        person = somebody(who)
+    values = {}
+    if who == "admin" and changes_its_project(method, path):
+        values["id"], person = new_project()
+    elif case.path_parameters and not nowhere:
+        values = something(method, path, who, person)
+    if case.path_parameters:
+        case.path_parameters = {**case.path_parameters, **values}
+    case.headers = {**(case.headers or {}), **headers_of(who, person)}
+    if as_made_up:
+        return
+    body, media_type = None, case.media_type
+    if operation_id in BODIES:
+        body = BODIES[operation_id](person or somebody("admin"))
+    elif (text := good_body(operation_id)) is not None:
+        body = json.loads(text) if media_type == "application/json" else text
+    if body is not None:
+        case.body = body
+    # A parameter that is made up is refused more often than not; none of them is needed.
+    case.query = {}
+    case.headers = {name: value for name, value in case.headers.items() if name != "Idempotency-Key"}
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    operation_id = OPERATIONS.get((case.method.upper(), case.operation.path))
+    if operation_id is None:
+        return
+    with LOCK:
+        seen = STATUSES[operation_id]
+        status = str(response.status_code)
+        seen[status] = seen.get(status, 0) + 1
+
+
+@atexit.register
+def tell():
+    with open(os.environ["BELLBUOY_CONFORMANCE_TOLD"], "w", encoding="utf-8") as file:
+        json.dump({"statuses": STATUSES, "hopeless": HOPELESS}, file)
