@@ -13,6 +13,7 @@ mod outbox;
 mod recorder;
 mod shards;
 mod tasks;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +28,14 @@ pub use outbound::StartError;
 
 use outbox::Outbox;
 use shards::Desk;
+use turns::Turns;
 
 /// What every job works with.
 pub(crate) struct Worker {
     pub(crate) app: Arc<App>,
     pub(crate) outbox: Outbox,
     pub(crate) desk: Desk,
+    pub(crate) turns: Turns,
     /// Cancelled when this worker is to end.
     pub(crate) stop: CancellationToken,
 }
@@ -48,7 +51,9 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
     let desk = Desk::default();
-    let worker = Arc::new(Worker { app: Arc::clone(&app), outbox, desk, stop: stop.clone() });
+    let turns = Turns::default();
+    let worker =
+        Arc::new(Worker { app: Arc::clone(&app), outbox, desk, turns, stop: stop.clone() });
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
         tasks.spawn(serve(Arc::clone(&worker), queue, stop.clone()));
