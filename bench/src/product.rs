@@ -90,16 +90,22 @@ impl Installation {
         let api = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut running = Running { api, roles: Vec::new() };
         for role in roles {
-            running.roles.push(self.role(role, api).await?);
+            running.roles.push(self.role(role, api, roles.len()).await?);
         }
         Ok(running)
     }
 
-    async fn role(&self, role: &str, api: SocketAddr) -> anyhow::Result<Role> {
+    async fn role(&self, role: &str, api: SocketAddr, of: usize) -> anyhow::Result<Role> {
         let ops = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut env = self.env();
         env.insert("BELLBUOY_HTTP_LISTEN".to_owned(), api.to_string());
         env.insert("BELLBUOY_OPS_LISTEN".to_owned(), ops.to_string());
+        if of > 1 {
+            // As whoever runs several processes on one machine is advised to: with a thread for each core in each of
+            // them, they take the cores from one another.
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            env.insert("TOKIO_WORKER_THREADS".to_owned(), (cores / 2).max(1).to_string());
+        }
         let env: Vec<(String, String)> = env.into_iter().collect();
         let command = [binary()?.display().to_string(), role.to_owned()];
         let folder = &self.folder;

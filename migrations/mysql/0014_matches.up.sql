@@ -7,6 +7,5 @@ CREATE TABLE matches (
     reason varchar(255),
     until datetime(6),
     alert_id binary(16),
-    notification_id binary(16),
     PRIMARY KEY (project_id, event_id, rule_id)
 ) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

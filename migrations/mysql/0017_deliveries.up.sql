@@ -17,6 +17,5 @@ CREATE TABLE deliveries (
     took_ms bigint,
     created_at datetime(6) NOT NULL,
     updated_at datetime(6) NOT NULL,
-    PRIMARY KEY (project_id, id),
-    INDEX deliveries_notification (project_id, notification_id)
+    PRIMARY KEY (project_id, id)
 ) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

@@ -7,7 +7,6 @@ CREATE TABLE matches (
     reason text,
     until timestamptz,
     alert_id uuid,
-    notification_id uuid,
     PRIMARY KEY (project_id, event_id, rule_id)
 ) PARTITION BY RANGE (event_id);
 

@@ -22,5 +22,3 @@ CREATE TABLE deliveries (
 
 -- Holds what no other partition takes, so that an insert never fails for want of one.
 CREATE TABLE deliveries_default PARTITION OF deliveries DEFAULT WITH (fillfactor = 70);
-
-CREATE INDEX deliveries_notification ON deliveries (project_id, notification_id);

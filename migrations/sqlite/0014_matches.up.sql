@@ -7,6 +7,5 @@ CREATE TABLE matches (
     reason TEXT,
     until INTEGER,
     alert_id BLOB,
-    notification_id BLOB,
     PRIMARY KEY (project_id, event_id, rule_id)
 ) STRICT, WITHOUT ROWID;

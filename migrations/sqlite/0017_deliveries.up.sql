@@ -19,5 +19,3 @@ CREATE TABLE deliveries (
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (project_id, id)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX deliveries_notification ON deliveries (project_id, notification_id);

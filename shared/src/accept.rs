@@ -84,12 +84,18 @@ struct Committer {
     clock: Clock,
     config: AcceptConfig,
     nudges: Arc<Semaphore>,
+    /// Whose turn it is to commit.
+    turn: Arc<Semaphore>,
 }
 
 /// Whose events they are, the key that they came with, and the trace that they belong to.
 type From = (ProjectId, KeyId, Option<String>);
 
 const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1) };
+
+/// How long a commit keeps the next one waiting, which grows meanwhile: most are done sooner, and one that hangs holds
+/// nobody up.
+const OVERTAKING: Duration = Duration::from_millis(10);
 
 /// How many nudges may be under way: beyond it the queue is slow or away, and the due loop finds what is not nudged.
 const NUDGES: usize = 32;
@@ -106,6 +112,7 @@ impl Accept {
         let (asks, waiting) = mpsc::channel(4096);
         let waiting = Arc::new(Mutex::new(waiting));
         let nudges = Arc::new(Semaphore::new(NUDGES));
+        let turn = Arc::new(Semaphore::new(1));
         for _ in 0..config.committers {
             let committer = Committer {
                 store: store.clone(),
@@ -114,6 +121,7 @@ impl Accept {
                 clock: clock.clone(),
                 config: config.clone(),
                 nudges: Arc::clone(&nudges),
+                turn: Arc::clone(&turn),
             };
             tokio::spawn(committer.run(Arc::clone(&waiting)));
         }
@@ -138,20 +146,26 @@ impl Committer {
     async fn run(self, waiting: Arc<Mutex<mpsc::Receiver<Asked>>>) {
         loop {
             let mut asks = Vec::new();
+            let mut turn = None;
             {
                 let mut waiting = waiting.lock().await;
                 if waiting.recv_many(&mut asks, self.config.batch).await == 0 {
                     return;
                 }
+                if asks.len() < self.config.batch {
+                    let before = Arc::clone(&self.turn).acquire_owned();
+                    turn = tokio::time::timeout(OVERTAKING, before).await.ok();
+                }
                 if !self.config.linger.is_zero() && asks.len() < self.config.batch {
                     tokio::time::sleep(self.config.linger).await;
-                    while asks.len() < self.config.batch {
-                        let Ok(ask) = waiting.try_recv() else { break };
-                        asks.push(ask);
-                    }
+                }
+                while asks.len() < self.config.batch {
+                    let Ok(ask) = waiting.try_recv() else { break };
+                    asks.push(ask);
                 }
             }
             self.commit(asks).await;
+            drop(turn);
         }
     }
 

@@ -48,6 +48,12 @@ pub fn floor(time: Time) -> Uuid {
     assemble(time, [0; 10])
 }
 
+/// From which id on, and before which, all ids of the time of `id` are: those that were derived from it among them.
+pub fn same_time(id: Uuid) -> (Uuid, Uuid) {
+    let time = time_of(id);
+    (floor(time), floor(time.plus(std::time::Duration::from_millis(1))))
+}
+
 /// SHA-256, for keys that compare texts of any length in 32 bytes.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
@@ -158,5 +164,9 @@ mod tests {
         assert_ne!(one, derived(origin, "x", &[b"a", b"bc"]));
         assert_ne!(one, derived(origin, "y", &[b"ab", b"c"]));
         assert_eq!(time_of(one), time_of(origin));
+        let (from, to) = same_time(origin);
+        assert!(from <= one && one < to && from <= origin && origin < to);
+        let later = fresh(Time::from_micros(1_700_000_000_124_000));
+        assert!(later >= to, "{later} is of another time");
     }
 }

@@ -54,6 +54,7 @@ pub use migrate::{MigrationState, Step};
 
 use crate::config::StoreConfig;
 use crate::domain::plan::OverPlan;
+use crate::id::ProjectId;
 use engine::Engine;
 
 /// Why a verb did not do what it says.
@@ -147,6 +148,22 @@ impl Store {
     {
         let work = Arc::new(work);
         self.again(verb, || self.engine.write_single(Arc::clone(&work))).await
+    }
+
+    /// As `write`, for what is decided under a project's epoch: it is held from before the first statement to the commit.
+    /// Whoever changes a rule waits for that, and the work sees what came before.
+    async fn write_under_epoch<T, F>(
+        &self,
+        project: ProjectId,
+        verb: &'static str,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        let work = Arc::new(work);
+        self.again(verb, || self.engine.write_under_epoch(project, Arc::clone(&work))).await
     }
 
     /// As `write`, for what changes the schema.

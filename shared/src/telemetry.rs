@@ -4,6 +4,7 @@
 //! in the finished line: our API keys and webhook secrets are blotted out there.
 
 pub mod context;
+mod lines;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -19,6 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{LogConfig, LogFormat, OtlpConfig};
+
+use lines::{Lines, Members};
 
 pub use context::{Traceparent, current_traceparent, set_parent};
 
@@ -85,7 +88,7 @@ where
             fmt::layer().with_ansi(std::io::stdout().is_terminal()).with_writer(to).boxed()
         }
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(to).boxed()
+            fmt::layer().fmt_fields(Members).event_format(Lines).with_writer(to).boxed()
         }
     }
 }

@@ -67,7 +67,7 @@ pub struct Notification {
     pub round: i64,
 }
 
-/// A row of `matches`.
+/// A match: a row of `matches`, or a notification.
 #[derive(Clone, Debug)]
 pub struct Match {
     /// The event.
@@ -122,7 +122,10 @@ impl Books {
 
     /// Every match.
     pub async fn matches(&self) -> Vec<Match> {
-        let rows = all!(self, (Uuid, Uuid, i16), "SELECT event_id, rule_id, outcome FROM matches");
+        // One that rang is told by its notification.
+        let text = "SELECT event_id, rule_id, outcome FROM matches
+                    UNION ALL SELECT origin_id, rule_id, 1 FROM notifications WHERE kind = 1";
+        let rows = all!(self, (Uuid, Uuid, i16), text);
         let read = |(event_id, rule_id, outcome)| Match { event_id, rule_id, outcome };
         rows.into_iter().map(read).collect()
     }

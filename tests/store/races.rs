@@ -48,11 +48,10 @@ async fn a_window_that_many_workers_fill_rings_exactly_as_often_as_it_says(which
     }
     assert_eq!(rang, 7);
     for (table, rows) in
-        [("evaluations", 10_000), ("matches", 10_000), ("notifications", 7), ("deliveries", 7)]
+        [("evaluations", 10_000), ("matches", 9_993), ("notifications", 7), ("deliveries", 7)]
     {
         assert_eq!(place.raw.count(table).await, rows, "{table}");
     }
-    assert_eq!(place.raw.count("matches WHERE outcome = 1").await, 7);
     assert_eq!(
         place.raw.count("matches WHERE reason = 'window_full' AND until IS NOT NULL").await,
         9_993
@@ -88,7 +87,7 @@ async fn groups_that_many_workers_make_are_made_once(which: Stores) {
     }
     assert_eq!(rang, 60);
     for (table, rows) in
-        [("rule_groups", 60), ("evaluations", 480), ("matches", 480), ("notifications", 60)]
+        [("rule_groups", 60), ("evaluations", 480), ("matches", 420), ("notifications", 60)]
     {
         assert_eq!(place.raw.count(table).await, rows, "{table}");
     }

@@ -188,7 +188,11 @@ async fn evaluate_all(worker: &Arc<Worker>, project: ProjectId, events: Events) 
             }
         }
     }
-    fine &= evaluate::evaluate(worker, project, all, events.singly).await;
+    fine &= if events.singly {
+        evaluate::evaluate(worker, project, all, true).await
+    } else {
+        worker.turns.evaluate(worker, project, all).await
+    };
     if fine { Vec::new() } else { events.jobs }
 }
 

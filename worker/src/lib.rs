@@ -15,6 +15,7 @@ mod outbox;
 mod recorder;
 mod shards;
 mod tasks;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub use outbound::StartError;
 use mailroom::Mailroom;
 use outbox::Outbox;
 use shards::Desk;
+use turns::Turns;
 
 /// What every job works with.
 pub(crate) struct Worker {
@@ -37,6 +39,7 @@ pub(crate) struct Worker {
     pub(crate) outbox: Outbox,
     pub(crate) mailroom: Mailroom,
     pub(crate) desk: Desk,
+    pub(crate) turns: Turns,
     /// Cancelled when this worker is to end.
     pub(crate) stop: CancellationToken,
 }
@@ -52,9 +55,10 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
     let desk = Desk::default();
-    let mailroom = Mailroom::new(&app);
-    let worker =
-        Arc::new(Worker { app: Arc::clone(&app), outbox, mailroom, desk, stop: stop.clone() });
+    let (mailroom, turns) = (Mailroom::new(&app), Turns::default());
+    let app_of = Arc::clone(&app);
+    let worker = Worker { app: app_of, outbox, mailroom, desk, turns, stop: stop.clone() };
+    let worker = Arc::new(worker);
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
         tasks.spawn(serve(Arc::clone(&worker), queue, stop.clone()));

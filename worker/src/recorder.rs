@@ -28,6 +28,8 @@ pub(crate) struct Recorder {
 
 /// How many reports share a commit at most.
 const SHARED: usize = 256;
+/// How long a report waits at most for others of its claim: far less than the part of a claim that is left for writing.
+const LINGER: Duration = Duration::from_millis(10);
 
 impl Recorder {
     pub(crate) fn start(app: &Arc<App>) -> Self {
@@ -39,6 +41,7 @@ impl Recorder {
         tokio::spawn(async move {
             let mut entries = Vec::with_capacity(SHARED);
             while waiting.recv_many(&mut entries, SHARED).await > 0 {
+                gather(&mut waiting, &mut entries).await;
                 let count = entries.len();
                 write(&app, collect(entries.drain(..))).await;
                 open.fetch_sub(count, Ordering::AcqRel);
@@ -63,6 +66,22 @@ impl Recorder {
             let _ = tokio::time::timeout(Duration::from_millis(50), self.written.notified()).await;
         }
     }
+}
+
+/// Waits a little for the rest of a claim: most of its deliveries end soon after one another, and nobody waits for the
+/// record of one. A claim that is over is written at once.
+async fn gather(waiting: &mut mpsc::UnboundedReceiver<Entry>, entries: &mut Vec<Entry>) {
+    let is_over = |entries: &[Entry]| entries.iter().any(|(_, closed)| closed.is_some());
+    let rest = async {
+        while entries.len() < SHARED && !is_over(entries) {
+            let room = SHARED - entries.len();
+            if waiting.recv_many(entries, room).await == 0 {
+                return;
+            }
+        }
+    };
+    // What was received so far is in the list, however the waiting ends.
+    let _ = tokio::time::timeout(LINGER, rest).await;
 }
 
 fn collect(entries: impl Iterator<Item = Entry>) -> Worked {

@@ -275,7 +275,8 @@ settings! {
         /// How long to wait for more events before a commit. Not at all: what arrives during one
         /// commit shares the next.
         linger: Duration = ms(0);
-        /// Commits in flight at once. Two, so that one is filled while the other is on the disk.
+        /// Commits in flight at once. Two: one is filled while the other is on the disk, and goes
+        /// before that is done only when it is full, or the other takes long.
         committers: usize = 2;
         /// How long a commit may take before 503 is answered. A store that needs longer is in
         /// trouble, and producers do retry.

@@ -1,5 +1,6 @@
 //! Deliveries: claimed, sent, and what came of it.
 
+mod at_once;
 mod load;
 
 use std::sync::Arc;
@@ -139,6 +140,9 @@ impl Store {
     /// # Errors
     /// When nothing of it was recorded.
     pub async fn record_attempts(&self, work: Arc<Worked>, now: Time) -> Result<()> {
+        if self.engine.postgres().is_some() && at_once::is_plain(&work) {
+            return self.record_at_once(work, now).await;
+        }
         self.write("record_attempts", move |tx| {
             let work = Arc::clone(&work);
             Box::pin(async move {

@@ -18,8 +18,10 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, MySql, MySqlPool, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::Result;
+use super::projects::{Hold, begin_shared, hold_epoch};
 use super::sqlite::Writer;
 use crate::config::{StoreConfig, StoreUrl};
+use crate::id::ProjectId;
 pub(super) use bundle::{Bundle, gather};
 use faults::before_work;
 pub(super) use macros::{change, insert, my_text, rows_in, sql};
@@ -87,6 +89,20 @@ pub(super) enum Engine {
 /// What a verb does with its transaction.
 pub(super) type Work<T> = dyn for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync;
 
+/// Does the work and commits it.
+async fn committed<T, F>(mut tx: Tx, work: Arc<F>) -> Result<T>
+where
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
+{
+    let value = work(&mut tx).await?;
+    match tx.0 {
+        Kind::Postgres(tx) => tx.commit().await?,
+        Kind::Mysql(tx) => tx.commit().await?,
+        Kind::Sqlite(_) | Kind::PostgresAlone(_) | Kind::MysqlRead(_) | Kind::MysqlAlone(_) => {}
+    }
+    Ok(value)
+}
+
 impl Engine {
     pub(super) async fn open(config: &StoreConfig) -> Result<Self> {
         match &config.url {
@@ -124,19 +140,38 @@ impl Engine {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
         // On a server nothing is sent before BEGIN is answered, so a dead connection found there is just another try.
-        let mut tx = match self {
+        let tx = match self {
             Self::Sqlite { writer, .. } => return writer.run(work).await,
             Self::Postgres { pool } => Tx(Kind::Postgres(pool.begin().await.map_err(before_work)?)),
             Self::Mysql { pool } => Tx(Kind::Mysql(pool.begin().await.map_err(before_work)?)),
         };
-        let value = work(&mut tx).await?;
-        match tx.0 {
-            Kind::Postgres(tx) => tx.commit().await?,
-            Kind::Mysql(tx) => tx.commit().await?,
-            Kind::Sqlite(_) | Kind::PostgresAlone(_) | Kind::MysqlRead(_) | Kind::MysqlAlone(_) => {
+        committed(tx, work).await
+    }
+
+    /// As `write`, while the project's epoch is held.
+    pub(super) async fn write_under_epoch<T, F>(
+        &self,
+        project: ProjectId,
+        work: Arc<F>,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        match self {
+            // The one writer is alone anyway.
+            Self::Sqlite { writer, .. } => writer.run(work).await,
+            Self::Postgres { pool } => {
+                let begin = sqlx::AssertSqlSafe(begin_shared(project));
+                let tx = pool.begin_with(begin).await.map_err(before_work)?;
+                committed(Tx(Kind::Postgres(tx)), work).await
+            }
+            Self::Mysql { pool } => {
+                let mut tx = Tx(Kind::Mysql(pool.begin().await.map_err(before_work)?));
+                hold_epoch(&mut tx, project, Hold::Shared).await?;
+                committed(tx, work).await
             }
         }
-        Ok(value)
     }
 
     /// As `write`, for work that is a single statement, which is a transaction of its own on PostgreSQL.

@@ -13,11 +13,10 @@ use self::attempts::forget_attempts;
 use super::due::{Due, DueKind, gather_due};
 use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql};
 use super::jobs::push_jobs;
-use super::projects::{Hold, hold_epoch};
 use super::{Result, Store, StoreError};
 use crate::domain::delivery::{DeliveryState, NewDelivery};
 use crate::domain::evaluation::{
-    Decision, EvaluationStatus, GroupId, Looked, NewNotification, decide,
+    Decision, EvaluationStatus, GroupId, Looked, MatchOutcome, MatchRecord, NewNotification, decide,
 };
 use crate::domain::group::GroupState;
 use crate::domain::job::{Envelope, Job, NewJob, QueueName};
@@ -91,7 +90,7 @@ impl Store {
     ) -> Result<Recorded> {
         let jobs_here = batch.jobs_here;
         let recorded = self
-            .write("record_evaluation", move |tx| {
+            .write_under_epoch(project, "record_evaluation", move |tx| {
                 let batch = batch.clone();
                 Box::pin(async move { record(tx, project, &batch, now).await })
             })
@@ -109,8 +108,6 @@ async fn record(
     batch: &Evaluating,
     now: Time,
 ) -> Result<Recorded> {
-    // Held to the commit: whoever changes a rule waits for us, and we see what came before.
-    hold_epoch(tx, project, Hold::Shared).await?;
     let begun = match begin(tx, project, batch, now).await? {
         Ok(begun) => begun,
         Err(other) => return Ok(other),
@@ -339,11 +336,14 @@ async fn gather_matches(
     project: ProjectId,
     decision: &Decision,
 ) -> Result<()> {
+    // One that rang is told by its notification, so that what rings once has a row less.
+    let silent: Vec<&MatchRecord> =
+        decision.matches.iter().filter(|one| one.outcome != MatchOutcome::Rang).collect();
     gather!(
         tx,
         bundle,
-        "INSERT INTO matches (project_id, event_id, rule_id, rule_version, outcome, reason, until, alert_id, notification_id)",
-        decision.matches,
+        "INSERT INTO matches (project_id, event_id, rule_id, rule_version, outcome, reason, until, alert_id)",
+        silent,
         "",
         {
             ProjectId = |_one| project,
@@ -354,7 +354,6 @@ async fn gather_matches(
             Option<String> = |one| one.reason.map(|reason| reason.as_str().to_owned()),
             Option<Time> = |one| one.until,
             Option<AlertId> = |one| one.alert,
-            Option<NotificationId> = |one| one.notification,
         }
     );
     Ok(())
@@ -368,13 +367,15 @@ async fn gather_notifications(
     decision: &Decision,
     now: Time,
 ) -> Result<(Vec<DeliveryId>, Vec<NewJob>)> {
+    // None of these can be there already, for this transaction inserted the evaluations that they follow from; so they
+    // are not looked for, and a row that is there all the same stops the transaction.
     notifications(tx, bundle, project, &decision.notifications, now).await?;
     gather!(
         tx,
         bundle,
         "INSERT INTO recipients (project_id, notification_id, user_id, role, created_at)",
         decision.recipients,
-        "ON CONFLICT DO NOTHING",
+        "",
         {
             ProjectId = |_one| project,
             NotificationId = |one| one.0,
@@ -430,7 +431,7 @@ async fn notifications(
         bundle,
         "INSERT INTO notifications (project_id, id, kind, origin_id, rule_id, rule_version, alert_id, round, title, body, priority, created_at)",
         rows,
-        "ON CONFLICT DO NOTHING",
+        "",
         {
             ProjectId = |_one| project,
             NotificationId = |one| one.id,
@@ -464,7 +465,7 @@ async fn deliveries(
         bundle,
         "INSERT INTO deliveries (project_id, id, notification_id, channel, target, rung, round, state, attempts, claim_token, created_at, updated_at)",
         rows,
-        "ON CONFLICT DO NOTHING",
+        "",
         {
             ProjectId = |_one| project,
             DeliveryId = |one| one.0.id,

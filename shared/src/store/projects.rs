@@ -64,9 +64,7 @@ pub(super) async fn hold_epoch(tx: &mut Tx, id: ProjectId, hold: Hold) -> Result
                 Hold::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
                 Hold::Alone => "SELECT pg_advisory_xact_lock($1)",
             };
-            // Two projects with the same key would wait for each other, and that is all.
-            let key = id.0.as_u64_pair().1.cast_signed();
-            sqlx::query(text).bind(key).execute(&mut *c).await?;
+            sqlx::query(text).bind(lock_key(id)).execute(&mut *c).await?;
         }
         Conn::Mysql(c) => {
             // InnoDB gives a row's locks in the order in which they were asked for. MariaDB has no FOR SHARE.
@@ -78,6 +76,16 @@ pub(super) async fn hold_epoch(tx: &mut Tx, id: ProjectId, hold: Hold) -> Result
         }
     }
     Ok(())
+}
+
+/// Two projects with the same key would wait for each other, and that is all.
+const fn lock_key(id: ProjectId) -> i64 {
+    id.0.as_u64_pair().1.cast_signed()
+}
+
+/// How a transaction begins on PostgreSQL that holds the epoch shared: the lock costs no round trip of its own.
+pub(super) fn begin_shared(id: ProjectId) -> String {
+    format!("BEGIN; SELECT pg_advisory_xact_lock_shared('{}'::bigint)", lock_key(id))
 }
 
 /// Counts the project's epoch up, in the transaction of a change that evaluation must see. It waits for evaluations that

@@ -5,13 +5,13 @@ use sqlx::types::Json;
 use super::engine::{Tx, rows_in, sql};
 use super::{Result, Store, StoreError};
 use crate::domain::delivery::{Channel, DeliveryState};
-use crate::domain::evaluation::{EvaluationStatus, MatchOutcome};
+use crate::domain::evaluation::{EvaluationStatus, MatchOutcome, Origin};
 use crate::domain::event::Event;
 use crate::domain::project::ProjectStatus;
 use crate::domain::reason::Reason;
 use crate::domain::rule::{Rule, RuleBody};
 use crate::id::{
-    AlertId, DeliveryId, EndpointId, EventId, NotificationId, ProjectId, RuleId, UserId,
+    AlertId, DeliveryId, EndpointId, EventId, NotificationId, ProjectId, RuleId, UserId, same_time,
 };
 use crate::time::Time;
 
@@ -275,39 +275,67 @@ async fn rules_at(tx: &mut Tx, project: ProjectId, epoch: i64) -> Result<Vec<Rul
         .collect())
 }
 
-type MatchRow =
-    (RuleId, i64, i16, Option<String>, Option<Time>, Option<AlertId>, Option<NotificationId>);
-
+/// The matches of an event: those that did not ring have rows of their own, of the others the notifications tell.
 async fn matches(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Match>> {
+    let mut found = silent(tx, project, event).await?;
+    found.extend(rang(tx, project, event).await?);
+    found.sort_by_key(|one| one.rule);
+    Ok(found)
+}
+
+type SilentRow = (RuleId, i64, i16, Option<String>, Option<Time>, Option<AlertId>);
+
+async fn silent(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Match>> {
     let rows = sql!(
-        tx, fetch_all as MatchRow,
-        "SELECT rule_id, rule_version, outcome, reason, until, alert_id, notification_id FROM matches
-         WHERE project_id = $1 AND event_id = $2 ORDER BY rule_id",
-        project, event
+        tx,
+        fetch_all as SilentRow,
+        "SELECT rule_id, rule_version, outcome, reason, until, alert_id FROM matches
+         WHERE project_id = $1 AND event_id = $2",
+        project,
+        event
     )?;
-    let mut found = Vec::with_capacity(rows.len());
-    for (rule, rule_version, outcome, reason, until, alert, notification) in rows {
+    let read = |(rule, rule_version, outcome, reason, until, alert): SilentRow| {
         let outcome = MatchOutcome::from_number(outcome)
             .ok_or_else(|| StoreError::Corrupt(format!("outcome of a match of event {event}")))?;
-        let notification = match notification {
-            Some(id) => notified(tx, project, id).await?,
-            None => None,
-        };
         let reason = reason.as_deref().and_then(Reason::parse);
+        Ok(Match { rule, rule_version, outcome, reason, until, alert, notification: None })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+type RangRow = (NotificationId, RuleId, i64, Option<AlertId>, String, Time);
+
+async fn rang(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Match>> {
+    // Their ids have the time of the event's, so that the key finds them without an index on their origin.
+    let (from, to) = same_time(event.0);
+    let rows = sql!(
+        tx,
+        fetch_all as RangRow,
+        "SELECT id, rule_id, rule_version, alert_id, title, created_at FROM notifications
+         WHERE project_id = $1 AND id >= $2 AND id < $3 AND origin_id = $4 AND kind = $5
+           AND rule_id IS NOT NULL AND rule_version IS NOT NULL",
+        project,
+        from,
+        to,
+        event,
+        Origin::Event.number()
+    )?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (id, rule, rule_version, alert, title, created_at) in rows {
+        let notification = Some(notified(tx, project, id, title, created_at).await?);
+        let (outcome, reason, until) = (MatchOutcome::Rang, None, None);
         found.push(Match { rule, rule_version, outcome, reason, until, alert, notification });
     }
     Ok(found)
 }
 
-async fn notified(tx: &mut Tx, project: ProjectId, id: NotificationId) -> Result<Option<Notified>> {
-    let head = sql!(
-        tx,
-        fetch_optional as (String, Time),
-        "SELECT title, created_at FROM notifications WHERE project_id = $1 AND id = $2",
-        project,
-        id
-    )?;
-    let Some((title, created_at)) = head else { return Ok(None) };
+async fn notified(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: NotificationId,
+    title: String,
+    created_at: Time,
+) -> Result<Notified> {
     let recipients = sql!(
         tx,
         fetch_all as (UserId, String, Option<String>),
@@ -317,13 +345,8 @@ async fn notified(tx: &mut Tx, project: ProjectId, id: NotificationId) -> Result
         project,
         id
     )?;
-    Ok(Some(Notified {
-        id,
-        title,
-        created_at,
-        recipients,
-        deliveries: deliveries(tx, project, id).await?,
-    }))
+    let deliveries = deliveries(tx, project, id).await?;
+    Ok(Notified { id, title, created_at, recipients, deliveries })
 }
 
 type DeliveryRow = (
@@ -347,6 +370,8 @@ async fn deliveries(
     project: ProjectId,
     notification: NotificationId,
 ) -> Result<Vec<DeliveryTrace>> {
+    // Their ids have the time of the notification's, so that the key finds them without an index of their own.
+    let (from, to) = same_time(notification.0);
     let rows = sql!(
         tx, fetch_all as DeliveryRow,
         "SELECT d.id, d.channel, d.target, e.name, e.url, d.state, d.reason, w.at, d.outcome, d.status_code, d.detail,
@@ -354,8 +379,8 @@ async fn deliveries(
          FROM deliveries d
          LEFT JOIN webhook_endpoints e ON e.project_id = d.project_id AND e.id = d.target
          LEFT JOIN due w ON w.project_id = d.project_id AND w.kind = 2 AND w.row_id = d.id
-         WHERE d.project_id = $1 AND d.notification_id = $2 ORDER BY d.rung, d.id",
-        project, notification
+         WHERE d.project_id = $1 AND d.id >= $2 AND d.id < $3 AND d.notification_id = $4 ORDER BY d.rung, d.id",
+        project, from, to, notification
     )?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
