@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::config::{StoreConfig, StoreUrl};
+use shared::domain::evaluation::MatchOutcome;
 use sqlx::{Connection, MySqlPool, PgPool, SqlitePool};
 use uuid::Uuid;
 
@@ -122,12 +123,16 @@ impl Books {
 
     /// Every match.
     pub async fn matches(&self) -> Vec<Match> {
-        // One that rang is told by its notification.
-        let text = "SELECT event_id, rule_id, outcome FROM matches
-                    UNION ALL SELECT origin_id, rule_id, 1 FROM notifications WHERE kind = 1";
-        let rows = all!(self, (Uuid, Uuid, i16), text);
+        let silent =
+            all!(self, (Uuid, Uuid, i16), "SELECT event_id, rule_id, outcome FROM matches");
         let read = |(event_id, rule_id, outcome)| Match { event_id, rule_id, outcome };
-        rows.into_iter().map(read).collect()
+        let mut found: Vec<Match> = silent.into_iter().map(read).collect();
+        // One that rang is told by its notification.
+        let told = "SELECT origin_id, rule_id FROM notifications WHERE kind = 1";
+        let rang = all!(self, (Uuid, Uuid), told).into_iter();
+        let outcome = MatchOutcome::Rang.number();
+        found.extend(rang.map(|(event_id, rule_id)| Match { event_id, rule_id, outcome }));
+        found
     }
 
     /// Every notification.
