@@ -1,13 +1,13 @@
 //! Logging in and staying so: access tokens that end soon, refresh tokens that are good for one use.
 
 pub mod factor;
+mod keys;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use moka::future::Cache;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::audit::{Audit, Deed, Doer};
@@ -23,7 +23,6 @@ use crate::epochs::Epochs;
 use crate::id::{ProjectId, UserId, fresh, sha256};
 use crate::mails::{Addressee, Mails};
 use crate::passwords::{PasswordError, Passwords};
-use crate::reseal::SIGNING_KEY;
 use crate::seal::Sealer;
 use crate::store::people::{Attempt, Lockout, Standings};
 use crate::store::sessions::{Begun, Ended, NewSession, Rotated, Session, Which};
@@ -147,12 +146,6 @@ pub struct Sessions {
     keys: RwLock<(Vec<SigningKey>, Option<Instant>)>,
     known: Cache<(ProjectId, UserId, Uuid), Known>,
 }
-
-/// How long a look at the signing keys speaks for those that follow, when a token names one that is not at hand: made-up
-/// names must not become a load on the store.
-const LOOK: Duration = Duration::from_millis(100);
-/// How often the signing keys are read anyway.
-const KEEP_UP: Duration = Duration::from_secs(10);
 
 impl Sessions {
     /// Nothing at hand yet.
@@ -516,68 +509,6 @@ impl Sessions {
     /// Looks at every session anew: some were ended by another verb.
     pub fn forget(&self) {
         self.known.invalidate_all();
-    }
-
-    async fn signing_key(&self) -> Result<SigningKey, StoreError> {
-        let at_hand = |keys: &[SigningKey]| keys.first().cloned();
-        let known = at_hand(&self.keys.read().unwrap_or_else(PoisonError::into_inner).0);
-        if let Some(key) = known {
-            return Ok(key);
-        }
-        if let Some(key) = at_hand(&self.look_at_keys().await?) {
-            return Ok(key);
-        }
-        self.rotate_signing_key(false).await?;
-        at_hand(&self.look_at_keys().await?)
-            .ok_or_else(|| StoreError::Unavailable("no signing key is at hand".into()))
-    }
-
-    /// Makes the key that signs from now on. What older ones signed holds until it ends, or with `at_once` no longer
-    /// than the other processes need to notice.
-    ///
-    /// # Errors
-    /// When the store is away.
-    pub async fn rotate_signing_key(&self, at_once: bool) -> Result<Uuid, StoreError> {
-        let now = self.clock.now();
-        let (id, secret) = (fresh(now), rand::random::<[u8; 32]>());
-        let sealed = self
-            .sealer
-            .seal(ProjectId::PLATFORM, SIGNING_KEY, &secret)
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let succeeded = (!at_once).then(|| now.minus(self.config.access_ttl));
-        self.store.add_signing_key(id, &sealed, succeeded, now).await?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = (Vec::new(), None);
-        Ok(id)
-    }
-
-    /// Keeps up with the signing keys until `stop`: one that was retired elsewhere proves nothing here soon after.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(KEEP_UP)).await.is_some() {
-            if let Err(error) = self.look_at_keys().await {
-                tracing::debug!(%error, "signing keys were not read");
-            }
-        }
-    }
-
-    async fn look_at_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
-        {
-            let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-            if known.1.is_some_and(|looked| looked.elapsed() < LOOK) {
-                return Ok(known.0.clone());
-            }
-        }
-        let sealed = self.store.signing_keys().await?;
-        let open = |(id, sealed): (Uuid, Vec<u8>)| {
-            let secret = self.sealer.open_sealed(ProjectId::PLATFORM, SIGNING_KEY, &sealed);
-            if secret.is_err() {
-                tracing::error!(key = %id, "a signing key can't be opened; tokens of it are refused");
-            }
-            Some(SigningKey::new(id, &secret.ok()?))
-        };
-        let keys: Vec<SigningKey> = sealed.into_iter().filter_map(open).collect();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) =
-            (keys.clone(), Some(Instant::now()));
-        Ok(keys)
     }
 }
 

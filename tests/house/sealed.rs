@@ -6,24 +6,33 @@ use super::migrations::names;
 use super::sources::read;
 
 /// Columns of bytes that the sealing key has nothing to do with, and why.
-const OTHERS: [(&str, &str); 17] = [
+const OTHERS: [(&str, &str); 26] = [
     ("api_keys.secret_hash", "a hash"),
     ("audit.origin", "sealed with a person's own key"),
     ("audit.personal", "sealed with a person's own key"),
     ("audit_chain.hash", "a hash"),
     ("audit_checkpoints.hash", "a hash"),
     ("auth_attempts.source_hash", "a hash"),
+    ("backup_codes.code_hash", "a hash"),
     ("dead_jobs.body", "names of rows"),
     ("due.data", "numbers of an attempt"),
     ("events.payload", "the producer's"),
     ("idempotency_keys.body_hash", "a hash"),
     ("idempotency_keys.key_hash", "a hash"),
+    ("invitations.token_hash", "a hash"),
     ("job_leases.jobs", "names of rows"),
     ("jobs.body", "names of rows"),
+    ("mails.address", "a keyed hash, good for an hour"),
+    ("one_time_tokens.token_hash", "a hash"),
+    ("push_tokens.device", "sealed with a person's own key"),
+    ("push_tokens.token", "sealed with a person's own key"),
+    ("push_tokens.token_hash", "a hash"),
     ("refresh_tokens.token_hash", "a hash"),
     ("rule_groups.group_hash", "a hash"),
     ("sessions.device", "a hash"),
     ("sessions.origin", "sealed with a person's own key"),
+    ("users.phone_hash", "a hash keyed with a key of the project"),
+    ("users.profile", "sealed with a person's own key"),
 ];
 
 /// The columns of bytes of all tables, as PostgreSQL has them.

@@ -67,17 +67,17 @@ const MIGRATIONS: &[Migration] = migrations![
     "0033_audit_chain",
     "0034_audit_checkpoints",
     "0035_audit_pending",
-    "0041_project_settings",
-    "0042_project_secrets",
-    "0043_auth_attempts",
-    "0046_push_tokens",
-    "0047_preferences",
-    "0048_erasures",
     "0036_mails",
     "0037_one_time_tokens",
     "0038_invitations",
     "0039_second_factors",
     "0040_backup_codes",
+    "0041_project_settings",
+    "0042_project_secrets",
+    "0043_auth_attempts",
+    "0044_push_tokens",
+    "0045_preferences",
+    "0046_erasures",
 ];
 
 /// Which way to go.
