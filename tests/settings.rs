@@ -478,6 +478,10 @@ async fn the_sealing_key_is_rotated_beside_those_who_serve(pair: Pair) {
     let ada = Account::admin(&app, "acme").await;
     let set = smtp("mail.acme.example", Some(json!(SECRET)));
     assert_eq!(put(&app, &ada, &settings_of(&ada), None, set).await.0, 200);
+    let key = json!({ "name": "checkout", "scopes": ["read"] });
+    let once = [("idempotency-key", "k-1")];
+    let made = send(&app, Some(&ada), Method::POST, "/keys", &once, Some(key)).await;
+    assert_eq!(made.status().as_u16(), 201);
     let tenant = app.tenant("other").await;
     let store = &app.app.store;
     app.app.audit.seal_all().await.expect("sealed");

@@ -511,7 +511,7 @@ fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Doer {
     let agent = request.header("user-agent");
     let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
     let origin = Origin { address: Some(context.address), user_agent: agent };
-    Doer { actor, origin, correlation: Some(context.id().to_owned()) }
+    Doer { actor, origin, correlation: Some(context.id().to_owned()), once: None }
 }
 
 /// Refuses parameters that the operation does not have or that stand there twice: a filter with a slip of the pen would

@@ -8,6 +8,7 @@ pub mod door;
 mod etag;
 mod limits;
 mod middleware;
+mod once;
 mod page;
 mod problem;
 mod routes;

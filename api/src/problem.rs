@@ -19,6 +19,7 @@ use shared::domain::plan::OverPlan;
 use shared::events::ReadError;
 use shared::sessions::LoginError;
 use shared::sessions::factor::FactorError;
+use shared::store::StoreError;
 
 use crate::limits;
 
@@ -88,6 +89,13 @@ impl Problem {
     pub fn unavailable(retry_after: Duration) -> Self {
         let detail = "The service can't reach its store. Nothing is lost; try again.";
         Self::new(Code::Unavailable, detail).after(retry_after)
+    }
+
+    /// The first request with this idempotency key is not answered yet.
+    pub fn under_way() -> Self {
+        let detail =
+            "The first request with this idempotency key is not answered yet; send this again.";
+        Self::new(Code::IdempotencyInProgress, detail).after(RETRY)
     }
 
     /// Something of ours is broken; the log knows more.
@@ -194,6 +202,7 @@ impl From<AdminError> for Problem {
                 Self::new(Code::RateLimited, "Too many logins at once; wait a little.").after(RETRY)
             }
             AdminError::Enough(why) => Self::new(Code::RateLimited, why).after(ENOUGH),
+            AdminError::Store(StoreError::Repeated) => Self::under_way(),
             AdminError::Store(error) if error.is_passing() => Self::unavailable(RETRY),
             AdminError::Store(error) => {
                 tracing::error!(%error, "a request failed");

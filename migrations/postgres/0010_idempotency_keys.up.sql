@@ -5,6 +5,7 @@ CREATE TABLE idempotency_keys (
     result uuid NOT NULL,
     body_hash bytea NOT NULL,
     expires_at timestamptz NOT NULL,
+    answer bytea,
     PRIMARY KEY (project_id, operation, key_hash)
 );
 

@@ -5,6 +5,7 @@ CREATE TABLE idempotency_keys (
     result BLOB NOT NULL,
     body_hash BLOB NOT NULL,
     expires_at INTEGER NOT NULL,
+    answer BLOB,
     PRIMARY KEY (project_id, operation, key_hash)
 ) STRICT, WITHOUT ROWID;
 

@@ -3,6 +3,7 @@
 
 mod invitations;
 mod keys;
+mod once;
 mod people;
 mod plans;
 mod projects;
@@ -13,6 +14,7 @@ mod roles;
 mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -38,6 +40,7 @@ use crate::tenants::{bounds, default_limits, environment};
 
 pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
+pub use once::Recalled;
 pub use people::Invitee;
 pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
@@ -123,6 +126,8 @@ pub struct Admin {
     /// How far settings may go.
     bounds: Bounds,
     environment: Environment,
+    /// How long the key of a deed that is done once is remembered.
+    idempotency_ttl: Duration,
 }
 
 impl Admin {
@@ -153,6 +158,7 @@ impl Admin {
             plan,
             bounds,
             environment,
+            idempotency_ttl: config.accept.idempotency_ttl,
         }
     }
 

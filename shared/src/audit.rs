@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::audit::{Actor, AuditAction, Entry, Row};
+use crate::domain::once::Once;
 use crate::id::{ProjectId, UserId};
 use crate::seal::Sealer;
 use crate::store::audit::AuditFilter;
@@ -39,12 +40,14 @@ pub struct Doer {
     pub origin: Origin,
     /// The request.
     pub correlation: Option<String>,
+    /// The key under which it is done once, however often it is asked for.
+    pub once: Option<Once>,
 }
 
 impl Doer {
     /// Bellbuoy itself, or an operator at the command line.
     pub fn system() -> Self {
-        Self { actor: Actor::System, origin: Origin::default(), correlation: None }
+        Self { actor: Actor::System, origin: Origin::default(), correlation: None, once: None }
     }
 
     /// The same request, once it is known who sends it.
@@ -145,6 +148,7 @@ impl Audit {
             personal,
             origin,
             correlation: doer.correlation.clone(),
+            once: doer.once.clone(),
         })
     }
 

@@ -15,6 +15,7 @@ pub mod job;
 pub mod key;
 pub mod mail;
 pub mod names;
+pub mod once;
 pub mod one_time;
 pub mod permission;
 pub mod personal;

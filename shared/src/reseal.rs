@@ -31,6 +31,11 @@ pub fn mail_row(id: Uuid) -> Vec<u8> {
     [b"mail".as_slice(), id.as_bytes()].concat()
 }
 
+/// What the answer under an idempotency key is sealed for, by the name that it has in the store.
+pub fn answer_row(name: &str) -> Vec<u8> {
+    [b"answer:", name.as_bytes()].concat()
+}
+
 /// What was found in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -160,6 +165,7 @@ fn bound_to(column: Column, place: &Place) -> (ProjectId, Vec<u8>) {
         Column::SecondFactors => factor_row(UserId(place.id)),
         Column::Mails => mail_row(place.id),
         Column::AuditCheckpoints => Vec::new(),
+        Column::OnceAnswers => answer_row(&place.name),
     };
     (place.project, rest)
 }

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod mails;
 pub mod maintenance;
 pub mod named;
+pub mod once;
 pub mod one_time;
 pub mod people;
 pub mod preferences;
@@ -69,6 +70,9 @@ pub enum StoreError {
     /// Something of that name or key is there already.
     #[error("conflict: {0}")]
     Conflict(&'static str),
+    /// The idempotency key that the deed came with is there already: it was done, or another one is doing it.
+    #[error("the idempotency key was used before")]
+    Repeated,
     /// The project's plan allows no more of it.
     #[error("{0}")]
     OverPlan(OverPlan),

@@ -292,6 +292,7 @@ async fn a_person_is_forgotten_and_the_chain_stays_whole(which: Stores) {
             user_agent: Some("Anas Browser".to_owned()),
         },
         correlation: None,
+        once: None,
     };
     for of in [log.project, other] {
         for (user, email) in [(ana, "ana@example.com"), (ben, "ben@example.com")] {

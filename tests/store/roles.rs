@@ -42,6 +42,7 @@ fn entry(action: AuditAction) -> Entry {
         personal: None,
         origin: None,
         correlation: None,
+        once: None,
     }
 }
 

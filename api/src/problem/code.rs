@@ -88,6 +88,10 @@ codes! {
     Conflict "conflict" CONFLICT "Conflict",
     /// The idempotency key was used for another body.
     IdempotencyConflict "idempotency_conflict" CONFLICT "Idempotency key used for another body",
+    /// What the idempotency key came with is being done just now.
+    IdempotencyInProgress "idempotency_in_progress" CONFLICT "The first request is under way",
+    /// What the idempotency key came with was done, and the answer to it is lost.
+    IdempotencyAnswerLost "idempotency_answer_lost" CONFLICT "Done, and the answer is lost",
     /// The project's plan allows no more of it.
     PlanLimit "plan_limit" CONFLICT "The plan's limit is reached",
     /// What is to be changed is no longer what If-Match names.

@@ -63,7 +63,7 @@ impl Operations {
         request: &Request,
         body: Body<NewEvent>,
     ) -> Result<AcceptAnswer, Failure<Creates>> {
-        let key = accept::key_of(request)?;
+        let key = crate::once::key_of(request)?;
         Ok(accept::one(&self.app, caller.project, key_id(&caller)?, key, body).await?)
     }
 

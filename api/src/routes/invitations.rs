@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem_openapi::param::{Path, Query};
+use poem::Request;
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::admin;
 use shared::domain::attempt::AttemptKind;
+use shared::domain::once::Operation;
 use shared::store::invitations as store;
 use uuid::Uuid;
 
@@ -18,6 +20,7 @@ use crate::auth::{Anybody, Caller, UsersCreate, UsersManage, UsersRead};
 use crate::body::Body;
 use crate::door::Api;
 use crate::limits;
+use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Creates, Failure, Lists};
 use crate::wire::{Answer, Done, Made, Stamp};
@@ -165,8 +168,13 @@ impl Operations {
     async fn invite(
         &self,
         caller: Caller<UsersCreate>,
+        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// comes again, and nothing else is made.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         body: Body<NewInvitation>,
-    ) -> Result<Made<Invitation>, Failure<Creates>> {
+    ) -> Result<MadeOnce<Invitation>, Failure<Creates>> {
         all(&caller)?;
         let NewInvitation { email, full_name, roles, good_for_hours } = body.value;
         if !roles.is_empty() {
@@ -175,9 +183,12 @@ impl Operations {
         let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
         let good_for = good_for_hours.map(hours);
         let new = admin::NewInvitation { email, full_name, roles, good_for };
-        let admin = &self.app.desk()?.admin;
-        let made = admin.invite(caller.project, new, grants(&caller)?, &caller.doer).await?;
-        Ok(Made(made.into()))
+        let what = (Operation::Invite, body.bytes.as_ref());
+        let made = once(&self.app, caller, request, what, |app, caller| async move {
+            let (admin, mine) = (&app.desk()?.admin, grants(&caller)?);
+            Ok(admin.invite(caller.project, new, mine, &caller.doer).await?.into())
+        });
+        Ok(made.await?)
     }
 
     /// Take an invitation back

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use poem_openapi::param::{Path, Query};
+use poem::Request;
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::admin::{self, KeyChange};
 use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::key as domain;
+use shared::domain::once::Operation;
 use shared::domain::permission::key_facts;
 use shared::id::KeyId;
 use shared::store::keys::ListedKey;
@@ -19,9 +21,10 @@ use super::Tag;
 use crate::auth::{Caller, KeysCreate, KeysDelete, KeysRead, KeysUpdate, Looking, Needs};
 use crate::body::Body;
 use crate::door::Api;
+use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Creates, Failure, Lists, Problem};
-use crate::wire::{Answer, Done, Made, Stamp, StampText};
+use crate::wire::{Answer, Done, Stamp, StampText};
 
 /// The operations on keys.
 pub struct Operations {
@@ -199,14 +202,23 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<KeysCreate>,
+        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// comes again, and nothing else is made.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         body: Body<NewKey>,
-    ) -> Result<Made<MadeKey>, Failure<Creates>> {
+    ) -> Result<MadeOnce<MadeKey>, Failure<Creates>> {
         let NewKey { name, scopes, expires_at } = body.value;
         let expires_at = expires_at.map(|text| time("expires_at", &text.0)).transpose()?;
         let scopes = scopes.into_iter().map(domain::Scope::from).collect();
         let change = KeyChange { name, scopes, expires_at };
-        let admin = &self.app.desk()?.admin;
-        Ok(Made(admin.create_key(caller.project, change, &caller.doer).await?.into()))
+        let what = (Operation::CreateKey, body.bytes.as_ref());
+        let made = once(&self.app, caller, request, what, |app, caller| async move {
+            let admin = &app.desk()?.admin;
+            Ok(admin.create_key(caller.project, change, &caller.doer).await?.into())
+        });
+        Ok(made.await?)
     }
 
     /// Replace a key
@@ -218,10 +230,22 @@ impl Operations {
         caller: Caller<Looking<KeysUpdate>>,
         /// The key.
         id: Path<Uuid>,
-    ) -> Result<Made<MadeKey>, Failure<Acts>> {
-        self.reach(&caller, id.0).await?;
-        let admin = &self.app.desk()?.admin;
-        Ok(Made(admin.regenerate_key(caller.project, KeyId(id.0), &caller.doer).await?.into()))
+        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// comes again, and nothing else is made.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
+    ) -> Result<MadeOnce<MadeKey>, Failure<Acts>> {
+        // There is no body: what the request says is which key.
+        let id = id.0;
+        let which = id.to_string();
+        let what = (Operation::RegenerateKey, which.as_bytes());
+        let made = once(&self.app, caller, request, what, move |app, caller| async move {
+            reach(&app, &caller, id).await?;
+            let admin = &app.desk()?.admin;
+            Ok(admin.regenerate_key(caller.project, KeyId(id), &caller.doer).await?.into())
+        });
+        Ok(made.await?)
     }
 
     /// Take a key back
@@ -235,20 +259,18 @@ impl Operations {
         /// The key.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        self.reach(&caller, id.0).await?;
+        reach(&self.app, &caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         admin.revoke_key(caller.project, KeyId(id.0), &caller.doer).await?;
         Ok(Done)
     }
 }
 
-impl Operations {
-    /// Refuses a key with which the caller may not do it.
-    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<(), Problem> {
-        let key = self.app.desk()?.admin.key(caller.project, KeyId(id)).await;
-        let key = key.map_err(Problem::from)?;
-        caller.look("key", &key_facts(key.id, &key.name, &key.scopes), false)
-    }
+/// Refuses a key with which the caller may not do it.
+async fn reach<N: Needs>(app: &Api, caller: &Caller<N>, id: Uuid) -> Result<(), Problem> {
+    let key = app.desk()?.admin.key(caller.project, KeyId(id)).await;
+    let key = key.map_err(Problem::from)?;
+    caller.look("key", &key_facts(key.id, &key.name, &key.scopes), false)
 }
 
 /// Reads a time of a body.

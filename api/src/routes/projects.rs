@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use poem_openapi::param::{Path, Query};
+use poem::Request;
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::admin::{Onboarding, ProjectChange};
+use shared::domain::once::Operation;
 use shared::domain::project as domain;
 use shared::id::ProjectId;
 use uuid::Uuid;
@@ -17,9 +19,10 @@ use crate::auth::{
 };
 use crate::body::Body;
 use crate::door::Api;
+use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
-use crate::wire::{Answer, Done, Made, Stamp};
+use crate::wire::{Answer, Done, Stamp};
 
 /// The operations on projects.
 pub struct Operations {
@@ -194,8 +197,13 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<ProjectsCreate>,
+        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// comes again, and nothing else is made.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         body: Body<NewProject>,
-    ) -> Result<Made<MadeProject>, Failure<Creates>> {
+    ) -> Result<MadeOnce<MadeProject>, Failure<Creates>> {
         of_platform(&caller)?;
         let NewProject { slug, name, description, admin } = body.value;
         let new = Onboarding {
@@ -206,13 +214,17 @@ impl Operations {
             admin_name: admin.full_name,
             admin_password: admin.password,
         };
-        let made = self.app.desk()?.admin.onboard(new, &caller.doer).await?;
-        Ok(Made(MadeProject {
-            project: made.project.into(),
-            admin_id: made.admin.0,
-            key_id: made.key.0.0,
-            api_key: made.key.1.text(),
-        }))
+        let what = (Operation::CreateProject, body.bytes.as_ref());
+        let made = once(&self.app, caller, request, what, |app, caller| async move {
+            let made = app.desk()?.admin.onboard(new, &caller.doer).await?;
+            Ok(MadeProject {
+                project: made.project.into(),
+                admin_id: made.admin.0,
+                key_id: made.key.0.0,
+                api_key: made.key.1.text(),
+            })
+        });
+        Ok(made.await?)
     }
 
     /// List projects

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use poem::Request;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use shared::access::Principal;
 use shared::admin::{self, NewRole as ToMake};
 use shared::domain::feature::Feature;
+use shared::domain::once::Operation;
 use shared::domain::permission::{
     Action, Grants, Reach, Resource, USER_FACTS, facts_of, role_facts,
 };
@@ -22,8 +24,9 @@ use crate::auth::{Caller, Looking, Needs, RolesCreate, RolesDelete, RolesRead, R
 use crate::body::Body;
 use crate::door::Api;
 use crate::etag::{Tagged, if_match};
+use crate::once::{MadeOnce, once};
 use crate::problem::{Acts, Creates, Edits, Failure, Lists, Problem, Reads};
-use crate::wire::{Answer, Done, Made, Stamp};
+use crate::wire::{Answer, Done, Stamp};
 
 /// The operations on roles.
 pub struct Operations {
@@ -177,14 +180,24 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<RolesCreate>,
+        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// comes again, and nothing else is made.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         body: Body<NewRole>,
-    ) -> Result<Made<Role>, Failure<Creates>> {
-        let mine = all(&caller)?;
-        self.app.demand(caller.project, Feature::CustomRoles)?;
+    ) -> Result<MadeOnce<Role>, Failure<Creates>> {
+        all(&caller)?;
         let NewRole { name, description, permissions, parent_id } = body.value;
         let new = ToMake { name, description, permissions, parent: parent_id.map(RoleId) };
-        let admin = &self.app.desk()?.admin;
-        Ok(Made(admin.create_role(caller.project, new, mine, &caller.doer).await?.into()))
+        let what = (Operation::CreateRole, body.bytes.as_ref());
+        let made = once(&self.app, caller, request, what, |app, caller| async move {
+            let mine = all(&caller)?;
+            app.demand(caller.project, Feature::CustomRoles)?;
+            let admin = &app.desk()?.admin;
+            Ok(admin.create_role(caller.project, new, mine, &caller.doer).await?.into())
+        });
+        Ok(made.await?)
     }
 
     /// Read a role

@@ -4,12 +4,14 @@ pub mod account;
 
 use std::sync::Arc;
 
-use poem_openapi::param::{Path, Query};
+use poem::Request;
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::access::Principal;
 use shared::admin::Invitee;
+use shared::domain::once::Operation;
 use shared::domain::permission::{Grants, user_facts};
 use shared::domain::profile as profiles;
 use shared::domain::user as domain;
@@ -25,9 +27,10 @@ use crate::auth::{
 };
 use crate::body::{Body, MaybeBody};
 use crate::door::Api;
+use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
-use crate::wire::{Answer, Done, Made, Stamp};
+use crate::wire::{Answer, Done, Stamp};
 use account::{AccountChange, Profile};
 
 /// The operations on people.
@@ -247,17 +250,26 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<UsersCreate>,
+        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// comes again, and nothing else is made.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         body: Body<NewUser>,
-    ) -> Result<Made<User>, Failure<Creates>> {
+    ) -> Result<MadeOnce<User>, Failure<Creates>> {
         let NewUser { email, full_name, password, roles } = body.value;
         if !roles.is_empty() {
             crate::auth::demand::<UsersManage>(&caller.who)?;
         }
         let new = Invitee { email, full_name, password, roles };
-        let admin = &self.app.desk()?.admin;
-        let (user, roles) =
-            admin.create_user(caller.project, new, Some(grants(&caller)?), &caller.doer).await?;
-        Ok(Made(shown(&self.app, user, roles).await?))
+        let what = (Operation::CreateUser, body.bytes.as_ref());
+        let made = once(&self.app, caller, request, what, |app, caller| async move {
+            let (admin, mine) = (&app.desk()?.admin, grants(&caller)?);
+            let (user, roles) =
+                admin.create_user(caller.project, new, Some(mine), &caller.doer).await?;
+            shown(&app, user, roles).await
+        });
+        Ok(made.await?)
     }
 
     /// Read an account

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::names::words;
+use super::once::Once;
 use crate::id::{KeyId, UserId};
 
 pub use chain::{Broken, Checkpoint, Flaw, Link, Linked, Row, Walk, chained};
@@ -185,6 +186,8 @@ pub struct Entry {
     pub origin: Option<Vec<u8>>,
     /// The request that it belongs to.
     pub correlation: Option<String>,
+    /// The key under which it is done once; of the entries of one transaction, one has it.
+    pub once: Option<Once>,
 }
 
 #[cfg(test)]

@@ -168,14 +168,14 @@ fn judge_key(own: Option<String>, beside: Option<&str>, faults: &mut Vec<Fault>)
         ));
     }
     let key = own.or_else(|| beside.map(str::to_owned))?;
-    if let Some(fault) = key_fault(&key) {
+    if let Some(fault) = key_fault("idempotency_key", &key) {
         faults.push(fault);
     }
     Some(key)
 }
 
-fn key_fault(key: &str) -> Option<Fault> {
-    let field = "idempotency_key";
+/// What is wrong with an idempotency key that stands in this field or header.
+pub fn key_fault(field: &'static str, key: &str) -> Option<Fault> {
     if key.is_empty() {
         Some(Fault::new(field, FaultCode::Empty, "1 to 255 visible characters, or leave it out"))
     } else if key.len() > MAX_KEY {

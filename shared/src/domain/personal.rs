@@ -53,6 +53,7 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("events.correlation_id", Holds::Producers),
     ("idempotency_keys.key_hash", Holds::Ours),
     ("idempotency_keys.body_hash", Holds::Ours),
+    ("idempotency_keys.answer", Holds::Overwritten),
     ("evaluations.error", Holds::Ours),
     ("evaluation_attempts.error", Holds::Ours),
     ("rule_groups.group_hash", Holds::Producers),

@@ -8,13 +8,18 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::engine::{Tx, rows_in, sql};
+use super::once::claim;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::{Entry, Link, Row};
 use crate::id::{ProjectId, UserId, floor, fresh};
 use crate::time::Time;
 
-/// Writes down what this transaction does. The row waits for its place in the chain until the transaction is committed.
+/// Writes down what this transaction does, and claims the key under which it is done once, if it came with one. The row
+/// waits for its place in the chain until the transaction is committed.
 pub(super) async fn note(tx: &mut Tx, project: ProjectId, entry: &Entry, now: Time) -> Result<()> {
+    if let Some(once) = &entry.once {
+        claim(tx, once, entry.resource).await?;
+    }
     let id = fresh(now);
     let json = |value: &Option<Value>| value.clone().map(Json);
     sql!(

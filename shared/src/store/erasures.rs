@@ -4,6 +4,7 @@
 use super::accounts::{administrators, keep_one};
 use super::audit::note;
 use super::engine::{Tx, sql};
+use super::once::forget_answers;
 use super::projects::{bump_access, bump_epoch};
 use super::push::forget_tokens;
 use super::recovery::delete_ways_in;
@@ -150,6 +151,7 @@ impl Store {
 async fn wipe(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     forget_tokens(tx, project, user).await?;
     delete_ways_in(tx, project, user).await?;
+    forget_answers(tx, project, user).await?;
     sql!(
         tx,
         execute,

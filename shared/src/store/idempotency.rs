@@ -4,28 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::engine::{Tx, insert, rows_in, sql};
 use super::{Result, Store};
-use crate::domain::names::words;
 use crate::id::{EventId, ProjectId};
 use crate::time::Time;
 
-words! {
-    /// What a key is for; the same key means different things for different operations.
-    Operation {
-        /// Sending an event.
-        AcceptEvent = 1 "accept_event",
-    }
-}
-
-/// A key that comes with a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// SHA-256 of the key.
-    pub hash: [u8; 32],
-    /// SHA-256 of the body that came with it.
-    pub body: [u8; 32],
-    /// When it is forgotten.
-    pub expires_at: Time,
-}
+pub use crate::domain::once::{IdempotencyKey, Operation};
 
 /// What became of a claim to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,11 +25,13 @@ pub enum Column {
     Mails,
     /// The signatures of the audit log's checkpoints.
     AuditCheckpoints,
+    /// Answers to deeds that are done once.
+    OnceAnswers,
 }
 
 impl Column {
     /// All of them. A new column comes here, and a test of the house says so when it does not.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::EndpointSecrets,
         Self::SigningKeys,
         Self::SubjectKeys,
@@ -37,6 +39,7 @@ impl Column {
         Self::SecondFactors,
         Self::Mails,
         Self::AuditCheckpoints,
+        Self::OnceAnswers,
     ];
 
     /// Its name, with that of its table.
@@ -49,6 +52,7 @@ impl Column {
             Self::SecondFactors => "second_factors.secret",
             Self::Mails => "mails.content",
             Self::AuditCheckpoints => "audit_checkpoints.signature",
+            Self::OnceAnswers => "idempotency_keys.answer",
         }
     }
 }
@@ -218,6 +222,7 @@ async fn read(
             }
         })
         .collect(),
+        Column::OnceAnswers => super::once::answers(tx, first, project, &name, limit).await?,
     })
 }
 
@@ -285,5 +290,6 @@ async fn replace(tx: &mut Tx, column: Column, old: Sealed, new: Vec<u8>) -> Resu
             project,
             bytes
         ),
+        Column::OnceAnswers => super::once::replace_answer(tx, project, &name, bytes, new).await,
     }
 }

@@ -1,7 +1,6 @@
 //! Accepting events, alone and in batches.
 
 use crate::door::Api;
-use poem::Request;
 use poem_openapi::ApiResponse;
 use serde_json::value::RawValue;
 use shared::accept::{Accepted, Refused};
@@ -36,23 +35,6 @@ pub enum BatchAnswer {
     /// Each event has its own result.
     #[oai(status = 202)]
     Accepted(Answer<BatchReport>),
-}
-
-/// The idempotency key in the header. poem passes over values that are not text, and a key that is passed over is an
-/// event that comes twice.
-///
-/// # Errors
-/// When it is there twice or is no text.
-pub fn key_of(request: &Request) -> Result<Option<&str>, Problem> {
-    const NAME: &str = "Idempotency-Key";
-    let mut keys = request.headers().get_all(NAME).iter();
-    match (keys.next(), keys.next()) {
-        (None, _) => Ok(None),
-        (Some(key), None) => key.to_str().map(Some).map_err(|_| {
-            Problem::parameter(NAME, FaultCode::Invalid, "1 to 255 visible ASCII characters")
-        }),
-        _ => Err(Problem::parameter(NAME, FaultCode::Duplicate, "once is enough")),
-    }
 }
 
 /// Accepts one event.
