@@ -482,6 +482,10 @@ async fn the_sealing_key_is_rotated_beside_those_who_serve(pair: Pair) {
     let once = [("idempotency-key", "k-1")];
     let made = send(&app, Some(&ada), Method::POST, "/keys", &once, Some(key)).await;
     assert_eq!(made.status().as_u16(), 201);
+    let password = json!({ "password": PASSWORD });
+    assert_eq!(ada.post("/me/second-factor", &password).await.0, 201);
+    // Its mail server does not answer, so that the mail waits.
+    assert_eq!(ada.post("/auth/invitations", &json!({ "email": "u@example.com" })).await.0, 201);
     let tenant = app.tenant("other").await;
     let store = &app.app.store;
     app.app.audit.seal_all().await.expect("sealed");
