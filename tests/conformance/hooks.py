@@ -8,19 +8,23 @@ or something new to act upon. So no call saws off the branch that the next one s
 """
 
 import atexit
+import base64
+import hmac
 import json
 import os
+import pathlib
 import random
 import re
+import struct
 import threading
-import uuid
+import time
 
 import requests
 import schemathesis
 
 # How an operation comes to succeed whose body can't be known beforehand: its id, and what makes the body. `somebody` is a
-# new account that is logged in, with its `email`, `refresh` token and `access` token. Add a line here when an operation
-# never succeeds.
+# new account that is logged in, with its `email`, `refresh` token, `access` token, and the ids of `user` and `project`. Add
+# a line here when an operation never succeeds.
 BODIES = {
     "login": lambda somebody: {"project": WORLD["slug"], "email": somebody["email"], "password": WORLD["password"]},
     "refresh": lambda somebody: {"refresh_token": somebody["refresh"]},
@@ -28,6 +32,23 @@ BODIES = {
         "old_password": WORLD["password"],
         "new_password": "another one that is long enough",
     },
+    "change_me": lambda somebody: {"full_name": "Some Body Else"},
+    "change_user": lambda somebody: {"full_name": "Some Body Else"},
+    "approve_user": lambda somebody: {"roles": ["member"]},
+    "register": lambda somebody: registration(),
+    "verify_email": lambda somebody: {"token": mailed(register(), "bbv_")},
+    "reset_password": lambda somebody: {"token": forgotten(somebody), "new_password": "another one that is long enough"},
+    "accept_invitation": lambda somebody: {"token": invited(), "password": WORLD["password"], "full_name": "Some Body"},
+    "confirm_second_factor": lambda somebody: {"code": totp(enrol(somebody))},
+    "renew_backup_codes": lambda somebody: {"password": WORLD["password"], "code": backup_codes(somebody)[0]},
+    "disable_second_factor": lambda somebody: {"password": WORLD["password"], "code": backup_codes(somebody)[0]},
+    "set_avatar": lambda somebody: {"file": picture(somebody)},
+}
+
+# The same for what an operation is about: the last parameter of its path.
+THINGS = {
+    "approve_user": lambda: pending(),
+    "reset_second_factor": lambda: with_factor(),
 }
 
 # Operations that can't succeed here, with the reason.
@@ -43,7 +64,7 @@ with open(os.environ["BELLBUOY_CONFORMANCE_WORLD"], encoding="utf-8") as file:
     WORLD = json.load(file)
 BASE = WORLD["base"]
 LOCAL = threading.local()
-LOCK = threading.Lock()
+LOCK = threading.RLock()
 CHANCE = random.Random(int(os.environ["BELLBUOY_CONFORMANCE_SEED"]))
 STATUSES = {}
 OPERATIONS = {}
@@ -77,7 +98,13 @@ def log_in(project, email):
     answer = send("POST", "/api/v1/auth/login", json=body)
     assert answer.status_code == 200, f"{email} can't log in: {answer.text}"
     tokens = answer.json()
-    return {"email": email, "access": tokens["access_token"], "refresh": tokens["refresh_token"]}
+    return {
+        "email": email,
+        "access": tokens["access_token"],
+        "refresh": tokens["refresh_token"],
+        "user": tokens["user_id"],
+        "project": tokens["project_id"],
+    }
 
 
 def lasting(who):
@@ -97,9 +124,105 @@ def somebody(who):
     project = "platform" if who == "super_admin" else WORLD["slug"]
     email = f"{fresh('somebody')}@example.com"
     new = {"email": email, "full_name": "Some Body", "password": WORLD["password"], "roles": [who]}
-    answer = send("POST", "/api/v1/users", bearer(lasting(who)), json=new)
+    maker = "super_admin" if who == "super_admin" else "admin"
+    answer = send("POST", "/api/v1/users", bearer(lasting(maker)), json=new)
     assert answer.status_code == 201, answer.text
     return log_in(project, email)
+
+
+def registration():
+    """What somebody asks for an account with. The settings that the project was filled with let nobody ask."""
+    with LOCK:
+        if not WORLD.get("open"):
+            WORLD["open"] = True
+            project = WORLD["values"]["/api/v1/projects/{id}/settings"]["id"]
+            path = f"/api/v1/projects/{project}/settings"
+            root = log_in("platform", WORLD["super_admin"])["access"]
+            answer = send("PUT", path, bearer(root), json={"registration": "open"})
+            assert answer.ok, answer.text
+    email = f"{fresh('newcomer')}@example.com"
+    return {"project": WORLD["slug"], "email": email, "password": WORLD["password"], "full_name": "New Comer"}
+
+
+def register():
+    """The address of somebody who asked for an account."""
+    new = registration()
+    answer = send("POST", "/api/v1/auth/register", json=new)
+    assert answer.status_code == 202, answer.text
+    return new["email"]
+
+
+def mailed(email, prefix):
+    """The token that was mailed to somebody, once the due loop has handed it over."""
+    folder = pathlib.Path(WORLD["mailbox"])
+    for _ in range(200):
+        for path in folder.glob("*.eml"):
+            text = path.read_text(encoding="utf-8")
+            if f"To: {email}" in text and (found := re.search(rf"\?token=({prefix}\w+)", text)):
+                return found[1]
+        time.sleep(0.05)
+    raise AssertionError(f"no mail to {email} came")
+
+
+def forgotten(somebody):
+    body = {"project": WORLD["slug"], "email": somebody["email"]}
+    answer = send("POST", "/api/v1/auth/forgot-password", json=body)
+    assert answer.status_code == 202, answer.text
+    return mailed(somebody["email"], "bbp_")
+
+
+def invited():
+    email = f"{fresh('guest')}@example.com"
+    answer = send("POST", "/api/v1/auth/invitations", bearer(lasting("admin")), json={"email": email, "roles": ["member"]})
+    assert answer.status_code == 201, answer.text
+    return mailed(email, "bbi_")
+
+
+def pending():
+    """Somebody who waits to be let in."""
+    email = register()
+    answer = send("GET", f"/api/v1/users?search={email}", bearer(lasting("admin")))
+    return answer.json()["items"][0]["id"]
+
+
+def enrol(somebody):
+    """The secret of a second factor that waits for a code."""
+    body = {"password": WORLD["password"]}
+    answer = send("POST", "/api/v1/me/second-factor", bearer(somebody["access"]), json=body)
+    assert answer.ok, answer.text
+    return answer.json()["secret"]
+
+
+def totp(secret):
+    """The six digits that an app shows now (RFC 6238)."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    hashed = hmac.digest(key, struct.pack(">Q", int(time.time()) // 30), "sha1")
+    at = hashed[-1] & 15
+    return f"{(struct.unpack('>I', hashed[at:at + 4])[0] & 0x7FFFFFFF) % 1000000:06}"
+
+
+def backup_codes(somebody):
+    """The backup codes of a second factor that is switched on for it."""
+    body = {"code": totp(enrol(somebody))}
+    answer = send("POST", "/api/v1/me/second-factor/confirm", bearer(somebody["access"]), json=body)
+    assert answer.ok, answer.text
+    return answer.json()["backup_codes"]
+
+
+def with_factor():
+    """Somebody who has a second factor."""
+    one = somebody("member")
+    backup_codes(one)
+    return one["user"]
+
+
+def picture(somebody):
+    """A file of somebody's own, laid where it would be stored: no operation takes files yet."""
+    path = f"avatars/{somebody['user']}/face.png"
+    file = pathlib.Path(WORLD["files"], "projects", somebody["project"], path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"a face")
+    return path
 
 
 def caller_of(title, schemes):
@@ -230,6 +353,8 @@ def before_call(context, case, kwargs):
         values["id"], person = new_project()
     elif case.path_parameters and not nowhere:
         values = something(method, path, who, person)
+        if operation_id in THINGS:
+            values[path.split("{")[-1].split("}")[0]] = THINGS[operation_id]()
     if case.path_parameters:
         case.path_parameters = {**case.path_parameters, **values}
     case.headers = {**(case.headers or {}), **headers_of(who, person)}

@@ -37,6 +37,8 @@ async fn every_operation_answers_as_the_document_says(pair: Pair) {
         cluster.set("AUTH_ACCESS_TTL", "2h");
         // Whoever is tried with wrong passwords has to come in again afterwards.
         cluster.set("AUTH_LOCKOUT_FAILURES", "1000");
+        // Mails are waited for.
+        cluster.set("DUE_INTERVAL", "100ms");
     })
     .await;
     let document = served.front.get(&Caller::nobody(), "/api/v1/openapi.json").await;
@@ -75,7 +77,8 @@ fn told(served: &Served, surface: &Surface, filled: &Filled) -> Value {
     }
     let key = filled.key.headers.first().map(|(_, text)| text.clone());
     json!({
-        "base": served.front.base, "folder": served.cluster.folder(), "slug": filled.words.slug, "canary": filled.words.canary,
+        "base": served.front.base, "mailbox": served.cluster.folder().join("data/mailbox"),
+        "files": served.cluster.folder().join("data/files"), "slug": filled.words.slug, "canary": filled.words.canary,
         "password": PASSWORD, "admin": filled.email, "super_admin": ROOT, "key": key,
         "values": values, "sent": filled.words.sent, "allowed": allowed(),
     })
