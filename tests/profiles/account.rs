@@ -1,5 +1,6 @@
 //! Profiles and pictures.
 
+use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Account, Pair, TestApp};
 use bytes::Bytes;
 use futures_util::stream;
@@ -7,6 +8,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::files::key::FileKey;
 use shared::id::ProjectId;
+
+/// The product with cheap hashing, for the cost of Argon2 is not what is tried here.
+pub async fn start(pair: Pair) -> TestApp {
+    TestApp::with(pair, Roles::all(), |config| {
+        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_passes = 1;
+    })
+    .await
+}
 
 /// Puts a file where it can be found.
 pub async fn file(app: &TestApp, project: ProjectId, path: &str, text: &'static str) {
@@ -22,7 +32,7 @@ pub fn fields(status: u16, answer: &Value) -> (u16, Vec<&str>) {
 }
 
 pub async fn a_profile_is_changed_field_by_field(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let change = json!({
         "username": "ada", "phone": "+43 (660) 123-4567", "first_name": "Ada", "last_name": " Admin ",
@@ -81,7 +91,7 @@ pub async fn a_profile_is_changed_field_by_field(pair: Pair) {
 }
 
 pub async fn names_and_numbers_are_somebodys_alone(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let bo = ada.colleague("acme", "bo", &["viewer"]).await;
     let mine = json!({ "username": "ada", "phone": "+43 660 1234567" });
@@ -110,7 +120,7 @@ pub async fn names_and_numbers_are_somebodys_alone(pair: Pair) {
 }
 
 pub async fn two_changes_at_once_both_stay(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let changes = [
         json!({ "first_name": "Ada" }),
@@ -130,7 +140,7 @@ pub async fn two_changes_at_once_both_stay(pair: Pair) {
 }
 
 pub async fn a_picture_is_ones_own_file(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let bo = ada.colleague("acme", "bo", &["viewer"]).await;
     let mine = format!("avatars/{}/face.png", ada.user);

@@ -11,7 +11,7 @@ use shared::domain::audit::AuditAction;
 use shared::id::UserId;
 use shared::people::SETTLE;
 
-use crate::account::file;
+use crate::account::{file, start};
 use crate::dump::{database, files, found};
 use crate::told::{device, prefer};
 
@@ -63,7 +63,7 @@ async fn traces(app: &TestApp, ada: &Account<'_>) -> Vec<String> {
 }
 
 pub async fn nothing_is_left_of_somebody_who_is_erased(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let one = canary(&app, &ada, &["viewer"]).await;
     let before = traces(&app, &ada).await;
@@ -120,7 +120,7 @@ pub async fn nothing_is_left_of_somebody_who_is_erased(pair: Pair) {
 }
 
 pub async fn an_erasure_goes_on_where_it_was_interrupted(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let one = canary(&app, &ada, &["viewer"]).await;
     let id: UserId = one.user.parse().expect("an id");
@@ -154,7 +154,7 @@ pub async fn an_erasure_goes_on_where_it_was_interrupted(pair: Pair) {
 }
 
 pub async fn the_last_admin_is_not_erased(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let (status, told) = ada.post("/me/erase", &json!({ "password": PASSWORD })).await;
     assert_eq!((status, &told["code"]), (409, &json!("conflict")), "{told}");

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::domain::rule::{Priority, RuleBody};
 
-use crate::account::fields;
+use crate::account::{fields, start};
 
 /// Registers a device.
 pub async fn device(who: &Account<'_>, token: &str, name: &str) -> (u16, Value) {
@@ -31,7 +31,7 @@ pub async fn prefer(who: &Account<'_>, body: &Value) -> (u16, Value) {
 }
 
 pub async fn a_device_belongs_to_one_account(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let bo = ada.colleague("acme", "bo", &["viewer"]).await;
     let (status, first) = device(&ada, "token-1", "phone").await;
@@ -113,7 +113,7 @@ async fn rule(app: &TestApp, ada: &Account<'_>) -> String {
 }
 
 pub async fn preferences_are_judged_and_kept_as_a_whole(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let rule = rule(&app, &ada).await;
     let none = ada.json("/me/preferences").await;
@@ -177,7 +177,7 @@ pub async fn preferences_are_judged_and_kept_as_a_whole(pair: Pair) {
 }
 
 pub async fn an_export_is_everything_and_nothing_of_others(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
     let sink = Sink::start().await;
     let (store, sealer, now) = (&app.app.store, &app.app.sealer, app.app.clock.now());
