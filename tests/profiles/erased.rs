@@ -31,8 +31,11 @@ const CANARIES: [&str; 12] = [
     "canary picture",
 ];
 
-/// Fills in everything that somebody can say of themselves.
+/// Fills in everything that somebody can say of themselves, and has an invitation, a second factor and a mail under way.
 async fn canary<'a>(app: &'a TestApp, ada: &Account<'_>, roles: &[&str]) -> Account<'a> {
+    let guest = json!({ "email": CANARIES[0], "full_name": CANARIES[1] });
+    let (status, told) = ada.post("/auth/invitations", &guest).await;
+    assert_eq!(status, 201, "{told}");
     let body = json!({
         "email": CANARIES[0], "full_name": CANARIES[1], "password": PASSWORD, "roles": roles,
     });
@@ -51,6 +54,11 @@ async fn canary<'a>(app: &'a TestApp, ada: &Account<'_>, roles: &[&str]) -> Acco
     file(app, ada.project, &picture, CANARIES[11]).await;
     let (status, _) = one.send(Method::PUT, "/me/avatar", Some(&json!({ "file": picture }))).await;
     assert_eq!(status, 200);
+    let (status, told) = one.post("/me/second-factor", &json!({ "password": PASSWORD })).await;
+    assert!(status < 300, "{told}");
+    let forgot = json!({ "project": "acme", "email": CANARIES[0] });
+    let (status, told) = one.post("/auth/forgot-password", &forgot).await;
+    assert_eq!(status, 202, "{told}");
     app.app.audit.seal_all().await.expect("seals");
     one
 }
@@ -67,12 +75,17 @@ pub async fn nothing_is_left_of_somebody_who_is_erased(pair: Pair) {
     let ada = Account::admin(&app, "acme").await;
     let one = canary(&app, &ada, &["viewer"]).await;
     let before = traces(&app, &ada).await;
-    for place in
-        ["users.email", "users.full_name", "users.username", "preferences.body", "face.txt"]
-    {
+    for place in [
+        "users.email",
+        "users.full_name",
+        "users.username",
+        "preferences.body",
+        "invitations.email",
+        "face.txt",
+    ] {
         assert!(before.iter().any(|found| found.contains(place)), "{place} in {before:?}");
     }
-    for sealed in ["users.profile", "push_tokens", "audit.", "sessions."] {
+    for sealed in ["users.profile", "push_tokens", "audit.", "sessions.", "mails."] {
         assert!(!before.iter().any(|found| found.contains(sealed)), "{sealed} in {before:?}");
     }
 
@@ -83,6 +96,7 @@ pub async fn nothing_is_left_of_somebody_who_is_erased(pair: Pair) {
     assert_eq!(one.get("/me").await.0, 401, "logged out");
     assert_eq!(Account::try_log_in(&app, "acme", CANARIES[0], PASSWORD).await.0, 401);
     assert_eq!(traces(&app, &ada).await, [] as [&str; 0]);
+    assert_eq!(app.app.store.mails(ada.project).await.expect("mails").len(), 1, "the invitation's");
 
     // Their history stays, and the chain with it.
     app.app.audit.seal_all().await.expect("seals");
