@@ -43,6 +43,7 @@ async fn a_project_keeps_to_itself(pair: Pair) {
     let after = scene.what_the_first_has().await;
     scene.nothing_has_changed(&before, &after);
     scene.jobs_are_of_one_project().await;
+    scene.mails_are_of_one_project().await;
     scene.nothing_stands_elsewhere().await;
     let faults = &scene.faults;
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));

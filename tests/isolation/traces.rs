@@ -89,6 +89,27 @@ impl Scene {
         letters
     }
 
+    /// Mails of the second project say nothing of the first. Each names its project, by its name and in its token.
+    pub async fn mails_are_of_one_project(&mut self) {
+        let folder = self.served.cluster.folder().join("data/mailbox");
+        let read = || -> Vec<String> {
+            let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            // A mail appears by a rename: what is named so far is whole.
+            let whole = files.filter(|file| file.path().extension().is_some_and(|x| x == "eml"));
+            whole.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect()
+        };
+        let (first, second) = (self.a.words.canary.clone(), self.b.words.canary.clone());
+        let of_both = |mails: &[String]| {
+            [&first, &second].iter().all(|one| mails.iter().any(|mail| mail.contains(*one)))
+        };
+        self.served.until("mails of both projects", async || of_both(&read())).await;
+        for mail in read() {
+            if self.is_of_the_first(&mail) && self.is_of_the_second(&mail) {
+                self.fault(format!("a mail is of both projects: {mail}"));
+            }
+        }
+    }
+
     /// Rows and webhooks of the second project, and all logs and metrics.
     pub async fn nothing_stands_elsewhere(&mut self) {
         let sink = self.b.sink.clone();
