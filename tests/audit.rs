@@ -286,7 +286,8 @@ async fn old_rows_are_forgotten_behind_a_checkpoint(pair: Pair) {
 }
 
 async fn the_deliveries_of_an_hour_are_summed_up_once(pair: Pair) {
-    let app = TestApp::start(pair).await;
+    // No scheduler: who sums up, and when, is what is tried.
+    let app = TestApp::with(pair, Roles { scheduler: false, ..Roles::all() }, |_| {}).await;
     let tenant = app.tenant("acme").await;
     let bo = app.tenant("other").await;
     app.rule(&tenant, "big", "event.payload.amount > 1000", None).await;

@@ -11,7 +11,12 @@ use shared::id::ProjectId;
 
 /// The product with cheap hashing, for the cost of Argon2 is not what is tried here.
 pub async fn start(pair: Pair) -> TestApp {
-    TestApp::with(pair, Roles::all(), |config| {
+    start_with(pair, Roles::all()).await
+}
+
+/// The same in these roles.
+pub async fn start_with(pair: Pair, roles: Roles) -> TestApp {
+    TestApp::with(pair, roles, |config| {
         config.auth.hash_memory = shared::config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
     })
