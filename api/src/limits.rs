@@ -1,5 +1,6 @@
 //! How often somebody may call: what is asked of the limiter, and how answers tell it.
 
+use poem::http::header::HeaderName;
 use poem::http::{HeaderMap, HeaderValue};
 use shared::access::Principal;
 use shared::admin::AdminError;
@@ -11,9 +12,9 @@ use crate::door::{Desk, Limiter, Verdict};
 use crate::context::RequestContext;
 use crate::problem::{Code, Problem, seconds};
 
-const LIMIT: &str = "ratelimit-limit";
-const REMAINING: &str = "ratelimit-remaining";
-const RESET: &str = "ratelimit-reset";
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// Takes one request; the answer carries what is left.
 ///

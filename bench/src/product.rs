@@ -65,7 +65,9 @@ impl Installation {
         ]
         .map(|(name, value)| (format!("BELLBUOY_{name}"), value.to_owned()))
         .into();
-        for limit in ["SYSTEM", "PROJECT", "KEY", "ADDRESS"] {
+        for limit in
+            ["SYSTEM", "PROJECT", "KEY", "USER", "ADDRESS", "PROJECT_REQUESTS", "SYSTEM_REQUESTS"]
+        {
             env.insert(format!("BELLBUOY_LIMITS_{limit}_PER_SECOND"), "1000000".to_owned());
         }
         env.extend(self.settings.iter().cloned());

@@ -3,8 +3,8 @@
 
 mod nudge;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
@@ -86,6 +86,28 @@ struct Committer {
     nudges: Arc<Semaphore>,
     /// Whose turn it is to commit.
     turn: Arc<Semaphore>,
+    /// What the last commit was like.
+    last: Arc<StdMutex<Last>>,
+}
+
+/// A commit that is over.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    /// How many requests it answered.
+    requests: usize,
+    /// How long it took.
+    took: Duration,
+}
+
+impl Last {
+    /// How many requests the next commit waits for, of which `here` are there, and how long. Those who were just
+    /// answered are likely to come again: when they are many, it is cheaper for all to commit them together with those
+    /// who came meanwhile than to have two crowds take turns. Not all of them, for some are slow; and no longer than a
+    /// commit takes, so that nobody waits for what would have cost less.
+    fn gather(self, here: usize) -> Option<(usize, Duration)> {
+        let crowd = self.requests + here;
+        (crowd >= CROWD).then_some((crowd * 7 / 8, self.took.min(GATHERING)))
+    }
 }
 
 /// Whose events they are, the key that they came with, and the trace that they belong to.
@@ -96,6 +118,12 @@ const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1)
 /// How long a commit keeps the next one waiting, which grows meanwhile: most are done sooner, and one that hangs holds
 /// nobody up.
 const OVERTAKING: Duration = Duration::from_millis(10);
+
+/// From how many requests at once on they are gathered: fewer are committed as they come.
+const CROWD: usize = 8;
+
+/// How long requests are gathered at most.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// How many nudges may be under way: beyond it the queue is slow or away, and the due loop finds what is not nudged.
 const NUDGES: usize = 32;
@@ -113,6 +141,7 @@ impl Accept {
         let waiting = Arc::new(Mutex::new(waiting));
         let nudges = Arc::new(Semaphore::new(NUDGES));
         let turn = Arc::new(Semaphore::new(1));
+        let last = Arc::default();
         for _ in 0..config.committers {
             let committer = Committer {
                 store: store.clone(),
@@ -122,6 +151,7 @@ impl Accept {
                 config: config.clone(),
                 nudges: Arc::clone(&nudges),
                 turn: Arc::clone(&turn),
+                last: Arc::clone(&last),
             };
             tokio::spawn(committer.run(Arc::clone(&waiting)));
         }
@@ -159,14 +189,34 @@ impl Committer {
                 if !self.config.linger.is_zero() && asks.len() < self.config.batch {
                     tokio::time::sleep(self.config.linger).await;
                 }
-                while asks.len() < self.config.batch {
-                    let Ok(ask) = waiting.try_recv() else { break };
-                    asks.push(ask);
+                drain(&mut waiting, &mut asks, self.config.batch);
+                if turn.is_some() {
+                    self.gather(&mut waiting, &mut asks).await;
                 }
             }
+            let (requests, began) = (asks.len(), Instant::now());
             self.commit(asks).await;
+            let took = began.elapsed();
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { requests, took };
             drop(turn);
         }
+    }
+
+    /// Waits for those who are likely to come now, if they are worth it.
+    async fn gather(&self, waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>) {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((wanted, patience)) = last.gather(asks.len()) else { return };
+        let wanted = wanted.min(self.config.batch);
+        let gathering = async {
+            while asks.len() < wanted {
+                let room = self.config.batch - asks.len();
+                if waiting.recv_many(asks, room).await == 0 {
+                    return;
+                }
+            }
+        };
+        // Whoever came by then is in `asks`, whether it was enough or not.
+        let _ = tokio::time::timeout(patience, gathering).await;
     }
 
     async fn commit(&self, asks: Vec<Asked>) {
@@ -289,6 +339,14 @@ impl Committer {
             }
             drop(permit);
         });
+    }
+}
+
+/// Takes what is there, as long as there is room.
+fn drain(waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>, most: usize) {
+    while asks.len() < most {
+        let Ok(ask) = waiting.try_recv() else { break };
+        asks.push(ask);
     }
 }
 

@@ -152,8 +152,13 @@ impl Keys {
                 metrics::counter!("bellbuoy_cache_hits_total", "cache" => "keys").increment(1);
                 return Ok(found);
             }
-            self.known.invalidate(prefix).await;
         }
+        // On the heap, for what is rare must not make every request carry (and copy) its kilobytes.
+        Box::pin(self.look_up(prefix)).await
+    }
+
+    async fn look_up(&self, prefix: &str) -> Result<Option<Known>, AuthError> {
+        self.known.invalidate(prefix).await;
         metrics::counter!("bellbuoy_cache_misses_total", "cache" => "keys").increment(1);
         let read = async {
             let found = self.store.find_key(prefix).await?;

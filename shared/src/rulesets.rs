@@ -39,8 +39,13 @@ impl RuleSets {
                 metrics::counter!("bellbuoy_cache_hits_total", "cache" => "rulesets").increment(1);
                 return Ok(set);
             }
-            self.sets.invalidate(&project).await;
         }
+        // On the heap, for what is rare must not make every delivery carry (and copy) its kilobytes.
+        Box::pin(self.read_again(project)).await
+    }
+
+    async fn read_again(&self, project: ProjectId) -> Result<Arc<RuleSet>, Arc<StoreError>> {
+        self.sets.invalidate(&project).await;
         metrics::counter!("bellbuoy_cache_misses_total", "cache" => "rulesets").increment(1);
         // Whoever asks meanwhile waits for this one reading.
         self.sets.try_get_with(project, self.read(project)).await

@@ -429,8 +429,15 @@ impl Sessions {
                 metrics::counter!("bellbuoy_cache_hits_total", "cache" => "sessions").increment(1);
                 return Ok(known);
             }
-            self.known.invalidate(&key).await;
         }
+        // On the heap, for what is rare must not make every request carry (and copy) its kilobytes.
+        Box::pin(self.look_up(claims)).await
+    }
+
+    async fn look_up(&self, claims: &Claims) -> Result<Known, BearerError> {
+        let Claims { project, user, session, .. } = *claims;
+        let key = (project, user, session);
+        self.known.invalidate(&key).await;
         metrics::counter!("bellbuoy_cache_misses_total", "cache" => "sessions").increment(1);
         let look = async {
             let standing = self.store.standing(project, session, user, self.clock.now()).await?;

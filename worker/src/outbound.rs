@@ -1,13 +1,29 @@
 //! Calls to the outside: bounded in time and size, never redirected, and never to addresses that a tenant has no
-//! business with.
+//! business with. This is hyper's own client: what a larger one does besides costs more than the call itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+mod addresses;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+pub(crate) use hyper::header::HeaderName;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, Uri};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::percent_decode_str;
+use rustls::ClientConfig;
 use shared::config::WebhooksConfig;
+
+use addresses::{AddressRules, FORBIDDEN, Resolver};
 
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +32,34 @@ pub struct StartError(String);
 
 /// Calls out.
 pub(crate) struct Outbound {
-    client: reqwest::Client,
-    rules: Arc<AddressRules>,
+    /// Calls what tenants name.
+    tenants: Caller,
+    /// Calls what the operator names.
+    operator: Caller,
     timeout: Duration,
     max_response: usize,
 }
+
+type Http = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
+
+/// A client with its rules.
+struct Caller {
+    client: Http,
+    rules: Arc<AddressRules>,
+    user_agent: HeaderValue,
+    /// What was made of the URLs that are called: reading one takes longer than much else of a call.
+    places: Mutex<HashMap<String, Arc<Place>>>,
+}
+
+/// Where a URL leads.
+struct Place {
+    uri: Uri,
+    /// Its user and password.
+    authorization: Option<HeaderValue>,
+}
+
+/// How many URLs are remembered before all are forgotten.
+const REMEMBERED: usize = 10_000;
 
 /// Why a call had no answer.
 #[derive(Debug)]
@@ -44,23 +83,23 @@ pub(crate) struct Answer {
 /// How much of an answer is kept for the record.
 const WORDS: usize = 500;
 
+/// How many connections to one target rest, and how long.
+const IDLE_CONNECTIONS: usize = 64;
+const IDLE: Duration = Duration::from_secs(30);
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
+
 impl Outbound {
     pub(crate) fn new(config: &WebhooksConfig) -> Result<Self, StartError> {
-        let rules = Arc::new(AddressRules { allowed: config.allow_networks.clone() });
-        let client = reqwest::Client::builder()
-            .user_agent(&config.user_agent)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(Resolver(Arc::clone(&rules))))
-            .pool_max_idle_per_host(64)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .connect_timeout(config.timeout)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| StartError(error.to_string()))?;
+        let agent = HeaderValue::from_str(&config.user_agent);
+        let agent = agent.map_err(|error| StartError(format!("webhooks.user_agent: {error}")))?;
+        let tls = tls()?;
+        let caller = |rules| Caller::new(&tls, Arc::new(rules), agent.clone(), config.timeout);
         Ok(Self {
-            client,
-            rules,
+            tenants: caller(AddressRules::Public(config.allow_networks.clone())),
+            operator: caller(AddressRules::All),
             timeout: config.timeout,
             max_response: config.max_response.as_usize(),
         })
@@ -70,21 +109,18 @@ impl Outbound {
     pub(crate) async fn post(
         &self,
         url: &str,
-        headers: &[(&'static str, String)],
+        headers: [(HeaderName, String); 3],
         body: Vec<u8>,
         deadline: tokio::time::Instant,
     ) -> Result<Answer, CallError> {
-        let url: url::Url =
-            url.parse().map_err(|error| CallError::Unusable(format!("not a URL: {error}")))?;
-        self.rules.check_literal(&url)?;
-        let mut request =
-            self.client.post(url).header("content-type", "application/json").body(body);
+        let mut request = self.tenants.request(Method::POST, url, Full::from(body))?;
+        let all = request.headers_mut();
+        all.insert(header::CONTENT_TYPE, JSON);
         // The trace goes on at the other side, if it wants to.
-        if let Some(trace) = shared::telemetry::current_traceparent() {
-            request = request.header("traceparent", trace);
-        }
-        for (name, value) in headers {
-            request = request.header(*name, value);
+        let trace = shared::telemetry::current_traceparent().map(|trace| (TRACEPARENT, trace));
+        for (name, value) in headers.into_iter().chain(trace) {
+            let value = HeaderValue::try_from(value);
+            all.insert(name, value.map_err(|error| CallError::Unusable(error.to_string()))?);
         }
         let latest = deadline.min(tokio::time::Instant::now() + self.timeout);
         tokio::time::timeout_at(latest, self.call(request))
@@ -94,38 +130,158 @@ impl Outbound {
 
     /// Calls a URL that the operator configured, wherever it is.
     pub(crate) async fn get(&self, url: &str) -> Result<(), String> {
-        let answer = self
-            .client
-            .get(url)
-            .timeout(self.timeout)
-            .send()
-            .await
-            .map_err(|error| words_of(&error))?;
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            Err(format!("answered {}", answer.status()))
+        let request = self.operator.request(Method::GET, url, Full::default());
+        let request = request.map_err(CallError::into_words)?;
+        let answer = tokio::time::timeout(self.timeout, self.operator.client.request(request));
+        let answer = answer.await.map_err(|_| "no answer in time".to_owned())?;
+        match answer.map_err(|error| words_of(&error))?.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(format!("answered {status}")),
         }
     }
 
-    async fn call(&self, request: reqwest::RequestBuilder) -> Result<Answer, CallError> {
-        let mut response = request.send().await.map_err(refine)?;
+    async fn call(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
+        let response = self.tenants.client.request(request).await.map_err(|error| {
+            let words = words_of(&error);
+            if words.contains(FORBIDDEN) {
+                CallError::Forbidden(words)
+            } else {
+                CallError::Failed(words)
+            }
+        })?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
-            .get("retry-after")
+            .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(seconds);
-        // Read to the end where that is short, so that the connection can be used again.
+        let words = self.beginning(response).await;
+        Ok(Answer { status, retry_after, words: printable(&words) })
+    }
+
+    /// Reads to the end where that is short, so that the connection can be used again.
+    async fn beginning(&self, response: Response<Incoming>) -> Vec<u8> {
+        let mut body = response.into_body();
         let (mut words, mut read) = (Vec::new(), 0);
-        while let Ok(Some(chunk)) = response.chunk().await {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(chunk) = frame.data_ref() else { continue };
             read += chunk.len();
             words.extend_from_slice(&chunk[..chunk.len().min(WORDS.saturating_sub(words.len()))]);
             if read > self.max_response {
                 break;
             }
         }
-        Ok(Answer { status, retry_after, words: printable(&words) })
+        words
+    }
+}
+
+impl Caller {
+    fn new(
+        tls: &ClientConfig,
+        rules: Arc<AddressRules>,
+        user_agent: HeaderValue,
+        connect_timeout: Duration,
+    ) -> Self {
+        let mut http = HttpConnector::new_with_resolver(Resolver(Arc::clone(&rules)));
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(connect_timeout));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(https);
+        Self { client, rules, user_agent, places: Mutex::default() }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: &str,
+        body: Full<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, CallError> {
+        let place = self.place(url)?;
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = place.uri.clone();
+        let headers = request.headers_mut();
+        headers.reserve(10);
+        headers.insert(header::USER_AGENT, self.user_agent.clone());
+        headers.insert(header::ACCEPT, ANYTHING);
+        if let Some(authorization) = &place.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        Ok(request)
+    }
+
+    fn place(&self, url: &str) -> Result<Arc<Place>, CallError> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.get(url) {
+            return Ok(Arc::clone(place));
+        }
+        let place = Arc::new(self.read(url)?);
+        if places.len() >= REMEMBERED {
+            places.clear();
+        }
+        places.insert(url.to_owned(), Arc::clone(&place));
+        Ok(place)
+    }
+
+    fn read(&self, url: &str) -> Result<Place, CallError> {
+        let mut url: url::Url =
+            url.parse().map_err(|error| CallError::Unusable(format!("not a URL: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(CallError::Unusable("only http and https can be called".to_owned()));
+        }
+        self.rules.check_literal(&url)?;
+        let authorization = basic(&url);
+        // What is said in a header does not stand in the address as well.
+        if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
+            return Err(CallError::Unusable("the URL has no host".to_owned()));
+        }
+        url.set_fragment(None);
+        let uri = url.as_str().parse().map_err(|error| {
+            CallError::Unusable(format!("a URL that HTTP can't say: {error}"))
+        })?;
+        Ok(Place { uri, authorization })
+    }
+}
+
+/// What the system trusts.
+fn tls() -> Result<ClientConfig, StartError> {
+    let failed = |error: rustls::Error| StartError(error.to_string());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .try_with_platform_verifier()
+        .map_err(failed)?;
+    Ok(config.with_no_client_auth())
+}
+
+/// The user and password of a URL, as HTTP says them.
+fn basic(url: &url::Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut plain: Vec<u8> = percent_decode_str(url.username()).collect();
+    plain.push(b':');
+    plain.extend(percent_decode_str(url.password().unwrap_or_default()));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(plain))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+impl CallError {
+    fn into_words(self) -> String {
+        match self {
+            Self::Forbidden(words) | Self::Unusable(words) | Self::Failed(words) => words,
+        }
     }
 }
 
@@ -138,18 +294,7 @@ fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
-fn refine(error: reqwest::Error) -> CallError {
-    let words = words_of(&error);
-    if words.contains(FORBIDDEN) {
-        CallError::Forbidden(words)
-    } else if error.is_builder() {
-        CallError::Unusable(words)
-    } else {
-        CallError::Failed(words)
-    }
-}
-
-/// An error with its causes, which is where reqwest says what really happened.
+/// An error with its causes, which is where hyper says what really happened.
 fn words_of(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
@@ -160,121 +305,30 @@ fn words_of(error: &dyn std::error::Error) -> String {
     words.chars().take(WORDS).collect()
 }
 
-const FORBIDDEN: &str = "an address that webhooks may not call";
-
-/// Which addresses may be called.
-struct AddressRules {
-    allowed: Vec<IpNet>,
-}
-
-impl AddressRules {
-    fn allows(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.allowed.iter().any(|net| net.contains(&address)) || is_public(address)
-    }
-
-    /// A host that is an address never reaches the resolver.
-    fn check_literal(&self, url: &url::Url) -> Result<(), CallError> {
-        let address = match url.host() {
-            Some(url::Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(url::Host::Ipv6(address)) => IpAddr::V6(address),
-            Some(url::Host::Domain(_)) => return Ok(()),
-            None => return Err(CallError::Unusable("the URL has no host".to_owned())),
-        };
-        if self.allows(address) {
-            Ok(())
-        } else {
-            Err(CallError::Forbidden(format!("{address} is {FORBIDDEN}")))
-        }
-    }
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-const fn is_public_v4(v4: Ipv4Addr) -> bool {
-    let [a, b, c, _] = v4.octets();
-    let shared = a == 100 && b & 0xc0 == 64;
-    let protocol = a == 192 && b == 0 && c == 0;
-    let benchmark = a == 198 && b & 0xfe == 18;
-    !(v4.is_private()
-        || v4.is_loopback()
-        || v4.is_link_local()
-        || v4.is_broadcast()
-        || v4.is_documentation()
-        || v4.is_multicast()
-        || a == 0
-        || a >= 240
-        || shared
-        || protocol
-        || benchmark)
-}
-
-fn is_public_v6(v6: Ipv6Addr) -> bool {
-    let [a, b, ..] = v6.segments();
-    // Only global unicast is public, and of that not what carries an IPv4 address inside or is for documentation.
-    a & 0xe000 == 0x2000 && a != 0x2002 && !(a == 0x2001 && (b == 0 || b == 0x0db8)) && a != 0x3fff
-}
-
-/// Looks names up, and answers only with addresses that may be called: so a name can't be turned to a private one
-/// between a check and the call.
-struct Resolver(Arc<AddressRules>);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let rules = Arc::clone(&self.0);
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let fine: Vec<SocketAddr> =
-                found.iter().copied().filter(|one| rules.allows(one.ip())).collect();
-            if fine.is_empty() && !found.is_empty() {
-                return Err(format!("{} is {FORBIDDEN}", name.as_str()).into());
-            }
-            Ok(Box::new(fine.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_public_addresses_are_called() {
-        let rules = AddressRules { allowed: vec!["10.1.0.0/16".parse().expect("net")] };
-        for (text, fine) in [
-            ("8.8.8.8", true),
-            ("10.1.2.3", true),
-            ("10.2.0.1", false),
-            ("127.0.0.1", false),
-            ("169.254.169.254", false),
-            ("192.168.1.1", false),
-            ("100.64.0.1", false),
-            ("0.0.0.0", false),
-            ("255.255.255.255", false),
-            ("2606:4700::1111", true),
-            ("::1", false),
-            ("fe80::1", false),
-            ("fd00::1", false),
-            ("::ffff:127.0.0.1", false),
-            ("::ffff:8.8.8.8", true),
-            ("64:ff9b::7f00:1", false),
-            ("2002:7f00:1::", false),
+    fn a_url_becomes_what_http_says() {
+        let rules = Arc::new(AddressRules::Public(Vec::new()));
+        let tls = tls().expect("TLS");
+        let caller = Caller::new(&tls, rules, ANYTHING, Duration::from_secs(1));
+        for (url, uri, authorization) in [
+            ("https://example.org/a?b=c#d", "https://example.org/a?b=c", None),
+            ("http://example.org:8080", "http://example.org:8080/", None),
+            ("https://Ann:p%40ss@example.org/x", "https://example.org/x", Some("Ann:p@ss")),
+            ("https://b\u{fc}ro.example/ü", "https://xn--bro-hoa.example/%C3%BC", None),
         ] {
-            assert_eq!(rules.allows(text.parse().expect("address")), fine, "{text}");
+            let place = caller.place(url).expect(url);
+            assert_eq!(place.uri, uri, "{url}");
+            let wanted = authorization.map(|plain| format!("Basic {}", STANDARD.encode(plain)));
+            let given = place.authorization.as_ref().map(|value| value.to_str().expect("ASCII"));
+            assert_eq!(given, wanted.as_deref(), "{url}");
         }
-        for (url, fine) in [
-            ("http://10.2.0.1/", false),
-            ("http://[::1]/", false),
-            ("http://2130706433/", false),
-            ("https://example.org/", true),
-        ] {
-            assert_eq!(rules.check_literal(&url.parse().expect("url")).is_ok(), fine, "{url}");
+        for url in ["ftp://example.org/", "example.org", "mailto:a@example.org", "data:,x"] {
+            assert!(matches!(caller.place(url), Err(CallError::Unusable(_))), "{url}");
         }
+        assert!(matches!(caller.place("http://127.0.0.1/"), Err(CallError::Forbidden(_))));
     }
 }

@@ -23,6 +23,9 @@ use crate::recorder::{Recorder, Report};
 /// How many deliveries may wait here for each one that is being sent.
 const AHEAD: usize = 4;
 
+/// How long an evaluation waits for room: what targets that answer at once need to make it.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// Where deliveries leave. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outbox {
@@ -65,10 +68,17 @@ impl Outbox {
         })
     }
 
-    /// As much room as there is, at most for `wanted`; none while deliveries are paused.
-    pub(crate) fn room(&self, wanted: usize) -> Room {
-        if self.app.epochs.is_paused(shared::domain::job::QueueName::Deliveries) {
+    /// Room for `wanted` deliveries, or as much as there is when it does not come soon; none while deliveries are paused.
+    pub(crate) async fn room(&self, wanted: usize) -> Room {
+        if wanted == 0
+            || self.app.epochs.is_paused(shared::domain::job::QueueName::Deliveries)
+        {
             return Room(None);
+        }
+        // What is not taken now has to be written down as waiting and claimed by itself, which costs far more than a
+        // moment. It is no more than a moment, for targets that are slow must not hold up evaluating.
+        if let Ok(room) = tokio::time::timeout(MOMENT, self.room_for(wanted)).await {
+            return room;
         }
         let count = wanted.min(self.room.available_permits());
         let count = u32::try_from(count).unwrap_or(u32::MAX);

@@ -7,6 +7,8 @@ use poem::http::header::{self, HeaderName};
 use crate::context::RequestContext;
 use crate::limits;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const FIXED: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -25,9 +27,10 @@ pub fn value(bytes: &[u8]) -> HeaderValue {
 /// Puts them on.
 pub fn dress(response: &mut Response, context: &RequestContext, hsts: bool) {
     let headers = response.headers_mut();
-    headers.reserve(12);
-    headers.insert("x-request-id", context.request_id.clone());
-    headers.insert("traceparent", context.traceparent.clone());
+    // All that a usual answer has, so that they are hashed into place once.
+    headers.reserve(20);
+    headers.insert(REQUEST_ID, context.request_id.clone());
+    headers.insert(TRACEPARENT, context.traceparent.clone());
     for (name, value) in FIXED {
         headers.insert(name, value);
     }

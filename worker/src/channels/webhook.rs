@@ -10,7 +10,11 @@ use shared::domain::webhook::{
 use shared::store::deliveries::{Claimed, Content};
 use shared::time::Time;
 
-use crate::outbound::{Answer, CallError, Outbound};
+use crate::outbound::{Answer, CallError, HeaderName, Outbound};
+
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 pub(super) async fn send(
     outbound: &Outbound,
@@ -29,11 +33,11 @@ pub(super) async fn send(
     let seconds = now.micros().div_euclid(1_000_000);
     let signature = endpoint.secret.sign(&id, seconds, &body);
     let headers = [
-        ("webhook-id", id),
-        ("webhook-timestamp", seconds.to_string()),
-        ("webhook-signature", signature),
+        (WEBHOOK_ID, id),
+        (WEBHOOK_TIMESTAMP, seconds.to_string()),
+        (WEBHOOK_SIGNATURE, signature),
     ];
-    match outbound.post(&endpoint.url, &headers, body, deadline).await {
+    match outbound.post(&endpoint.url, headers, body, deadline).await {
         Ok(answer) => judge(answer, now),
         Err(CallError::Forbidden(why)) => {
             failed(now, Outcome::Permanent, Some(Reason::AddressForbidden), why)

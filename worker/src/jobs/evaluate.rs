@@ -106,7 +106,7 @@ async fn attempt(
         let looked = looked.map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let wanted =
             looked.iter().map(|one| one.matches.len()).sum::<usize>() * set.endpoints.len();
-        let room = worker.outbox.room(wanted);
+        let room = worker.outbox.room(wanted).await;
         let claim = ClaimTerms {
             token: shared::id::fresh(now),
             until: now.plus(app.config.delivery.claim),
