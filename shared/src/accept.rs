@@ -97,6 +97,8 @@ struct Last {
     requests: usize,
     /// How long it took.
     took: Duration,
+    /// When it ended; there was none before the first.
+    ended: Option<Instant>,
 }
 
 impl Last {
@@ -104,9 +106,10 @@ impl Last {
     /// answered are likely to come again: when they are many, it is cheaper for all to commit them together with those
     /// who came meanwhile than to have two crowds take turns. Not all of them, for some are slow; and no longer than a
     /// commit takes, so that nobody waits for what would have cost less.
-    fn gather(self, here: usize) -> Option<(usize, Duration)> {
+    fn gather(self, here: usize, now: Instant) -> Option<(usize, Duration)> {
+        let rested = now.saturating_duration_since(self.ended?);
         let crowd = self.requests + here;
-        (crowd >= CROWD).then_some((crowd * 7 / 8, self.took.min(GATHERING)))
+        (crowd >= CROWD && rested <= self.took).then_some((crowd * 3 / 4, self.took.min(GATHERING)))
     }
 }
 
@@ -186,9 +189,6 @@ impl Committer {
                     let before = Arc::clone(&self.turn).acquire_owned();
                     turn = tokio::time::timeout(OVERTAKING, before).await.ok();
                 }
-                if !self.config.linger.is_zero() && asks.len() < self.config.batch {
-                    tokio::time::sleep(self.config.linger).await;
-                }
                 drain(&mut waiting, &mut asks, self.config.batch);
                 if turn.is_some() {
                     self.gather(&mut waiting, &mut asks).await;
@@ -196,8 +196,9 @@ impl Committer {
             }
             let (requests, began) = (asks.len(), Instant::now());
             self.commit(asks).await;
-            let took = began.elapsed();
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { requests, took };
+            let ended = Instant::now();
+            let last = Last { requests, took: ended - began, ended: Some(ended) };
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
             drop(turn);
         }
     }
@@ -205,7 +206,7 @@ impl Committer {
     /// Waits for those who are likely to come now, if they are worth it.
     async fn gather(&self, waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>) {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((wanted, patience)) = last.gather(asks.len()) else { return };
+        let Some((wanted, patience)) = last.gather(asks.len(), Instant::now()) else { return };
         let wanted = wanted.min(self.config.batch);
         let gathering = async {
             while asks.len() < wanted {
@@ -359,5 +360,28 @@ fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, R
         Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
         Taken::Conflict => Err(Refused::Conflict),
         Taken::Unanswered => Err(AWAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_crowd_is_gathered_and_only_while_it_is_there() {
+        let ended = Instant::now();
+        let ms = Duration::from_millis;
+        for (requests, took, here, rested, wanted) in [
+            (16, ms(1), 16, ms(0), Some((24, ms(1)))),
+            (30, ms(1), 2, ms(1), Some((24, ms(1)))),
+            (100, ms(9), 100, ms(5), Some((150, ms(2)))),
+            (3, ms(1), 4, ms(0), None),
+            (100, ms(1), 100, ms(2), None),
+        ] {
+            let last = Last { requests, took, ended: Some(ended) };
+            let gathered = last.gather(here, ended + rested);
+            assert_eq!(gathered, wanted, "{requests} {here} {rested:?}");
+        }
+        assert_eq!(Last::default().gather(100, ended), None, "there was no commit yet");
     }
 }

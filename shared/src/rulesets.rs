@@ -34,11 +34,11 @@ impl RuleSets {
     /// When it must be read and can't be.
     pub async fn get(&self, project: ProjectId) -> Result<Arc<RuleSet>, Arc<StoreError>> {
         let known = self.epochs.of(project).unwrap_or(0);
-        if let Some(set) = self.sets.get(&project).await {
-            if set.epoch >= known {
-                metrics::counter!("bellbuoy_cache_hits_total", "cache" => "rulesets").increment(1);
-                return Ok(set);
-            }
+        if let Some(set) = self.sets.get(&project).await
+            && set.epoch >= known
+        {
+            metrics::counter!("bellbuoy_cache_hits_total", "cache" => "rulesets").increment(1);
+            return Ok(set);
         }
         // On the heap, for what is rare must not make every delivery carry (and copy) its kilobytes.
         Box::pin(self.read_again(project)).await

@@ -24,12 +24,12 @@ const USED_IN: [(&str, &[&str]); 17] = [
     ("aws_smithy_runtime_api", &["shared/src/aws", "shared/src/files/s3.rs"]),
     ("aws_smithy_types", &["shared/src/aws", "shared/src/queue/sqs/client.rs"]),
     ("evalexpr", &["shared/src/domain/condition/build"]),
-    ("hyper", &["api/src/serve"]),
+    ("hyper", &["api/src/serve", "worker/src/outbound"]),
     ("opentelemetry", &["shared/src/telemetry"]),
     ("poem", &["api/src", "shared/src/ops"]),
     ("poem_openapi", &["api/src"]),
     ("redis", &["shared/src/coordination/redis", "shared/src/link", "shared/src/queue/redis"]),
-    ("reqwest", &["shared/src/telemetry/otlp.rs", "worker/src/outbound.rs"]),
+    ("reqwest", &["shared/src/telemetry/otlp.rs"]),
     (
         "ring",
         &[

@@ -17,7 +17,8 @@ use shared::store::evaluations::{Evaluating, Recorded};
 use shared::store::jobs::SqlQueue;
 
 use crate::support::{
-    at, done, evaluating, event, keep, open, payment, ring, rule, rule_set, start, tenant, terms,
+    another, at, done, evaluating, event, keep, open, payment, ring, rule, rule_set, start, tenant,
+    terms,
 };
 
 on_every_store! {
@@ -31,6 +32,7 @@ on_every_store! {
     each_match_is_recorded_with_what_became_of_it
     attempts_are_counted_and_forgotten
     an_event_that_is_given_up_stays_so
+    what_a_process_believes_of_a_group_decides_nothing
 }
 
 async fn events_are_decided_on_once_however_often_they_come(which: Stores) {
@@ -312,4 +314,54 @@ async fn an_event_that_is_given_up_stays_so(which: Stores) {
     assert_eq!((evaluation.status, evaluation.at), (EvaluationStatus::Failed, at(4)));
     assert_eq!(evaluation.error, Some("ü".repeat(500)));
     assert!(state.attempts.is_none());
+}
+
+/// On PostgreSQL a process that was the last to touch the groups records in one statement; whatever others did meanwhile,
+/// it comes to the same.
+async fn what_a_process_believes_of_a_group_decides_nothing(which: Stores) {
+    let place = open(which).await;
+    let window = Some(Suppression { count: 7, seconds: 60 });
+    let tenant = tenant(&place.store, "acme", 1, window).await;
+    let other = match which {
+        // It is for one process.
+        Stores::Sqlite => place.store.clone(),
+        _ => another(&place.ground).await,
+    };
+    let set = rule_set(&place.store, tenant.project).await;
+    let evaluate = async |store: &shared::store::Store, events: &[Event]| {
+        let batch = evaluating(&set, events, terms(9, start()));
+        store.record_evaluation(tenant.project, batch, start()).await.expect("answers")
+    };
+    let (mut rang, mut before) = (Vec::new(), None);
+    for turn in "aaaabaababbbbaaaa".chars() {
+        let store = if turn == 'a' { &place.store } else { &other };
+        let event = payment(1);
+        let events = std::slice::from_ref(&event);
+        keep(&place.store, tenant.project, events).await;
+        let decided = done(evaluate(store, events).await);
+        assert_eq!(decided.fresh, [event.id]);
+        rang.push(decided.decision.notifications.len());
+        // The job comes again, alone and with a new event's.
+        assert!(done(evaluate(store, events).await).fresh.is_empty());
+        if let Some(before) = before.replace(event.clone()) {
+            let both = [before, event];
+            assert!(done(evaluate(store, &both).await).fresh.is_empty());
+        }
+    }
+    assert_eq!(rang, [vec![1; 7], vec![0; 10]].concat());
+    let mixed = [before.expect("an event"), payment(1)];
+    keep(&place.store, tenant.project, &mixed[1..]).await;
+    for _ in 0..2 {
+        done(evaluate(&place.store, &[payment(1)]).await);
+    }
+    assert_eq!(done(evaluate(&place.store, &mixed).await).fresh, [mixed[1].id]);
+    for (table, rows) in [("evaluations", 20), ("matches", 13), ("notifications", 7)] {
+        assert_eq!(place.raw.count(table).await, rows, "{table}");
+    }
+    let suppressed = done(evaluate(&place.store, &[payment(1)]).await);
+    assert_eq!(suppressed.decision.matches[0].reason, Some(Reason::WindowFull));
+    // What it knows well is no reason to overlook a change.
+    place.store.change_rule(tenant.project, &tenant.rule, start()).await.expect("changes");
+    assert!(matches!(evaluate(&place.store, &[payment(1)]).await, Recorded::Stale));
+    assert_eq!(place.raw.count("evaluations").await, 21);
 }

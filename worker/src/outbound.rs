@@ -245,9 +245,10 @@ impl Caller {
             return Err(CallError::Unusable("the URL has no host".to_owned()));
         }
         url.set_fragment(None);
-        let uri = url.as_str().parse().map_err(|error| {
-            CallError::Unusable(format!("a URL that HTTP can't say: {error}"))
-        })?;
+        let uri = url
+            .as_str()
+            .parse()
+            .map_err(|error| CallError::Unusable(format!("a URL that HTTP can't say: {error}")))?;
         Ok(Place { uri, authorization })
     }
 }

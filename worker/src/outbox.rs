@@ -70,9 +70,7 @@ impl Outbox {
 
     /// Room for `wanted` deliveries, or as much as there is when it does not come soon; none while deliveries are paused.
     pub(crate) async fn room(&self, wanted: usize) -> Room {
-        if wanted == 0
-            || self.app.epochs.is_paused(shared::domain::job::QueueName::Deliveries)
-        {
+        if wanted == 0 || self.app.epochs.is_paused(shared::domain::job::QueueName::Deliveries) {
             return Room(None);
         }
         // What is not taken now has to be written down as waiting and claimed by itself, which costs far more than a

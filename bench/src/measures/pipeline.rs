@@ -162,8 +162,13 @@ impl Product<'_> {
             let each = spent.as_secs_f64() * 1e6 / count as f64;
             bench.report.add(format!("{name}, processor time: {who}"), each, "µs/event");
         }
+        self.explain(bench, &told, count).await
+    }
+
+    /// Says where the time went since, if that is asked for.
+    async fn explain(&self, bench: &Bench, told: &Histograms, count: u64) -> anyhow::Result<()> {
         if bench.explain {
-            self.histograms().await?.since(&told, count).iter().for_each(|line| println!("{line}"));
+            self.histograms().await?.since(told, count).iter().for_each(|line| println!("{line}"));
         }
         Ok(())
     }
@@ -203,7 +208,9 @@ impl Product<'_> {
         p50: Option<f64>,
         p99: Option<f64>,
     ) -> anyhow::Result<()> {
+        let told = self.histograms().await?;
         let (outcome, _) = self.send(bench, 1, 500, Duration::from_millis(20)).await?;
+        self.explain(bench, &told, outcome.sent.len() as u64).await?;
         let mut all = Vec::with_capacity(outcome.sent.len());
         for sent in &outcome.sent {
             let came = bench.sink.when(sent.number).context("an event that came is not known")?;

@@ -272,9 +272,6 @@ settings! {
         /// Events that share a commit at most. From here on larger commits save little and wait
         /// longer.
         batch: usize = 256;
-        /// How long to wait for more events before a commit. Not at all: what arrives during one
-        /// commit shares the next.
-        linger: Duration = ms(0);
         /// Commits in flight at once. Two: one is filled while the other is on the disk, and goes
         /// before that is done only when it is full, or the other takes long.
         committers: usize = 2;

@@ -2,6 +2,7 @@
 
 mod at_once;
 mod attempts;
+mod believed;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use self::attempts::forget_attempts;
+pub(super) use self::believed::Beliefs;
 use super::due::{Due, DueKind, gather_due};
 use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql};
 use super::jobs::push_jobs;
@@ -88,13 +90,21 @@ impl Store {
         batch: Evaluating,
         now: Time,
     ) -> Result<Recorded> {
+        if let Some(done) = self.record_believed(project, &batch, now).await? {
+            return Ok(Recorded::Done(Box::new(done)));
+        }
         let jobs_here = batch.jobs_here;
-        let recorded = self
+        let (recorded, groups) = self
             .write_under_epoch(project, "record_evaluation", move |tx| {
                 let batch = batch.clone();
-                Box::pin(async move { record(tx, project, &batch, now).await })
+                Box::pin(async move {
+                    let mut groups = Groups::default();
+                    let recorded = record(tx, project, &batch, &mut groups, now).await?;
+                    Ok((recorded, groups))
+                })
             })
             .await?;
+        self.beliefs.learn(project, groups);
         if jobs_here && matches!(&recorded, Recorded::Done(done) if !done.jobs.is_empty()) {
             self.wake(QueueName::Deliveries);
         }
@@ -106,6 +116,7 @@ async fn record(
     tx: &mut Tx,
     project: ProjectId,
     batch: &Evaluating,
+    states: &mut Groups,
     now: Time,
 ) -> Result<Recorded> {
     let begun = match begin(tx, project, batch, now).await? {
@@ -125,10 +136,11 @@ async fn record(
         return Ok(Recorded::Done(Box::new(Done { at: now, fresh, ..Done::default() })));
     }
     let wanted = wanted(batch, looked.iter().copied());
-    let mut groups = lock_groups(tx, project, &wanted, groups, now).await?;
-    let decision = decide(&batch.set, &looked, &mut groups, now);
+    states.found = lock_groups(tx, project, &wanted, groups, now).await?;
+    states.left.clone_from(&states.found);
+    let decision = decide(&batch.set, &looked, &mut states.left, now);
     let mut bundle = Bundle::default();
-    write_groups(tx, &mut bundle, project, &groups, now).await?;
+    write_groups(tx, &mut bundle, project, &states.left, now).await?;
     gather_matches(tx, &mut bundle, project, &decision).await?;
     let (claimed, jobs) =
         gather_notifications(tx, &mut bundle, project, batch, &decision, now).await?;
@@ -137,6 +149,13 @@ async fn record(
         push_jobs(tx, &jobs).await?;
     }
     Ok(Recorded::Done(Box::new(Done { at: now, fresh, decision, claimed, jobs })))
+}
+
+/// The groups of an evaluation, before and after it.
+#[derive(Clone, Default)]
+struct Groups {
+    found: BTreeMap<GroupId, GroupState>,
+    left: BTreeMap<GroupId, GroupState>,
 }
 
 /// What an evaluation stands on.

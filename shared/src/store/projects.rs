@@ -78,8 +78,8 @@ pub(super) async fn hold_epoch(tx: &mut Tx, id: ProjectId, hold: Hold) -> Result
     Ok(())
 }
 
-/// Two projects with the same key would wait for each other, and that is all.
-const fn lock_key(id: ProjectId) -> i64 {
+/// The lock of a project's epoch on PostgreSQL. Two projects with the same key would wait for each other, and that is all.
+pub(super) const fn lock_key(id: ProjectId) -> i64 {
     id.0.as_u64_pair().1.cast_signed()
 }
 

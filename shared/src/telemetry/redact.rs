@@ -114,10 +114,7 @@ mod tests {
             ),
             (format!("bbr_{0}_{0}_{1}", "0a".repeat(16), "f".repeat(63)), None),
             (format!("bb_0123456789ab_{}", "f".repeat(63)), None),
-            (
-                format!("bbb_0123456789ab_{}", "f".repeat(64)),
-                Some("bbb_0123456789ab_[redacted]"),
-            ),
+            (format!("bbb_0123456789ab_{}", "f".repeat(64)), Some("bbb_0123456789ab_[redacted]")),
             ("bb_ä".repeat(40), None),
         ] {
             assert_eq!(redact(&line), want.unwrap_or(&line), "{line}");

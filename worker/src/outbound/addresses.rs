@@ -85,7 +85,8 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
 #[derive(Clone)]
 pub(super) struct Resolver(pub(super) Arc<AddressRules>);
 
-type Looking = Pin<Box<dyn Future<Output = Result<std::vec::IntoIter<SocketAddr>, std::io::Error>> + Send>>;
+type Looking =
+    Pin<Box<dyn Future<Output = Result<std::vec::IntoIter<SocketAddr>, std::io::Error>> + Send>>;
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;

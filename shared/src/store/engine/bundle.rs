@@ -11,12 +11,39 @@ use crate::store::{Result, StoreError};
 /// What is gathered.
 #[derive(Default)]
 pub(in crate::store) struct Bundle {
+    /// What is found out first, if the parts depend on it.
+    verdict: Option<String>,
     parts: Vec<String>,
     arguments: PgArguments,
     count: usize,
 }
 
 impl Bundle {
+    /// A bundle of which nothing is done unless `verdict` finds that it may be: expressions for `WITH`, the last of which
+    /// is named `verdict` and has one column `ok`.
+    pub(in crate::store) fn under(
+        verdict: &str,
+        bind: impl FnOnce(&mut PgArguments) -> std::result::Result<(), sqlx::error::BoxDynError>,
+    ) -> Result<Self> {
+        let mut bundle = Self::default();
+        bundle.push("", bind)?;
+        bundle.parts.clear();
+        bundle.verdict = Some(verdict.to_owned());
+        Ok(bundle)
+    }
+
+    /// The end of a statement that has no condition of its own.
+    pub(in crate::store) fn tail(&self, tail: &str) -> String {
+        let condition = if self.verdict.is_some() { "WHERE (SELECT ok FROM verdict) " } else { "" };
+        format!("{condition}{tail}")
+    }
+
+    /// A statement that ends in a condition.
+    pub(in crate::store) fn and(&self, text: &str) -> String {
+        let condition = if self.verdict.is_some() { " AND (SELECT ok FROM verdict)" } else { "" };
+        format!("{text}{condition}")
+    }
+
     /// Takes a statement whose placeholders are `$1`, `$2`, … and its arguments.
     pub(in crate::store) fn push(
         &mut self,
@@ -33,16 +60,28 @@ impl Bundle {
     /// Runs what was gathered. Which tables a batch touches takes few forms, so that the statements stay prepared.
     pub(in crate::store) async fn run(self, tx: &mut Tx) -> Result<()> {
         if let (Conn::Postgres(c), false) = (tx.conn(), self.parts.is_empty()) {
-            let parts: Vec<String> = self
-                .parts
-                .iter()
-                .enumerate()
-                .map(|(at, part)| format!("part_{at} AS ({part})"))
-                .collect();
-            let text = format!("WITH {} SELECT", parts.join(", "));
+            let text = format!("WITH {} SELECT", self.named_parts().join(", "));
             sqlx::query_with(sqlx::AssertSqlSafe(text), self.arguments).execute(&mut *c).await?;
         }
         Ok(())
+    }
+
+    /// Runs what was gathered under a verdict, and answers it.
+    pub(in crate::store) async fn run_if(self, tx: &mut Tx) -> Result<bool> {
+        let (Conn::Postgres(c), Some(verdict)) = (tx.conn(), &self.verdict) else {
+            return Err(StoreError::Unavailable("only PostgreSQL decides at once".into()));
+        };
+        let mut all = vec![verdict.clone()];
+        all.extend(self.named_parts());
+        let text = format!("WITH {} SELECT ok FROM verdict", all.join(", "));
+        let query = sqlx::query_as_with(sqlx::AssertSqlSafe(text), self.arguments);
+        let (ok,): (Option<bool>,) = query.fetch_one(&mut *c).await?;
+        Ok(ok.unwrap_or(false))
+    }
+
+    fn named_parts(&self) -> Vec<String> {
+        let named = |(at, part)| format!("part_{at} AS ({part})");
+        self.parts.iter().enumerate().map(named).collect()
     }
 }
 
@@ -69,7 +108,7 @@ macro_rules! gather {
         let rows = &$rows[..];
         if !rows.is_empty() {
             if let $crate::store::engine::Conn::Postgres(_) = $tx.conn() {
-                $crate::store::engine::gather!(@push $bundle, $pg, rows, { $($t = |$r| $value),+ });
+                $crate::store::engine::gather!(@push $bundle, &$bundle.and($pg), rows, { $($t = |$r| $value),+ });
             } else {
                 $crate::store::engine::change!($tx, lite $lite, pg $pg, my $names, join $join, set $set, rows, as $out,
                     { $($t = |$r| $value),+ });
@@ -81,7 +120,7 @@ macro_rules! gather {
         if !rows.is_empty() {
             if let $crate::store::engine::Conn::Postgres(_) = $tx.conn() {
                 let arrays: &[&str] = &[$(<$t as $crate::store::types::Column>::ARRAY),+];
-                let text = $crate::store::engine::texts::unnest_text($head, arrays, $tail);
+                let text = $crate::store::engine::texts::unnest_text($head, arrays, &$bundle.tail($tail));
                 $crate::store::engine::gather!(@push $bundle, &text, rows, { $($t = |$r| $value),+ });
             } else {
                 $crate::store::engine::insert!($tx, $head, rows, $tail, { $($t = |$r| $value),+ });
