@@ -26,6 +26,9 @@ const AHEAD: usize = 4;
 /// How long an evaluation waits for room: what targets that answer at once need to make it.
 const MOMENT: Duration = Duration::from_millis(50);
 
+/// How often it looks.
+const GLANCE: Duration = Duration::from_millis(2);
+
 /// Where deliveries leave. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outbox {
@@ -74,11 +77,14 @@ impl Outbox {
             return Room(None);
         }
         // What is not taken now has to be written down as waiting and claimed by itself, which costs far more than a
-        // moment. It is no more than a moment, for targets that are slow must not hold up evaluating.
-        if let Ok(room) = tokio::time::timeout(MOMENT, self.room_for(wanted)).await {
-            return room;
+        // moment. It is no more than a moment, for targets that are slow must not hold up evaluating; and whoever waits
+        // here holds nothing meanwhile, so that an evaluation that wants little goes ahead.
+        let most = self.app.config.delivery.concurrency * AHEAD;
+        let latest = tokio::time::Instant::now() + MOMENT;
+        while self.free() < wanted.min(most) && tokio::time::Instant::now() < latest {
+            tokio::time::sleep(GLANCE).await;
         }
-        let count = wanted.min(self.room.available_permits());
+        let count = wanted.min(self.free());
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         // Others may take room at the same time: then there is none, and what waits is taken by whoever is free.
         let permit = (count > 0).then(|| Arc::clone(&self.room).try_acquire_many_owned(count).ok());
