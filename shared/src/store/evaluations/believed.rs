@@ -145,19 +145,23 @@ impl Store {
     }
 }
 
-/// Looks whether all is as believed, and holds it. Nobody else may evaluate for the project or change its rules meanwhile,
-/// so that the order in which rows are locked is nobody's concern; if somebody does, this is not the time for a short cut.
-/// What this statement sees was there before it had that lock, so that the epoch is read through a lock of its own, which
-/// follows to the newest. An event that was evaluated before makes the insert fail, and with it all of the statement.
+/// Looks whether all is as believed, and holds it. Nobody else may evaluate for the project or change its rules meanwhile;
+/// no lock is waited for, so that the order in which rows are locked is nobody's concern. An event that was evaluated
+/// before makes the insert fail, and with it all of the statement.
+///
+/// What this statement sees was there when it began, which may be before it had the first lock. So the epoch is read
+/// through a lock of its row, which follows to the newest one. It has to be `SHARE`: `KEY SHARE` gets along with changes
+/// of what is no key, and reads what was there before them.
 const VERDICT: &str = "alone AS MATERIALIZED (
          SELECT pg_try_advisory_xact_lock($12) AS got),
      head AS MATERIALIZED (
-         SELECT epoch, status FROM projects WHERE id = $1 AND (SELECT got FROM alone) FOR KEY SHARE),
+         SELECT epoch, status FROM projects WHERE id = $1 AND (SELECT got FROM alone)
+         FOR SHARE SKIP LOCKED),
      same AS MATERIALIZED (
          SELECT g.group_hash FROM rule_groups g JOIN unnest($2::bytea[], $3::jsonb[]) AS u(hash, state)
              ON g.project_id = $1 AND g.group_hash = u.hash AND g.state = u.state
          WHERE (SELECT epoch = $4 AND status = $5 FROM head)
-         ORDER BY g.group_hash FOR UPDATE OF g),
+         ORDER BY g.group_hash FOR UPDATE OF g SKIP LOCKED),
      verdict AS MATERIALIZED (
          SELECT (SELECT epoch = $4 AND status = $5 FROM head)
                 AND (SELECT COUNT(*) FROM same) = cardinality($2::bytea[])
