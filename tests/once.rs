@@ -9,7 +9,7 @@ use bellbuoy_harness::{Pair, TestApp, on_every_pair};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::admin::{Invitee, Onboarding};
+use shared::admin::Invitee;
 use shared::audit::Doer;
 use shared::domain::once::Operation;
 use shared::id::{ProjectId, UserId};
@@ -109,19 +109,6 @@ async fn start(pair: Pair) -> TestApp {
     .await
 }
 
-/// A project whose admin is `admin@<slug>.example`.
-async fn project(app: &TestApp, slug: &str) -> ProjectId {
-    let new = Onboarding {
-        slug: slug.to_owned(),
-        name: slug.to_uppercase(),
-        description: String::new(),
-        admin_email: format!("admin@{slug}.example"),
-        admin_name: "Ana Admin".to_owned(),
-        admin_password: PASSWORD.to_owned(),
-    };
-    app.app.admin.onboard(new, &Doer::system()).await.expect("a project").project.id
-}
-
 /// Somebody who administers a project.
 async fn admin_of(app: &TestApp, project: ProjectId, email: &str, role: &str) {
     let new = Invitee {
@@ -150,7 +137,7 @@ async fn twice(who: &Session<'_>, path: &str, key: &str, body: Option<&Value>) -
 async fn everything_that_people_make_is_made_once(pair: Pair) {
     let app = start(pair).await;
     admin_of(&app, ProjectId::PLATFORM, "root@example.com", "super_admin").await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let ana = login(&app, "acme", "admin@acme.example").await;
 
     twice(&ana, "/users", "k-1", Some(&somebody("one@acme.example"))).await;
@@ -203,8 +190,8 @@ async fn everything_that_people_make_is_made_once(pair: Pair) {
 
 async fn a_key_belongs_to_one_caller_one_project_and_one_body(pair: Pair) {
     let app = start(pair).await;
-    let acme = project(&app, "acme").await;
-    project(&app, "other").await;
+    let acme = app.administered("acme", PASSWORD).await;
+    app.administered("other", PASSWORD).await;
     admin_of(&app, acme, "ben@acme.example", "admin").await;
     let ana = login(&app, "acme", "admin@acme.example").await;
     let ben = login(&app, "acme", "ben@acme.example").await;
@@ -239,7 +226,7 @@ async fn a_key_belongs_to_one_caller_one_project_and_one_body(pair: Pair) {
 
 async fn a_refused_request_leaves_its_key_free(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let ana = login(&app, "acme", "admin@acme.example").await;
     let taken = ana.post("/users", "k-1", &somebody("admin@acme.example")).await;
     assert_eq!(taken.problem(), (409, "conflict".to_owned()), "{taken:?}");
@@ -253,7 +240,7 @@ async fn a_refused_request_leaves_its_key_free(pair: Pair) {
 
 async fn of_twenty_at_once_one_makes_it(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let ana = login(&app, "acme", "admin@acme.example").await;
     let key = json!({ "name": "checkout", "scopes": ["read"] });
     let invitation = json!({ "email": "two@acme.example" });
@@ -275,7 +262,7 @@ async fn of_twenty_at_once_one_makes_it(pair: Pair) {
 
 async fn a_deed_whose_answer_was_lost_is_not_done_again(pair: Pair) {
     let app = start(pair).await;
-    let acme = project(&app, "acme").await;
+    let acme = app.administered("acme", PASSWORD).await;
     let ana = login(&app, "acme", "admin@acme.example").await;
     let body = somebody("one@acme.example");
     let text = serde_json::to_string(&body).expect("a body");
@@ -305,7 +292,7 @@ async fn a_deed_whose_answer_was_lost_is_not_done_again(pair: Pair) {
 
 async fn whoever_is_erased_stands_in_no_answer(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let ana = login(&app, "acme", "admin@acme.example").await;
     let (one, two) = (somebody("one@acme.example"), somebody("two@acme.example"));
     let made = twice(&ana, "/users", "k-1", Some(&one)).await;

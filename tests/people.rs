@@ -8,7 +8,7 @@ use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Pair, TestApp, on_every_pair};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::admin::{Invitee, Onboarding};
+use shared::admin::Invitee;
 use shared::audit::Doer;
 use shared::id::ProjectId;
 
@@ -106,19 +106,6 @@ async fn start(pair: Pair) -> TestApp {
     app
 }
 
-/// A project whose admin is `admin@<slug>.example`.
-async fn project(app: &TestApp, slug: &str) -> ProjectId {
-    let new = Onboarding {
-        slug: slug.to_owned(),
-        name: slug.to_uppercase(),
-        description: String::new(),
-        admin_email: format!("admin@{slug}.example"),
-        admin_name: "Ana Admin".to_owned(),
-        admin_password: PASSWORD.to_owned(),
-    };
-    app.app.admin.onboard(new, &Doer::system()).await.expect("a project").project.id
-}
-
 /// An account of a project with these roles.
 async fn user(admin: &Session<'_>, email: &str, roles: &[&str]) -> String {
     let body =
@@ -186,7 +173,7 @@ async fn a_super_admin_makes_a_project_that_is_ready_to_be_used(pair: Pair) {
 
 async fn a_login_lasts_as_long_as_it_is_refreshed_and_no_longer(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let first = login(&app, "acme", "admin@acme.example").await;
     app.advance(Duration::from_secs(15 * 60));
     let (status, told) = first.get("/me").await;
@@ -222,7 +209,7 @@ async fn a_login_lasts_as_long_as_it_is_refreshed_and_no_longer(pair: Pair) {
 
 async fn a_refresh_token_that_is_used_twice_ends_its_session(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let session = login(&app, "acme", "admin@acme.example").await;
     let refresh = async |token: &str| {
         let body = json!({ "refresh_token": token });
@@ -251,7 +238,7 @@ async fn a_refresh_token_that_is_used_twice_ends_its_session(pair: Pair) {
 
 async fn parallel_guesses_lock_an_account_exactly(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     // Among the wrong ones is the right one, late: it must come too late.
     let guesses = (0..60).map(|at| {
         let app = &app;
@@ -277,7 +264,7 @@ async fn parallel_guesses_lock_an_account_exactly(pair: Pair) {
 
 async fn nobody_learns_who_has_an_account(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let mut told = Vec::new();
     for (project, email) in [
         ("acme", "admin@acme.example"),
@@ -306,7 +293,7 @@ async fn nobody_learns_who_has_an_account(pair: Pair) {
 
 async fn roles_say_who_may_what_and_changes_hold_at_once(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let admin = login(&app, "acme", "admin@acme.example").await;
     let id = user(&admin, "viv@acme.example", &["viewer"]).await;
     let viewer = login(&app, "acme", "viv@acme.example").await;
@@ -365,8 +352,8 @@ async fn roles_say_who_may_what_and_changes_hold_at_once(pair: Pair) {
 
 async fn a_project_keeps_to_itself(pair: Pair) {
     let app = start(pair).await;
-    let acme = project(&app, "acme").await;
-    project(&app, "other").await;
+    let acme = app.administered("acme", PASSWORD).await;
+    app.administered("other", PASSWORD).await;
     let mine = login(&app, "acme", "admin@acme.example").await;
     let theirs = login(&app, "other", "admin@other.example").await;
     let id = user(&mine, "viv@acme.example", &["viewer"]).await;
@@ -409,7 +396,7 @@ async fn a_project_keeps_to_itself(pair: Pair) {
 
 async fn a_suspended_project_lets_nobody_in(pair: Pair) {
     let app = start(pair).await;
-    let id = project(&app, "acme").await;
+    let id = app.administered("acme", PASSWORD).await;
     let root = login(&app, "platform", "root@example.com").await;
     let admin = login(&app, "acme", "admin@acme.example").await;
     let (_, made) = admin.post("/keys", json!({ "name": "k", "scopes": ["read"] })).await;
@@ -444,7 +431,7 @@ async fn a_suspended_project_lets_nobody_in(pair: Pair) {
 
 async fn keys_are_made_replaced_and_taken_back(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let admin = login(&app, "acme", "admin@acme.example").await;
     let ends = "2026-03-01T13:00:00Z";
     let new = json!({ "name": "checkout", "scopes": ["read", "read"], "expires_at": ends });
@@ -492,7 +479,7 @@ async fn keys_are_made_replaced_and_taken_back(pair: Pair) {
 
 async fn the_last_admin_stays_one(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let admin = login(&app, "acme", "admin@acme.example").await;
     let (_, me) = admin.get("/me").await;
     let id = me["user"]["id"].as_str().expect("an id").to_owned();
@@ -513,7 +500,7 @@ async fn the_last_admin_stays_one(pair: Pair) {
 
 async fn a_new_signing_key_ends_old_tokens_when_it_shall(pair: Pair) {
     let app = start(pair).await;
-    project(&app, "acme").await;
+    app.administered("acme", PASSWORD).await;
     let before = login(&app, "acme", "admin@acme.example").await;
     app.app.admin.rotate_signing_key(false).await.expect("a key");
     let after = login(&app, "acme", "admin@acme.example").await;

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::AcceptConfig;
+use crate::crowd::Last;
 use crate::domain::event::Event;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::intake::NewEvent;
@@ -90,29 +91,6 @@ struct Committer {
     last: Arc<StdMutex<Last>>,
 }
 
-/// A commit that is over.
-#[derive(Clone, Copy, Default)]
-struct Last {
-    /// How many requests it answered.
-    requests: usize,
-    /// How long it took.
-    took: Duration,
-    /// When it ended; there was none before the first.
-    ended: Option<Instant>,
-}
-
-impl Last {
-    /// How many requests the next commit waits for, of which `here` are there, and how long. Those who were just
-    /// answered are likely to come again: when they are many, it is cheaper for all to commit them together with those
-    /// who came meanwhile than to have two crowds take turns. Not all of them, for some are slow; and no longer than a
-    /// commit takes, so that nobody waits for what would have cost less.
-    fn gather(self, here: usize, now: Instant) -> Option<(usize, Duration)> {
-        let rested = now.saturating_duration_since(self.ended?);
-        let crowd = self.requests + here;
-        (crowd >= CROWD && rested <= self.took).then_some((crowd * 3 / 4, self.took.min(GATHERING)))
-    }
-}
-
 /// Whose events they are, the key that they came with, and the trace that they belong to.
 type From = (ProjectId, KeyId, Option<String>);
 
@@ -121,9 +99,6 @@ const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1)
 /// How long a commit keeps the next one waiting, which grows meanwhile: most are done sooner, and one that hangs holds
 /// nobody up.
 const OVERTAKING: Duration = Duration::from_millis(10);
-
-/// From how many requests at once on they are gathered: fewer are committed as they come.
-const CROWD: usize = 8;
 
 /// How long requests are gathered at most.
 const GATHERING: Duration = Duration::from_millis(2);
@@ -196,18 +171,17 @@ impl Committer {
             }
             let (requests, began) = (asks.len(), Instant::now());
             self.commit(asks).await;
-            let ended = Instant::now();
-            let last = Last { requests, took: ended - began, ended: Some(ended) };
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last::new(requests, began);
             drop(turn);
         }
     }
 
-    /// Waits for those who are likely to come now, if they are worth it.
+    /// Waits for those who are likely to come now. It is cheaper for all to commit them together with those who are here
+    /// than to have two crowds take turns. Not for all of them, for some are slow.
     async fn gather(&self, waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>) {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((wanted, patience)) = last.gather(asks.len(), Instant::now()) else { return };
-        let wanted = wanted.min(self.config.batch);
+        let Some(crowd) = last.crowd(asks.len(), Instant::now()) else { return };
+        let wanted = (crowd * 3 / 4).min(self.config.batch);
         let gathering = async {
             while asks.len() < wanted {
                 let room = self.config.batch - asks.len();
@@ -217,7 +191,7 @@ impl Committer {
             }
         };
         // Whoever came by then is in `asks`, whether it was enough or not.
-        let _ = tokio::time::timeout(patience, gathering).await;
+        let _ = tokio::time::timeout(last.patience(GATHERING), gathering).await;
     }
 
     async fn commit(&self, asks: Vec<Asked>) {
@@ -360,28 +334,5 @@ fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, R
         Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
         Taken::Conflict => Err(Refused::Conflict),
         Taken::Unanswered => Err(AWAY),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_crowd_is_gathered_and_only_while_it_is_there() {
-        let ended = Instant::now();
-        let ms = Duration::from_millis;
-        for (requests, took, here, rested, wanted) in [
-            (16, ms(1), 16, ms(0), Some((24, ms(1)))),
-            (30, ms(1), 2, ms(1), Some((24, ms(1)))),
-            (100, ms(9), 100, ms(5), Some((150, ms(2)))),
-            (3, ms(1), 4, ms(0), None),
-            (100, ms(1), 100, ms(2), None),
-        ] {
-            let last = Last { requests, took, ended: Some(ended) };
-            let gathered = last.gather(here, ended + rested);
-            assert_eq!(gathered, wanted, "{requests} {here} {rested:?}");
-        }
-        assert_eq!(Last::default().gather(100, ended), None, "there was no commit yet");
     }
 }

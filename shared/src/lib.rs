@@ -9,6 +9,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod coordination;
+pub mod crowd;
 pub mod domain;
 pub mod epochs;
 pub mod events;

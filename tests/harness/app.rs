@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bellbuoy::roles::{self, Roles};
 use serde_json::{Value, json};
+use shared::admin::Onboarding;
 use shared::app::App;
+use shared::audit::Doer;
 use shared::clock::{Clock, ManualClock};
 use shared::config::Config;
 use shared::domain::job::QueueName;
@@ -59,6 +61,19 @@ impl TestApp {
     /// Every role, on this pair.
     pub async fn start(pair: Pair) -> Self {
         Self::with(pair, Roles::all(), |_| {}).await
+    }
+
+    /// A project whose admin is `admin@<slug>.example`.
+    pub async fn administered(&self, slug: &str, password: &str) -> ProjectId {
+        let new = Onboarding {
+            slug: slug.to_owned(),
+            name: slug.to_uppercase(),
+            description: String::new(),
+            admin_email: format!("admin@{slug}.example"),
+            admin_name: "Ana Admin".to_owned(),
+            admin_password: password.to_owned(),
+        };
+        self.app.admin.onboard(new, &Doer::system()).await.expect("a project").project.id
     }
 
     /// These roles, with a configuration that `change` has changed.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use shared::crowd::Last;
 use shared::domain::event::Event;
 use shared::id::ProjectId;
 use tokio::sync::oneshot;
@@ -25,28 +26,8 @@ struct Turn {
     at_work: tokio::sync::Mutex<Last>,
 }
 
-/// The batch before.
-#[derive(Clone, Copy, Default)]
-struct Last {
-    events: usize,
-    took: Duration,
-    ended: Option<Instant>,
-}
-
-/// From how many events in a batch on others are waited for: fewer are evaluated as they come.
-const CROWD: usize = 8;
-
 /// How long others are waited for at most.
 const GATHERING: Duration = Duration::from_millis(4);
-
-impl Last {
-    /// How long the next batch waits for more, if it comes while many do: a batch has a price of its own, so that larger
-    /// ones leave more of the machine to everybody, and nobody waits for longer than it would take.
-    fn patience(self, now: Instant) -> Option<Duration> {
-        let rested = now.saturating_duration_since(self.ended?);
-        (self.events >= CROWD && rested <= self.took).then_some(self.took.min(GATHERING))
-    }
-}
 
 /// A batch, and where to say what became of it.
 struct Waiting {
@@ -76,8 +57,8 @@ impl Turns {
             Err(TryRecvError::Closed) => return false,
             Err(TryRecvError::Empty) => {}
         }
-        if let Some(patience) = last.patience(Instant::now()) {
-            tokio::time::sleep(patience).await;
+        if last.crowd(0, Instant::now()).is_some() {
+            tokio::time::sleep(last.patience(GATHERING)).await;
         }
         let waiting = std::mem::take(&mut *turn.waiting());
         let (mut events, mut told) = (Vec::new(), Vec::with_capacity(waiting.len()));
@@ -88,8 +69,7 @@ impl Turns {
         metrics::histogram!("bellbuoy_evaluate_batch_events").record(events.len() as f64);
         let (count, began) = (events.len(), Instant::now());
         let fine = evaluate(worker, project, events, false).await;
-        let ended = Instant::now();
-        *last = Last { events: count, took: ended - began, ended: Some(ended) };
+        *last = Last::new(count, began);
         for done in told {
             // It is this batch's own, or that of somebody who waits for the turn.
             let _ = done.send(fine);
@@ -109,26 +89,5 @@ impl Turns {
 impl Turn {
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_waits_for_others_only_while_many_come() {
-        let ended = Instant::now();
-        let ms = Duration::from_millis;
-        for (events, took, rested, patience) in [
-            (50, ms(3), ms(1), Some(ms(3))),
-            (50, ms(30), ms(20), Some(ms(4))),
-            (7, ms(3), ms(0), None),
-            (50, ms(3), ms(4), None),
-        ] {
-            let last = Last { events, took, ended: Some(ended) };
-            assert_eq!(last.patience(ended + rested), patience, "{events} {took:?} {rested:?}");
-        }
-        assert_eq!(Last::default().patience(ended), None, "there was no batch yet");
     }
 }

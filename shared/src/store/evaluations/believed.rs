@@ -77,6 +77,7 @@ impl Beliefs {
 }
 
 /// What is decided beforehand.
+#[derive(Clone)]
 struct Plan {
     batch: Evaluating,
     events: Vec<Event>,
@@ -123,9 +124,10 @@ impl Store {
             .await;
         match recorded {
             Ok(Some((claimed, jobs))) => {
-                self.beliefs.learn(project, plan.groups.clone());
-                let fresh = plan.events.iter().map(|(event, ..)| *event).collect();
-                let decision = plan.decision.clone();
+                // The statement is done with it, so that it is next to never copied.
+                let Plan { events, groups, decision, .. } = Arc::unwrap_or_clone(plan);
+                self.beliefs.learn(project, groups);
+                let fresh = events.into_iter().map(|(event, ..)| event).collect();
                 Ok(Some(Done { at: now, fresh, decision, claimed, jobs }))
             }
             Ok(None) => {

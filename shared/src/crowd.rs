@@ -1,0 +1,61 @@
+//! Whether a batch waits for more to come. A batch has a price of its own, so that larger ones leave more of the machine to
+//! everybody; what comes alone never waits.
+
+use std::time::{Duration, Instant};
+
+/// From how many at once on they are worth waiting for.
+const CROWD: usize = 8;
+
+/// The batch before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Last {
+    count: usize,
+    took: Duration,
+    /// There was none before the first.
+    ended: Option<Instant>,
+}
+
+impl Last {
+    /// A batch of so many that began then and ends now.
+    pub fn new(count: usize, began: Instant) -> Self {
+        let ended = Instant::now();
+        Self { count, took: ended - began, ended: Some(ended) }
+    }
+
+    /// How many are about: those of the batch before, who are likely to come again, and those that are here by now. None
+    /// where that is few, or long ago.
+    pub fn crowd(self, here: usize, now: Instant) -> Option<usize> {
+        let rested = now.saturating_duration_since(self.ended?);
+        let crowd = self.count + here;
+        (crowd >= CROWD && rested <= self.took).then_some(crowd)
+    }
+
+    /// How long they are waited for: no longer than a batch takes, for nobody should wait for what would have cost less.
+    pub fn patience(self, most: Duration) -> Duration {
+        self.took.min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_crowd_is_waited_for_and_only_while_it_is_there() {
+        let ended = Instant::now();
+        let ms = Duration::from_millis;
+        for (count, took, here, rested, crowd) in [
+            (16, ms(1), 16, ms(0), Some(32)),
+            (30, ms(1), 2, ms(1), Some(32)),
+            (8, ms(3), 0, ms(2), Some(8)),
+            (3, ms(1), 4, ms(0), None),
+            (100, ms(1), 100, ms(2), None),
+        ] {
+            let last = Last { count, took, ended: Some(ended) };
+            assert_eq!(last.crowd(here, ended + rested), crowd, "{count} {here} {rested:?}");
+        }
+        assert_eq!(Last::default().crowd(100, ended), None, "there was no batch yet");
+        let last = Last { count: 50, took: ms(3), ended: Some(ended) };
+        assert_eq!((last.patience(ms(4)), last.patience(ms(2))), (ms(3), ms(2)));
+    }
+}
