@@ -22,7 +22,7 @@ use super::projects::{Hold, begin_shared, hold_epoch};
 use super::sqlite::Writer;
 use crate::config::{StoreConfig, StoreUrl};
 use crate::id::ProjectId;
-pub(super) use bundle::{Bundle, gather};
+pub(super) use bundle::{Bundle, add_column, gather};
 use faults::before_work;
 pub(super) use macros::{change, insert, my_text, rows_in, sql};
 pub(super) use mysql::{collation, wait_for_ever};

@@ -2,7 +2,9 @@
 //! costs one round trip and one plan instead of one for each table. Elsewhere a statement costs next to nothing more
 //! than its rows, and they go as they come.
 
+use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
+use sqlx::{Arguments as _, Encode, Postgres, Type};
 
 use super::Conn;
 use crate::store::engine::Tx;
@@ -23,7 +25,7 @@ impl Bundle {
     /// is named `verdict` and has one column `ok`.
     pub(in crate::store) fn under(
         verdict: &str,
-        bind: impl FnOnce(&mut PgArguments) -> std::result::Result<(), sqlx::error::BoxDynError>,
+        bind: impl FnOnce(&mut PgArguments) -> std::result::Result<(), BoxDynError>,
     ) -> Result<Self> {
         let mut bundle = Self::default();
         bundle.push("", bind)?;
@@ -48,12 +50,12 @@ impl Bundle {
     pub(in crate::store) fn push(
         &mut self,
         text: &str,
-        bind: impl FnOnce(&mut PgArguments) -> std::result::Result<(), sqlx::error::BoxDynError>,
+        bind: impl FnOnce(&mut PgArguments) -> std::result::Result<(), BoxDynError>,
     ) -> Result<()> {
         self.parts.push(renumbered(text, self.count));
         bind(&mut self.arguments)
             .map_err(|error| StoreError::Refused(sqlx::Error::Encode(error)))?;
-        self.count = sqlx::Arguments::len(&self.arguments);
+        self.count = self.arguments.len();
         Ok(())
     }
 
@@ -85,6 +87,23 @@ impl Bundle {
     }
 }
 
+/// Adds a column of the rows that a statement takes: an array, or where the rows are one, which `rows_text` makes the
+/// statement for, its value alone.
+pub(in crate::store) fn add_column<'q, T>(
+    arguments: &mut PgArguments,
+    one: bool,
+    mut values: impl Iterator<Item = T>,
+) -> std::result::Result<(), BoxDynError>
+where
+    T: Encode<'q, Postgres> + Type<Postgres> + 'q,
+    Vec<T>: Encode<'q, Postgres> + Type<Postgres> + 'q,
+{
+    match (one, values.next()) {
+        (true, Some(value)) => arguments.add(value),
+        (_, first) => arguments.add(first.into_iter().chain(values).collect::<Vec<T>>()),
+    }
+}
+
 /// The text with `by` added to the number of each placeholder.
 fn renumbered(text: &str, by: usize) -> String {
     let mut pieces = text.split('$');
@@ -108,7 +127,8 @@ macro_rules! gather {
         let rows = &$rows[..];
         if !rows.is_empty() {
             if let $crate::store::engine::Conn::Postgres(_) = $tx.conn() {
-                $crate::store::engine::gather!(@push $bundle, &$bundle.and($pg), rows, { $($t = |$r| $value),+ });
+                let text = $bundle.and($pg);
+                $crate::store::engine::gather!(@push $bundle, text, rows, { $($t = |$r| $value),+ });
             } else {
                 $crate::store::engine::change!($tx, lite $lite, pg $pg, my $names, join $join, set $set, rows, as $out,
                     { $($t = |$r| $value),+ });
@@ -121,15 +141,17 @@ macro_rules! gather {
             if let $crate::store::engine::Conn::Postgres(_) = $tx.conn() {
                 let arrays: &[&str] = &[$(<$t as $crate::store::types::Column>::ARRAY),+];
                 let text = $crate::store::engine::texts::unnest_text($head, arrays, &$bundle.tail($tail));
-                $crate::store::engine::gather!(@push $bundle, &text, rows, { $($t = |$r| $value),+ });
+                $crate::store::engine::gather!(@push $bundle, text, rows, { $($t = |$r| $value),+ });
             } else {
                 $crate::store::engine::insert!($tx, $head, rows, $tail, { $($t = |$r| $value),+ });
             }
         }
     }};
     (@push $bundle:expr, $text:expr, $rows:expr, { $($t:ty = |$r:ident| $value:expr),+ }) => {
-        $bundle.push($text, |arguments| {
-            $( sqlx::Arguments::add(arguments, $rows.iter().map(|$r| -> $t { $value }).collect::<Vec<$t>>())?; )+
+        let one = $rows.len() == 1;
+        let text = $crate::store::engine::texts::rows_text($text, one);
+        $bundle.push(&text, |arguments| {
+            $( $crate::store::engine::add_column(arguments, one, $rows.iter().map(|$r| -> $t { $value }))?; )+
             Ok(())
         })?
     };

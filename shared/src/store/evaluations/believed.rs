@@ -16,7 +16,8 @@ use crate::domain::group::GroupState;
 use crate::domain::job::NewJob;
 use crate::domain::project::ProjectStatus;
 use crate::id::{DeliveryId, EventId, ProjectId};
-use crate::store::engine::{Bundle, Tx};
+use crate::store::engine::texts::rows_text;
+use crate::store::engine::{Bundle, Tx, add_column};
 use crate::store::projects::lock_key;
 use crate::store::{Result, Store};
 use crate::time::Time;
@@ -166,7 +167,7 @@ const VERDICT: &str = "alone AS MATERIALIZED (
          ORDER BY g.group_hash FOR UPDATE OF g SKIP LOCKED),
      verdict AS MATERIALIZED (
          SELECT (SELECT epoch = $4 AND status = $5 FROM head)
-                AND (SELECT COUNT(*) FROM same) = cardinality($2::bytea[])
+                AND (SELECT COUNT(*) FROM same) = $13
                 AND NOT EXISTS (SELECT 1 FROM evaluation_attempts WHERE project_id = $1) AS ok),
      fresh AS (
          INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at)
@@ -181,20 +182,23 @@ async fn record(
     now: Time,
 ) -> Result<Option<(Vec<DeliveryId>, Vec<NewJob>)>> {
     let Plan { batch, events, groups, decision } = plan;
-    let mut bundle = Bundle::under(VERDICT, |arguments| {
+    let one = groups.found.len() == 1 && events.len() == 1;
+    let mut bundle = Bundle::under(&rows_text(VERDICT.to_owned(), one), |arguments| {
+        let hashes = groups.found.keys().map(|group| group.0.to_vec());
         let states = groups.found.values().cloned().map(Json);
         arguments.add(project)?;
-        arguments.add(groups.found.keys().map(|group| group.0.to_vec()).collect::<Vec<_>>())?;
-        arguments.add(states.collect::<Vec<Json<GroupState>>>())?;
+        add_column(arguments, one, hashes)?;
+        add_column(arguments, one, states)?;
         arguments.add(batch.set.epoch)?;
         arguments.add(ProjectStatus::Active.number())?;
         arguments.add(batch.claim.token)?;
         arguments.add(EvaluationStatus::Processed.number())?;
         arguments.add(now)?;
-        arguments.add(events.iter().map(|(id, ..)| *id).collect::<Vec<_>>())?;
-        arguments.add(events.iter().map(|(_, looked, _)| *looked).collect::<Vec<_>>())?;
-        arguments.add(events.iter().map(|(.., matched)| *matched).collect::<Vec<_>>())?;
+        add_column(arguments, one, events.iter().map(|(id, ..)| *id))?;
+        add_column(arguments, one, events.iter().map(|(_, looked, _)| *looked))?;
+        add_column(arguments, one, events.iter().map(|(.., matched)| *matched))?;
         arguments.add(lock_key(project))?;
+        arguments.add(groups.found.len() as i64)?;
         Ok(())
     })?;
     write_groups(tx, &mut bundle, project, &groups.left, now).await?;
