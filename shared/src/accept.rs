@@ -180,7 +180,7 @@ impl Committer {
     /// than to have two crowds take turns. Not for all of them, for some are slow.
     async fn gather(&self, waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>) {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(crowd) = last.crowd(asks.len(), Instant::now()) else { return };
+        let Some(crowd) = last.crowd(asks.len(), last.took(), Instant::now()) else { return };
         let wanted = (crowd * 3 / 4).min(self.config.batch);
         let gathering = async {
             while asks.len() < wanted {
@@ -190,8 +190,9 @@ impl Committer {
                 }
             }
         };
-        // Whoever came by then is in `asks`, whether it was enough or not.
-        let _ = tokio::time::timeout(last.patience(GATHERING), gathering).await;
+        // No longer than a commit takes, for nobody should wait for what would have cost less. Whoever came by then is in
+        // `asks`, whether it was enough or not.
+        let _ = tokio::time::timeout(last.took().min(GATHERING), gathering).await;
     }
 
     async fn commit(&self, asks: Vec<Asked>) {

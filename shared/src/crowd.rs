@@ -23,16 +23,16 @@ impl Last {
     }
 
     /// How many are about: those of the batch before, who are likely to come again, and those that are here by now. None
-    /// where that is few, or long ago.
-    pub fn crowd(self, here: usize, now: Instant) -> Option<usize> {
+    /// where that is few, or longer ago than `recent`.
+    pub fn crowd(self, here: usize, recent: Duration, now: Instant) -> Option<usize> {
         let rested = now.saturating_duration_since(self.ended?);
         let crowd = self.count + here;
-        (crowd >= CROWD && rested <= self.took).then_some(crowd)
+        (crowd >= CROWD && rested <= recent).then_some(crowd)
     }
 
-    /// How long they are waited for: no longer than a batch takes, for nobody should wait for what would have cost less.
-    pub fn patience(self, most: Duration) -> Duration {
-        self.took.min(most)
+    /// How long it took.
+    pub fn took(self) -> Duration {
+        self.took
     }
 }
 
@@ -52,10 +52,9 @@ mod tests {
             (100, ms(1), 100, ms(2), None),
         ] {
             let last = Last { count, took, ended: Some(ended) };
-            assert_eq!(last.crowd(here, ended + rested), crowd, "{count} {here} {rested:?}");
+            let found = last.crowd(here, last.took(), ended + rested);
+            assert_eq!(found, crowd, "{count} {here} {rested:?}");
         }
-        assert_eq!(Last::default().crowd(100, ended), None, "there was no batch yet");
-        let last = Last { count: 50, took: ms(3), ended: Some(ended) };
-        assert_eq!((last.patience(ms(4)), last.patience(ms(2))), (ms(3), ms(2)));
+        assert_eq!(Last::default().crowd(100, ms(9), ended), None, "there was no batch yet");
     }
 }

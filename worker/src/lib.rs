@@ -100,11 +100,16 @@ async fn serve(worker: Arc<Worker>, queue: QueueName, stop: CancellationToken) {
 
 fn backend(worker: &Arc<Worker>, queue: QueueName, stop: &CancellationToken) -> JobBackend {
     let app = &worker.app;
-    let epochs = Arc::clone(&app.epochs);
+    let (epochs, resting) = (Arc::clone(&app.epochs), Arc::clone(worker));
+    let rest = move || match queue {
+        QueueName::Events => resting.turns.rest(),
+        QueueName::Deliveries | QueueName::Maintenance => Duration::ZERO,
+    };
     let taking = Taking {
         queue,
         batch: app.config.queue.batch,
         poll: app.config.queue.poll,
+        rest: Arc::new(rest),
         paused: Arc::new(move || epochs.is_paused(queue)),
         stop: stop.clone(),
     };

@@ -1,6 +1,6 @@
 //! Whose turn it is in a project: batches of events that come while one of it is evaluated wait, and are evaluated
 //! together as the next. Most of them would wait for each other's groups in the store anyway, and one transaction for
-//! all of them costs little more than one of them.
+//! all of them costs little more than one of them. So while many come, this process takes what there is less often.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,17 +17,22 @@ use crate::jobs::evaluate::evaluate;
 
 /// The turns of all projects.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<HashMap<ProjectId, Arc<Turn>>>);
+pub(crate) struct Turns {
+    projects: Mutex<HashMap<ProjectId, Arc<Turn>>>,
+    /// The batch before, of any project.
+    last: Mutex<Last>,
+}
 
 /// A project's.
 #[derive(Default)]
 struct Turn {
     waiting: Mutex<Vec<Waiting>>,
-    at_work: tokio::sync::Mutex<Last>,
+    at_work: tokio::sync::Mutex<()>,
 }
 
-/// How long others are waited for at most.
-const GATHERING: Duration = Duration::from_millis(4);
+/// How long this process rests before it takes more events, while many come: a batch costs the queue, the store and itself
+/// as much as some twenty events, and an event that is one of many waits no longer for it than a commit may take.
+const REST: Duration = Duration::from_millis(16);
 
 /// A batch, and where to say what became of it.
 struct Waiting {
@@ -49,16 +54,13 @@ impl Turns {
         let turn = self.of(project);
         let (done, mut outcome) = oneshot::channel();
         turn.waiting().push(Waiting { events, done });
-        let mut last = turn.at_work.lock().await;
+        let _at_work = turn.at_work.lock().await;
         match outcome.try_recv() {
             // Whoever had the turn before took these along.
             Ok(fine) => return fine,
             // They did, and did not come to an end.
             Err(TryRecvError::Closed) => return false,
             Err(TryRecvError::Empty) => {}
-        }
-        if last.crowd(0, Instant::now()).is_some() {
-            tokio::time::sleep(last.patience(GATHERING)).await;
         }
         let waiting = std::mem::take(&mut *turn.waiting());
         let (mut events, mut told) = (Vec::new(), Vec::with_capacity(waiting.len()));
@@ -69,7 +71,7 @@ impl Turns {
         metrics::histogram!("bellbuoy_evaluate_batch_events").record(events.len() as f64);
         let (count, began) = (events.len(), Instant::now());
         let fine = evaluate(worker, project, events, false).await;
-        *last = Last::new(count, began);
+        *self.last() = Last::new(count, began);
         for done in told {
             // It is this batch's own, or that of somebody who waits for the turn.
             let _ = done.send(fine);
@@ -77,8 +79,18 @@ impl Turns {
         fine
     }
 
+    /// How long to rest before taking more; what comes alone is never kept waiting.
+    pub(crate) fn rest(&self) -> Duration {
+        let crowd = self.last().crowd(0, REST * 2, Instant::now());
+        crowd.map_or(Duration::ZERO, |_| REST)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn of(&self, project: ProjectId) -> Arc<Turn> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
         if turns.len() > REMEMBERED {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         }
@@ -89,5 +101,20 @@ impl Turns {
 impl Turn {
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_while_many_come_does_it_rest() {
+        let turns = Turns::default();
+        assert_eq!(turns.rest(), Duration::ZERO, "there was none yet");
+        *turns.last() = Last::new(1, Instant::now());
+        assert_eq!(turns.rest(), Duration::ZERO, "it was alone");
+        *turns.last() = Last::new(100, Instant::now());
+        assert_eq!(turns.rest(), REST);
     }
 }

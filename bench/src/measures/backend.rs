@@ -62,6 +62,7 @@ async fn round(bench: &Bench) -> anyhow::Result<(f64, f64)> {
         queue: QUEUE,
         batch: usize::try_from(BATCH)?,
         poll: Duration::from_secs(1),
+        rest: Arc::new(|| Duration::ZERO),
         paused: Arc::new(|| false),
         stop: stop.clone(),
     };

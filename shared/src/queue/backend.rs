@@ -31,6 +31,8 @@ pub struct Taking {
     pub batch: usize,
     /// How long it waits for a wake-up before it looks by itself.
     pub poll: Duration,
+    /// How long it rests before it takes more, so that more is there by then.
+    pub rest: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// Whether taking is paused.
     pub paused: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Ends the taking.
@@ -126,6 +128,11 @@ impl BackendConfig for JobBackend {
 async fn fetch(engine: Arc<dyn Queue>, taking: Taking, holder: Arc<Holder>) -> Option<Reservation> {
     let mut wakeups = engine.wakeups(taking.queue);
     let mut failing = false;
+    let rest = (taking.rest)();
+    if !rest.is_zero() {
+        // Whichever ends it: the loop looks whether it is to stop.
+        let _ = tokio::time::timeout(rest, taking.stop.cancelled()).await;
+    }
     while !taking.stop.is_cancelled() {
         // Marked before looking, so that what comes meanwhile ends the wait below at once.
         wakeups.mark_unchanged();

@@ -15,7 +15,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, MySql, MySqlPool, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, MySql, MySqlPool, PgPool, Pool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::Result;
 use super::projects::{Hold, begin_shared, hold_epoch};
@@ -103,6 +103,17 @@ where
     Ok(value)
 }
 
+/// A connection of the pool. The state of making one is large, and every verb that has it in its own is as large, once for
+/// each layer that it is passed through: moving that around was a good part of the time of a small verb.
+async fn acquire<D: sqlx::Database>(pool: &Pool<D>) -> Result<PoolConnection<D>> {
+    Box::pin(pool.acquire()).await.map_err(before_work)
+}
+
+/// As `acquire`, in a transaction.
+async fn begin<D: sqlx::Database>(pool: &Pool<D>) -> Result<Transaction<'static, D>> {
+    Box::pin(pool.begin()).await.map_err(before_work)
+}
+
 impl Engine {
     pub(super) async fn open(config: &StoreConfig) -> Result<Self> {
         match &config.url {
@@ -142,8 +153,8 @@ impl Engine {
         // On a server nothing is sent before BEGIN is answered, so a dead connection found there is just another try.
         let tx = match self {
             Self::Sqlite { writer, .. } => return writer.run(work).await,
-            Self::Postgres { pool } => Tx(Kind::Postgres(pool.begin().await.map_err(before_work)?)),
-            Self::Mysql { pool } => Tx(Kind::Mysql(pool.begin().await.map_err(before_work)?)),
+            Self::Postgres { pool } => Tx(Kind::Postgres(begin(pool).await?)),
+            Self::Mysql { pool } => Tx(Kind::Mysql(begin(pool).await?)),
         };
         committed(tx, work).await
     }
@@ -162,12 +173,12 @@ impl Engine {
             // The one writer is alone anyway.
             Self::Sqlite { writer, .. } => writer.run(work).await,
             Self::Postgres { pool } => {
-                let begin = sqlx::AssertSqlSafe(begin_shared(project));
-                let tx = pool.begin_with(begin).await.map_err(before_work)?;
+                let statement = sqlx::AssertSqlSafe(begin_shared(project));
+                let tx = Box::pin(pool.begin_with(statement)).await.map_err(before_work)?;
                 committed(Tx(Kind::Postgres(tx)), work).await
             }
             Self::Mysql { pool } => {
-                let mut tx = Tx(Kind::Mysql(pool.begin().await.map_err(before_work)?));
+                let mut tx = Tx(Kind::Mysql(begin(pool).await?));
                 hold_epoch(&mut tx, project, Hold::Shared).await?;
                 committed(tx, work).await
             }
@@ -181,8 +192,7 @@ impl Engine {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
         let Self::Postgres { pool } = self else { return self.write(work).await };
-        let connection = pool.acquire().await.map_err(before_work)?;
-        work(&mut Tx(Kind::PostgresAlone(connection))).await
+        work(&mut Tx(Kind::PostgresAlone(acquire(pool).await?))).await
     }
 
     /// As `write`, for what changes the schema. MySQL and MariaDB commit after each such statement, and the lock that
@@ -193,7 +203,7 @@ impl Engine {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
         let Self::Mysql { pool } = self else { return self.write(work).await };
-        let connection = pool.acquire().await.map_err(before_work)?.detach();
+        let connection = acquire(pool).await?.detach();
         let mut tx = Tx(Kind::MysqlAlone(connection));
         let value = work(&mut tx).await?;
         if let Kind::MysqlAlone(connection) = tx.0 {
@@ -205,11 +215,9 @@ impl Engine {
 
     pub(super) async fn read<T>(&self, work: &Work<T>) -> Result<T> {
         let mut tx = match self {
-            Self::Sqlite { readers, .. } => Tx(Kind::Sqlite(readers.acquire().await?)),
-            Self::Postgres { pool } => {
-                Tx(Kind::PostgresAlone(pool.acquire().await.map_err(before_work)?))
-            }
-            Self::Mysql { pool } => Tx(Kind::MysqlRead(pool.acquire().await.map_err(before_work)?)),
+            Self::Sqlite { readers, .. } => Tx(Kind::Sqlite(acquire(readers).await?)),
+            Self::Postgres { pool } => Tx(Kind::PostgresAlone(acquire(pool).await?)),
+            Self::Mysql { pool } => Tx(Kind::MysqlRead(acquire(pool).await?)),
         };
         work(&mut tx).await
     }

@@ -77,9 +77,8 @@ pub(in crate::store) fn rows_text(text: String, one: bool) -> String {
     const ARRAYS: &str = "unnest(";
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
-    while let Some((before, (list, after))) = rest
-        .split_once(ARRAYS)
-        .and_then(|(before, after)| Some((before, after.split_once(')')?)))
+    while let Some((before, (list, after))) =
+        rest.split_once(ARRAYS).and_then(|(before, after)| Some((before, after.split_once(')')?)))
     {
         let values = list.replace("[]", "");
         match before.strip_suffix("SELECT * FROM ") {
