@@ -111,6 +111,11 @@ impl Link {
         Listener::start(self.way.clone(), channels, tell)
     }
 
+    /// Whether whoever publishes is told of all who listen: in a cluster they may listen to another node.
+    pub(crate) fn is_heard_by_all(&self) -> bool {
+        matches!(self.way, Way::One(..))
+    }
+
     /// What it is, and which nodes serve these keys.
     pub(crate) fn place(&self, keys: &[&str]) -> String {
         match &self.way {

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use shared::domain::job::{NewJob, QueueName};
+use shared::queue::Batch;
 use shared::queue::redis::RedisQueue;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Server, ask, prefix, shared};
 use crate::suite::{
@@ -303,4 +305,81 @@ async fn a_queue_lives_in_one_slot_of_a_cluster() {
     assert_eq!(batch.jobs.len(), 10);
     settle(&queue, &[batch.lease]).await;
     assert_eq!(depth(&queue).await, (0, 0));
+}
+
+/// Jobs, waiting or handed over, as a worker takes them.
+async fn take(queue: &Shared) -> Option<Batch> {
+    queue.take(EVENTS, 10, CancellationToken::new()).await.expect("takes")
+}
+
+/// A worker that listens and has found nothing, so that it waits.
+async fn waiting(server: &Server, lease: Duration) -> Shared {
+    let worker = open(server, lease);
+    let mut wakeups = worker.wakeups(EVENTS);
+    let joined = tokio::time::timeout(LONG, wakeups.wait_for(|count| *count > 0)).await;
+    joined.expect("it joins").expect("the queue is there");
+    assert!(take(&worker).await.is_none());
+    worker
+}
+
+#[tokio::test]
+async fn whoever_waits_is_handed_what_comes() {
+    let server = Server::start();
+    let producer = open(&server, LONG);
+    let (first, second) = (waiting(&server, LONG).await, waiting(&server, LONG).await);
+    for (worker, number) in [(&second, 1), (&first, 2)] {
+        let mut wakeups = worker.wakeups(EVENTS);
+        wakeups.mark_unchanged();
+        producer.push(vec![job(project(), number)]).await.expect("pushes");
+        assert_eq!(depth(&producer).await, (0, 1), "nobody had to ask for it");
+        let moved = tokio::time::timeout(LONG, wakeups.changed()).await;
+        moved.expect("in time").expect("the queue is there");
+        let batch = take(worker).await.expect("the job");
+        assert_eq!((numbers(&batch), batch.jobs[0].attempt), (vec![number], 1));
+        settle(worker, &[batch.lease]).await;
+    }
+    producer.push(vec![job(project(), 3)]).await.expect("pushes");
+    assert_eq!(depth(&producer).await, (1, 0), "nobody waits any more");
+    let batch = take(&first).await.expect("the job");
+    settle(&first, &[batch.lease]).await;
+    assert_eq!(server.ask::<usize>(&["DBSIZE"]), 0);
+}
+
+#[tokio::test]
+async fn what_a_process_that_goes_was_handed_goes_to_others() {
+    let server = Server::start();
+    let (producer, other) = (open(&server, LONG), open(&server, LONG));
+    // It goes before anything comes, and after.
+    for before in [true, false] {
+        let worker = waiting(&server, LONG).await;
+        if !before {
+            producer.push(vec![job(project(), 1)]).await.expect("pushes");
+            assert_eq!(depth(&producer).await, (0, 1));
+        }
+        worker.leave(EVENTS).await.expect("leaves");
+        if before {
+            producer.push(vec![job(project(), 1)]).await.expect("pushes");
+        }
+        let batch = take(&other).await.expect("the job");
+        assert_eq!((numbers(&batch), batch.jobs[0].attempt), (vec![1], 1), "{before}");
+        settle(&other, &[batch.lease]).await;
+    }
+    // It vanishes without a word: what it is handed while nobody listens goes the usual way.
+    let worker = waiting(&server, LONG).await;
+    server.ask::<usize>(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    producer.push(vec![job(project(), 2)]).await.expect("pushes");
+    assert_eq!(numbers(&take(&other).await.expect("the job")), [2]);
+    drop(worker);
+}
+
+#[tokio::test]
+async fn what_is_handed_over_and_not_taken_comes_back_with_its_lease() {
+    let server = Server::start();
+    let producer = open(&server, SHORT);
+    let worker = waiting(&server, SHORT).await;
+    producer.push(vec![job(project(), 1)]).await.expect("pushes");
+    assert_eq!(depth(&producer).await, (0, 1));
+    let batch = wait(&producer, 10, Duration::from_secs(5)).await.expect("the job");
+    assert_eq!((numbers(&batch), batch.jobs[0].attempt), (vec![1], 2));
+    assert!(take(&worker).await.is_none(), "what it missed is not its own any more");
 }

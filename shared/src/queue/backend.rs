@@ -137,7 +137,9 @@ async fn fetch(engine: Arc<dyn Queue>, taking: Taking, holder: Arc<Holder>) -> O
         // Marked before looking, so that what comes meanwhile ends the wait below at once.
         wakeups.mark_unchanged();
         let mut pause = taking.poll;
-        if !(taking.paused)() {
+        if (taking.paused)() {
+            leave(&engine, taking.queue).await;
+        } else {
             match engine.take(taking.queue, taking.batch, taking.stop.clone()).await {
                 // The pause may have begun while the engine waited.
                 Ok(Some(batch)) if (taking.paused)() => give_back(holder.hold(batch)).await,
@@ -163,7 +165,14 @@ async fn fetch(engine: Arc<dyn Queue>, taking: Taking, holder: Arc<Holder>) -> O
             () = taking.stop.cancelled() => {}
         }
     }
+    leave(&engine, taking.queue).await;
     None
+}
+
+async fn leave(engine: &Arc<dyn Queue>, queue: QueueName) {
+    if let Err(error) = engine.leave(queue).await {
+        tracing::debug!(queue = queue.as_str(), %error, "the queue was not left; what is handed over comes back when its lease ends");
+    }
 }
 
 async fn give_back(reservation: Reservation) {

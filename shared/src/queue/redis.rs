@@ -8,17 +8,22 @@
 //! | `:ring` | sorted set | the projects that have waiting jobs, in the order of their turns |
 //! | `:lease:<lease>` | list | what is held under a lease or rests, in order |
 //! | `:leases` | sorted set | when the leases end, in ms of the server's clock |
+//! | `:idle` | sorted set | the processes that wait for jobs, and until when they may be handed some |
 //! | `:garbage` | list | the last 100 elements that were no jobs, for a day |
 //!
 //! Every verb is one script, every loop in it is bounded, and what is finished leaves no key. The ring is sorted rather
 //! than a list because a place can then be claimed again without looking for it first; leases are lists because a hash
 //! forgets the order.
+//!
+//! Jobs that come while a process waits are handed to it by the script that pushes them, under a lease as if it had reserved
+//! them; not in a cluster, where a script is not told whether anybody hears what it says.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::domain::job::{NewJob, QueueName};
@@ -33,6 +38,10 @@ const PATIENCE: Duration = Duration::from_millis(1800);
 const MOST: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
 const HEADER: usize = 33;
+/// For how many seconds a process that waits may be handed jobs, unless it asks again.
+const WAITING: u64 = 10;
+/// How long what is handed over may be on its way to whoever leaves.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 struct Scripts {
     push: Script,
@@ -46,12 +55,40 @@ struct Scripts {
 struct Lane {
     queue: QueueName,
     key: String,
+    /// The channel that tells all workers of jobs.
+    wakes: String,
+    /// The channel on which this process is handed some; none where that can't be.
+    hands: Option<String>,
     wake: watch::Sender<u64>,
+    /// What was handed over and is not taken yet, and since when.
+    handed: Mutex<VecDeque<(Instant, Batch)>>,
 }
 
 impl Lane {
     fn bump(&self) {
         self.wake.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn hear(&self, channel: &str, body: &[u8]) {
+        if channel == self.wakes {
+            self.bump();
+        } else if self.hands.as_deref() == Some(channel)
+            && let Some(batch) = handed_over(body)
+        {
+            self.handed().push_back((Instant::now(), batch));
+            self.bump();
+        }
+    }
+
+    fn handed(&self) -> MutexGuard<'_, VecDeque<(Instant, Batch)>> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was handed over, unless nobody took it for so long that its lease may be about to end.
+    fn take_handed(&self, lease: Duration) -> Option<Batch> {
+        let mut handed = self.handed();
+        handed.retain(|(since, _)| since.elapsed() < lease / 2);
+        handed.pop_front().map(|(_, batch)| batch)
     }
 }
 
@@ -63,6 +100,8 @@ pub struct RedisQueue {
     lease: Duration,
     /// Who we are, so that we don't wake for what we said ourselves.
     nonce: [u8; 16],
+    /// What we are called by those who hand us jobs; nothing where they can't.
+    name: Option<String>,
     listener: Mutex<Option<Listener>>,
 }
 
@@ -80,14 +119,24 @@ impl RedisQueue {
         if lease < Duration::from_millis(1) {
             return Err(QueueError("a lease must last a millisecond at least".to_owned()));
         }
-        let lane = |queue: QueueName| Lane {
-            queue,
-            key: format!("{{{prefix}:{}}}", queue.as_str()),
-            wake: watch::Sender::new(0),
+        let nonce = Uuid::new_v4();
+        let link = Link::open(url, PATIENCE).map_err(QueueError)?;
+        let name = link.is_heard_by_all().then(|| nonce.simple().to_string());
+        let lane = |queue: QueueName| {
+            let key = format!("{{{prefix}:{}}}", queue.as_str());
+            Lane {
+                queue,
+                wakes: format!("{key}:wake"),
+                hands: name.as_ref().map(|name| format!("{key}:to:{name}")),
+                key,
+                wake: watch::Sender::new(0),
+                handed: Mutex::default(),
+            }
         };
         Ok(Self {
-            link: Link::open(url, PATIENCE).map_err(QueueError)?,
             lanes: std::sync::Arc::new(QueueName::ALL.map(lane)),
+            name,
+            link,
             scripts: Scripts {
                 push: Script::new(include_str!("redis/push.lua")),
                 reserve: Script::new(include_str!("redis/reserve.lua")),
@@ -97,7 +146,7 @@ impl RedisQueue {
                 depth: Script::new(include_str!("redis/depth.lua")),
             },
             lease,
-            nonce: *Uuid::new_v4().as_bytes(),
+            nonce: *nonce.as_bytes(),
             listener: Mutex::new(None),
         })
     }
@@ -118,14 +167,44 @@ impl RedisQueue {
             return;
         }
         let (lanes, nonce) = (self.lanes.clone(), self.nonce);
-        let channels = lanes.iter().map(|lane| channel(&lane.key)).collect();
+        let wakes = lanes.iter().map(|lane| Some(lane.wakes.clone()));
+        let hands = lanes.iter().map(|lane| lane.hands.clone());
+        let channels = wakes.chain(hands).flatten().collect();
         *listener = self.link.listen(channels, move |heard| match heard {
             Heard::Joined => lanes.iter().for_each(Lane::bump),
             Heard::Message { body, .. } if body == nonce => {}
-            Heard::Message { channel: name, .. } => {
-                lanes.iter().filter(|lane| channel(&lane.key) == name).for_each(Lane::bump);
+            Heard::Message { channel, body } => {
+                lanes.iter().for_each(|lane| lane.hear(&channel, &body));
             }
         });
+    }
+
+    /// Reserves; `name` waits if there is nothing.
+    async fn ask_for(
+        &self,
+        queue: QueueName,
+        max: usize,
+        name: Option<&str>,
+    ) -> Result<Option<Batch>, QueueError> {
+        if max == 0 {
+            return Ok(None);
+        }
+        let lease = LeaseId(Uuid::now_v7());
+        let mut call = Call::new(&self.scripts.reserve, &self.lane(queue)?.key)
+            .arg(*lease.0.as_bytes())
+            .number(self.lease.as_millis())
+            .number(max.min(MOST));
+        if let Some(name) = name {
+            call = call.arg(name).number(WAITING);
+        }
+        let answer = self.link.one(call).await.map_err(QueueError)?;
+        let (garbage, elements): (u64, Vec<Vec<u8>>) =
+            redis::from_redis_value(answer).map_err(|error| QueueError(error.to_string()))?;
+        if garbage > 0 {
+            tracing::warn!(queue = queue.as_str(), garbage, "put aside what was no job");
+        }
+        let jobs: Vec<Held> = elements.into_iter().filter_map(held).collect();
+        Ok((!jobs.is_empty()).then_some(Batch { lease, jobs }))
     }
 
     fn push_calls<'a>(&'a self, jobs: &[NewJob]) -> Result<Vec<Call<'a>>, QueueError> {
@@ -160,7 +239,10 @@ impl RedisQueue {
             }
         }
         projects.into_iter().fold(
-            Call::new(&self.scripts.push, &lane.key).arg(self.nonce),
+            Call::new(&self.scripts.push, &lane.key)
+                .arg(self.nonce)
+                .arg(*Uuid::now_v7().as_bytes())
+                .number(self.lease.as_millis()),
             |call, (project, elements)| {
                 call.arg(project.bytes()).number(elements.len()).args(elements)
             },
@@ -187,23 +269,42 @@ impl Queue for RedisQueue {
     }
 
     fn reserve(&self, queue: QueueName, max: usize) -> Answer<'_, Option<Batch>> {
+        Box::pin(self.ask_for(queue, max, None))
+    }
+
+    fn take(
+        &self,
+        queue: QueueName,
+        max: usize,
+        _: CancellationToken,
+    ) -> Answer<'_, Option<Batch>> {
         Box::pin(async move {
-            if max == 0 {
-                return Ok(None);
+            match self.lane(queue)?.take_handed(self.lease) {
+                Some(batch) => Ok(Some(batch)),
+                None => self.ask_for(queue, max, self.name.as_deref()).await,
             }
-            let lease = LeaseId(Uuid::now_v7());
-            let call = Call::new(&self.scripts.reserve, &self.lane(queue)?.key)
-                .arg(*lease.0.as_bytes())
-                .number(self.lease.as_millis())
-                .number(max.min(MOST));
-            let answer = self.link.one(call).await.map_err(QueueError)?;
-            let (garbage, elements): (u64, Vec<Vec<u8>>) =
-                redis::from_redis_value(answer).map_err(|error| QueueError(error.to_string()))?;
-            if garbage > 0 {
-                tracing::warn!(queue = queue.as_str(), garbage, "put aside what was no job");
+        })
+    }
+
+    fn leave(&self, queue: QueueName) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (lane, Some(name)) = (self.lane(queue)?, &self.name) else { return Ok(()) };
+            let mut command = redis::cmd("ZREM");
+            command.arg(format!("{}:idle", lane.key)).arg(name);
+            let waited = self.link.send(&lane.key, command).await.map_err(QueueError)?;
+            if waited != redis::Value::Int(1) {
+                // If we waited, somebody has just handed us something.
+                let mut wake = lane.wake.subscribe();
+                wake.mark_unchanged();
+                if lane.handed().is_empty() {
+                    let _ = tokio::time::timeout(ON_ITS_WAY, wake.changed()).await;
+                }
             }
-            let jobs: Vec<Held> = elements.into_iter().filter_map(held).collect();
-            Ok((!jobs.is_empty()).then_some(Batch { lease, jobs }))
+            while let Some(batch) = lane.take_handed(self.lease) {
+                let jobs = batch.jobs.iter().map(|job| job.id).collect();
+                self.release(queue, batch.lease, jobs, Duration::ZERO, false).await?;
+            }
+            Ok(())
         })
     }
 
@@ -305,10 +406,6 @@ impl Queue for RedisQueue {
     }
 }
 
-fn channel(key: &str) -> String {
-    format!("{key}:wake")
-}
-
 /// How many of these jobs go to one script: at least one, however large.
 fn portion(jobs: &[&NewJob]) -> usize {
     let mut bytes = 0;
@@ -334,4 +431,18 @@ fn held(mut element: Vec<u8>) -> Option<Held> {
     let id = JobId(Uuid::from_slice(element.get(17..HEADER)?).ok()?);
     element.drain(..HEADER);
     Some(Held { id, project, attempt, body: element })
+}
+
+/// What the script that pushes hands over: a lease, and the elements, each with its length before it.
+fn handed_over(message: &[u8]) -> Option<Batch> {
+    let (lease, mut rest) = message.split_at_checked(16)?;
+    let mut jobs = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (element, after) = after.split_at_checked(length)?;
+        jobs.push(held(element.to_vec())?);
+        rest = after;
+    }
+    let batch = Batch { lease: LeaseId(Uuid::from_slice(lease).ok()?), jobs };
+    (!batch.jobs.is_empty()).then_some(batch)
 }

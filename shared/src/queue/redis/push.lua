@@ -1,8 +1,39 @@
--- KEYS[1]: the queue. ARGV: who pushes, then for each project: its id, how many, the elements.
+-- KEYS[1]: the queue. ARGV: who pushes, a lease for whoever waits and how long it lasts in ms, then for each project: its
+-- id, how many, the elements.
 local ring = KEYS[1] .. ':ring'
 local last = redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')
+
+-- A few jobs that nothing is in front of are handed to a process that waits, which saves it a way here. One that does not
+-- listen any more gets none: then they are pushed like any others.
+local function hand_over()
+  local idle, time = KEYS[1] .. ':idle', redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  for _ = 1, 4 do
+    local waiting = redis.call('ZRANGE', idle, -1, -1, 'WITHSCORES')
+    if #waiting == 0 then return false end
+    redis.call('ZREM', idle, waiting[1])
+    local held, message, at = {}, { ARGV[2] }, 4
+    while at <= #ARGV do
+      for place = at + 2, at + 1 + tonumber(ARGV[at + 1]) do
+        local element = string.char(1) .. string.sub(ARGV[place], 2)
+        held[#held + 1] = element
+        message[#message + 1] = struct.pack('>I4', #element) .. element
+      end
+      at = at + 2 + tonumber(ARGV[at + 1])
+    end
+    if tonumber(waiting[2]) > now
+      and redis.call('PUBLISH', KEYS[1] .. ':to:' .. waiting[1], table.concat(message)) > 0 then
+      redis.call('RPUSH', KEYS[1] .. ':lease:' .. ARGV[2], unpack(held))
+      redis.call('ZADD', KEYS[1] .. ':leases', now + tonumber(ARGV[3]), ARGV[2])
+      return true
+    end
+  end
+  return false
+end
+if #last == 0 and #ARGV <= 64 and hand_over() then return 0 end
+
 local turn = tonumber(last[2] or 0)
-local at = 2
+local at = 4
 while at <= #ARGV do
   local project, count = ARGV[at], tonumber(ARGV[at + 1])
   redis.call('RPUSH', KEYS[1] .. ':p:' .. project, unpack(ARGV, at + 2, at + 1 + count))

@@ -1,7 +1,8 @@
--- KEYS[1]: the queue. ARGV: the new lease, how long it lasts in ms, how many jobs at most (1000 or less).
+-- KEYS[1]: the queue. ARGV: the new lease, how long it lasts in ms, how many jobs at most (1000 or less); from whoever
+-- waits if there are none also its name and for how many seconds it may be handed some.
 -- Answers how many elements were garbage, and those that are held now.
 local queue, lease, most = KEYS[1], ARGV[1], tonumber(ARGV[3])
-local ring, leases = queue .. ':ring', queue .. ':leases'
+local ring, leases, idle = queue .. ':ring', queue .. ':leases', queue .. ':idle'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')
@@ -32,7 +33,14 @@ for place = count, 1, -1 do
 end
 
 local size = redis.call('ZCARD', ring)
-if size == 0 then return { 0, {} } end
+if size == 0 then
+  if ARGV[4] then
+    redis.call('ZADD', idle, now + tonumber(ARGV[5]) * 1000, ARGV[4])
+    redis.call('EXPIRE', idle, ARGV[5])
+  end
+  return { 0, {} }
+end
+if ARGV[4] then redis.call('ZREM', idle, ARGV[4]) end
 local share = math.max(1, math.ceil(most / size))
 local taken, garbage = {}, 0
 -- Places without work and garbage cost steps as well, so that nothing in the ring can hold the server up.
