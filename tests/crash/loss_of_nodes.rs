@@ -93,7 +93,9 @@ async fn a_node_goes_in_mid_load(mut group: impl Failing) {
     }
     let pattern = format!("{{{prefix}:*}}*");
     for server in group.nodes() {
-        let kept: Vec<String> = server.ask(&["KEYS", &pattern]);
+        let mut kept: Vec<String> = server.ask(&["KEYS", &pattern]);
+        // The workers still wait for jobs.
+        kept.retain(|key| !key.ends_with(":idle"));
         assert!(kept.is_empty(), "a drained queue leaves nothing: {kept:?}");
     }
 }
