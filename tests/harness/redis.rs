@@ -252,11 +252,11 @@ fn for_process(group: impl Group) -> String {
     url
 }
 
-/// A free port, low enough that a cluster's second one, 10 000 higher, is a port as well.
+/// A free port; the second one of a cluster, 10 000 higher, is free as well.
 fn free_port() -> u16 {
-    let free = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    std::iter::repeat_with(|| free().local_addr().expect("an address").port())
-        .find(|port| *port < 55_000)
+    // Below the ports that outgoing connections get, or one of those could take it before the server does.
+    std::iter::repeat_with(|| crate::cluster::free_port().port())
+        .find(|port| TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok())
         .expect("one of many")
 }
 
