@@ -30,8 +30,8 @@ struct Turn {
     at_work: tokio::sync::Mutex<()>,
 }
 
-/// How long this process rests before it takes more events, while many come: a batch costs the queue, the store and itself
-/// as much as some twenty events, and an event that is one of many waits no longer for it than a commit may take.
+/// How long this process rests before it takes more events, while many come: a batch has a price of its own for the queue, the
+/// store and this process.
 const REST: Duration = Duration::from_millis(16);
 
 /// A batch, and where to say what became of it.

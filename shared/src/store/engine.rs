@@ -104,7 +104,7 @@ where
 }
 
 /// A connection of the pool. The state of making one is large, and every verb that has it in its own is as large, once for
-/// each layer that it is passed through: moving that around was a good part of the time of a small verb.
+/// each layer that it is passed through: so it is kept apart.
 async fn acquire<D: sqlx::Database>(pool: &Pool<D>) -> Result<PoolConnection<D>> {
     Box::pin(pool.acquire()).await.map_err(before_work)
 }

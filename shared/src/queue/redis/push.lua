@@ -7,20 +7,22 @@ local last = redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')
 -- listen any more gets none: then they are pushed like any others.
 local function hand_over()
   local idle, time = KEYS[1] .. ':idle', redis.call('TIME')
+  if redis.call('EXISTS', idle) == 0 then return false end
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local held, message, at = {}, { ARGV[2] }, 4
+  while at <= #ARGV do
+    local last_place = at + 1 + tonumber(ARGV[at + 1])
+    for place = at + 2, last_place do
+      local element = string.char(1) .. string.sub(ARGV[place], 2)
+      held[#held + 1] = element
+      message[#message + 1] = struct.pack('>I4', #element) .. element
+    end
+    at = last_place + 1
+  end
   for _ = 1, 4 do
     local waiting = redis.call('ZRANGE', idle, -1, -1, 'WITHSCORES')
     if #waiting == 0 then return false end
     redis.call('ZREM', idle, waiting[1])
-    local held, message, at = {}, { ARGV[2] }, 4
-    while at <= #ARGV do
-      for place = at + 2, at + 1 + tonumber(ARGV[at + 1]) do
-        local element = string.char(1) .. string.sub(ARGV[place], 2)
-        held[#held + 1] = element
-        message[#message + 1] = struct.pack('>I4', #element) .. element
-      end
-      at = at + 2 + tonumber(ARGV[at + 1])
-    end
     if tonumber(waiting[2]) > now
       and redis.call('PUBLISH', KEYS[1] .. ':to:' .. waiting[1], table.concat(message)) > 0 then
       redis.call('RPUSH', KEYS[1] .. ':lease:' .. ARGV[2], unpack(held))
