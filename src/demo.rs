@@ -16,6 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::user::made;
+
 const SLUG: &str = "demo";
 const ENDPOINT: &str = "this terminal";
 
@@ -59,7 +61,7 @@ async fn super_admin(app: &App) -> Result<Option<String>, Failure> {
     if app.admin.has_super_admin().await? {
         return Ok(None);
     }
-    let password = crate::user::made();
+    let password = made(PLATFORM_LOGIN, app.admin.password_policy(ProjectId::PLATFORM));
     let new = Invitee {
         email: PLATFORM_LOGIN.to_owned(),
         full_name: "Super Admin".to_owned(),
@@ -96,7 +98,8 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
         suppression: Some(Suppression { count: 3, seconds: 60 }),
     };
     onboarding::rule(store, project, rule, now).await?;
-    let password = login.map_or_else(crate::user::made, str::to_owned);
+    let policy = app.admin.password_policy(project);
+    let password = login.map_or_else(|| made(DEMO_LOGIN, policy), str::to_owned);
     let admin = Invitee {
         email: DEMO_LOGIN.to_owned(),
         full_name: "Demo Admin".to_owned(),

@@ -9,6 +9,7 @@ use shared::audit::Doer;
 use shared::config::Config;
 use shared::domain::plan::PlanLimit;
 use shared::domain::project::Project;
+use shared::id::ProjectId;
 use shared::process::Failure;
 
 use crate::user::Password;
@@ -92,7 +93,8 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
     let doer = Doer::system();
     match what {
         What::Create { slug, name, description, admin_email, admin_name, password, json } => {
-            let (admin_password, chosen) = password.take()?;
+            let policy = admin.password_policy(ProjectId::PLATFORM);
+            let (admin_password, chosen) = password.take(&admin_email, policy)?;
             let new = Onboarding {
                 slug,
                 name,

@@ -7,6 +7,7 @@ use serde_json::json;
 use shared::admin::{Admin, Invitee};
 use shared::audit::Doer;
 use shared::config::Config;
+use shared::domain::user::{PasswordPolicy, normal_email, password_fault};
 use shared::process::Failure;
 
 use crate::project::find;
@@ -49,9 +50,9 @@ impl Password {
     ///
     /// # Errors
     /// When the standard input can't be read.
-    pub fn take(&self) -> Result<(String, bool), Failure> {
+    pub fn take(&self, email: &str, policy: PasswordPolicy) -> Result<(String, bool), Failure> {
         if !self.password_stdin {
-            return Ok((made(), false));
+            return Ok((made(email, policy), false));
         }
         let mut line = String::new();
         std::io::stdin().read_line(&mut line)?;
@@ -59,13 +60,20 @@ impl Password {
     }
 }
 
-/// A password that nobody guesses, and that can be typed: letters without those that look alike.
-pub fn made() -> String {
+/// A password that nobody guesses, and that can be typed: letters without those that look alike, in groups of five,
+/// as long as the policy demands. One that happens to hold the holder's name is drawn again.
+pub fn made(email: &str, policy: PasswordPolicy) -> String {
     const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
     let group = || -> String {
         (0..5).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])).collect()
     };
-    [group(), group(), group(), group()].join("-")
+    let groups = (policy.min_length + 1).div_ceil(6).max(4);
+    loop {
+        let made = (0..groups).map(|_| group()).collect::<Vec<_>>().join("-");
+        if password_fault(&made, &normal_email(email), policy).is_none() {
+            return made;
+        }
+    }
 }
 
 /// Does it and says what it did.
@@ -79,7 +87,7 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
 async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
     let What::Create { project, email, name, roles, password, json } = what;
     let project = find(admin, &project).await?;
-    let (password, chosen) = password.take()?;
+    let (password, chosen) = password.take(&email, admin.password_policy(project.id))?;
     let new = Invitee { email, full_name: name, password: Some(password.clone()), roles };
     let (user, roles) = admin.create_user(project.id, new, None, &Doer::system()).await?;
     let password = (!chosen).then_some(password);
@@ -99,13 +107,20 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::{PasswordPolicy, made, password_fault};
+
     #[test]
     fn a_made_password_is_good_enough() {
-        let policy = shared::domain::user::PasswordPolicy { min_length: 20 };
-        for _ in 0..200 {
-            let made = super::made();
-            let fault = shared::domain::user::password_fault(&made, "ana@example.com", policy);
-            assert!(fault.is_none(), "{made}");
+        // Short names are in one of two thousand by chance.
+        for min_length in [8, 23, 24, 64, 128] {
+            let policy = PasswordPolicy { min_length };
+            for email in ["ana@example.com", "Eve@example.com", "a@example.com"] {
+                for _ in 0..2_000 {
+                    let made = made(email, policy);
+                    let fault = password_fault(&made, &email.to_lowercase(), policy);
+                    assert!(fault.is_none(), "{made} for {email}: {fault:?}");
+                }
+            }
         }
     }
 }
