@@ -97,8 +97,10 @@ pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
             back.push(id);
         }
     }
-    give_back(&reservation, back).await;
-    give_back(&reservation, sorted.unknown).await;
+    // What failed waits for better times; what is left to others when this worker ends need not.
+    let after = if worker.stop.is_cancelled() { Duration::ZERO } else { LATER };
+    give_back(&reservation, back, after).await;
+    give_back(&reservation, sorted.unknown, LATER).await;
     reservation.settle();
     metrics::counter!("bellbuoy_jobs_total", "queue" => queue.as_str()).increment(count);
     metrics::histogram!("bellbuoy_job_batch_seconds", "queue" => queue.as_str())
@@ -241,11 +243,11 @@ async fn bury(worker: &Worker, dead: Vec<DeadJob>) -> Vec<JobId> {
     }
 }
 
-async fn give_back(reservation: &Reservation, jobs: Vec<JobId>) {
+async fn give_back(reservation: &Reservation, jobs: Vec<JobId>, after: Duration) {
     if jobs.is_empty() {
         return;
     }
-    if let Err(error) = reservation.release(jobs, LATER, false).await {
+    if let Err(error) = reservation.release(jobs, after, false).await {
         tracing::debug!(%error, "jobs were not given back");
     }
 }

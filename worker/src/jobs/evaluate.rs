@@ -12,8 +12,8 @@ use shared::store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
 use crate::Worker;
 use crate::outbox::Room;
 
-/// Evaluates events of one project. `false` when the store was away, so that the caller's jobs must come again; an event
-/// that fails by itself is counted in the store and found again by the due loop.
+/// Evaluates events of one project. `false` when the store was away or this worker is to end, so that the caller's jobs must
+/// come again; an event that fails by itself is counted in the store and found again by the due loop.
 pub(crate) async fn evaluate(
     worker: &Arc<Worker>,
     project: ProjectId,
@@ -25,6 +25,10 @@ pub(crate) async fn evaluate(
     let most = worker.app.config.evaluate.max_events_per_transaction;
     let mut fine = true;
     while !events.is_empty() {
+        // What is not begun is left to others: there may be more of it than the grace has time for.
+        if worker.stop.is_cancelled() {
+            return false;
+        }
         let rest = events.split_off(events.len().min(most));
         fine &= if singly {
             each(worker, project, &events).await
@@ -54,6 +58,9 @@ async fn together(worker: &Arc<Worker>, project: ProjectId, events: &[Event]) ->
 async fn each(worker: &Arc<Worker>, project: ProjectId, events: &[Event]) -> bool {
     let mut fine = true;
     for event in events {
+        if worker.stop.is_cancelled() {
+            return false;
+        }
         if let Err(error) = alone(worker, project, event).await {
             tracing::warn!(%project, event = %event.id, %error, "an event was not evaluated");
             fine &= !error.is_passing();
