@@ -115,7 +115,7 @@ mod tests {
         for min_length in [8, 23, 24, 64, 128] {
             let policy = PasswordPolicy { min_length };
             for email in ["ana@example.com", "Eve@example.com", "a@example.com"] {
-                for _ in 0..2_000 {
+                for _ in 0..500 {
                     let made = made(email, policy);
                     let fault = password_fault(&made, &email.to_lowercase(), policy);
                     assert!(fault.is_none(), "{made} for {email}: {fault:?}");

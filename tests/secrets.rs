@@ -32,7 +32,7 @@ async fn logs_for_machines_hold_no_secrets(pair: Pair) {
 
 async fn no_secrets(pair: Pair, format: &str) {
     let program = env!("CARGO_BIN_EXE_bellbuoy");
-    let served = Served::start(program, pair, &[Role::Up], |cluster| {
+    let mut served = Served::start(program, pair, &[Role::Up], |cluster| {
         cluster.set("LOG_FILTER", FILTER);
         cluster.set("LOG_FORMAT", format);
         put_password(cluster);
@@ -51,7 +51,7 @@ async fn no_secrets(pair: Pair, format: &str) {
 
     let sink = filled.sink.clone();
     served.until("a webhook", async || !sink.hooks().is_empty()).await;
-    let logs = served.logs();
+    let logs = served.logs().await;
     assert!(logs.contains("/api/v1/auth/login"), "the log says little: {logs}");
     let said = format!("{logs}\n{}", failing(&served, program));
     let shown: Vec<String> = secrets

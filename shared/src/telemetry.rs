@@ -8,10 +8,11 @@ mod lines;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod outlet;
 pub mod process;
 mod redact;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Stdout};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,6 +23,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 use crate::config::{LogConfig, LogFormat, OtlpConfig};
 
 use lines::{Lines, Members};
+use outlet::Outlet;
+use redact::Redacting;
 
 pub use context::{Traceparent, current_traceparent, set_parent};
 
@@ -37,12 +40,16 @@ pub enum TelemetryError {
     /// The exporter of traces can't be made.
     #[error("otlp: {0}")]
     Otlp(String),
+    /// Nothing lets the lines out.
+    #[error("logs: {0}")]
+    Log(#[from] io::Error),
 }
 
-/// The telemetry of this process. It must be shut down at the end, or the last traces are lost.
+/// The telemetry of this process. It must be shut down at the end, or the last lines and traces are lost.
 #[must_use]
 pub struct Telemetry {
     metrics: PrometheusHandle,
+    lines: Outlet<Stdout>,
     #[cfg(feature = "otlp")]
     traces: Option<otlp::Traces>,
 }
@@ -60,7 +67,9 @@ pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryEr
     install_tls();
     let filter = EnvFilter::try_new(&log.filter)?;
     let twice = |error: &dyn std::fmt::Display| TelemetryError::Twice(error.to_string());
-    let registry = tracing_subscriber::registry().with(filter).with(lines(log.format));
+    let outlet = Outlet::start(io::stdout())?;
+    let registry =
+        tracing_subscriber::registry().with(filter).with(lines(log.format, outlet.clone()));
     #[cfg(feature = "otlp")]
     let traces = otlp::Traces::start(otlp)?;
     #[cfg(feature = "otlp")]
@@ -73,22 +82,24 @@ pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryEr
     let metrics = metrics::install().map_err(|error| twice(&error))?;
     Ok(Telemetry {
         metrics,
+        lines: outlet,
         #[cfg(feature = "otlp")]
         traces,
     })
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+/// People are told at once, collectors of logs a moment later.
+fn lines<S>(format: LogFormat, outlet: Outlet<Stdout>) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let to = || redact::Redacting(std::io::stdout());
     match format {
-        LogFormat::Pretty => {
-            fmt::layer().with_ansi(std::io::stdout().is_terminal()).with_writer(to).boxed()
-        }
+        LogFormat::Pretty => fmt::layer()
+            .with_ansi(io::stdout().is_terminal())
+            .with_writer(|| Redacting(io::stdout()))
+            .boxed(),
         LogFormat::Json => {
-            fmt::layer().fmt_fields(Members).event_format(Lines).with_writer(to).boxed()
+            fmt::layer().fmt_fields(Members).event_format(Lines).with_writer(outlet).boxed()
         }
     }
 }
@@ -101,6 +112,7 @@ impl Telemetry {
 
     /// Sends what is still unsent. It blocks, for at most `within`; to be called at the very end.
     pub fn shutdown(self, within: Duration) {
+        let _ = self.lines.flush();
         #[cfg(feature = "otlp")]
         if let Some(traces) = self.traces {
             traces.shutdown(within);

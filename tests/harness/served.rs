@@ -96,8 +96,12 @@ impl Served {
         Caller::token(&tokens.expect("the super admin logs in").0)
     }
 
-    /// What all processes have logged so far.
-    pub fn logs(&self) -> String {
+    /// What all processes have logged. They end for it, for then they have said everything.
+    pub async fn logs(&mut self) -> String {
+        for at in 0..self.cluster.nodes.len() {
+            self.cluster.terminate(at);
+            assert!(self.cluster.ended(at).await.success(), "it ends in order");
+        }
         (0..self.cluster.nodes.len()).map(|at| self.cluster.said(at)).collect()
     }
 

@@ -142,7 +142,7 @@ impl Scene {
         if !metrics.contains("bellbuoy_http_requests_total") || self.is_of_the_first(&metrics) {
             self.fault(format!("metrics: {metrics}"));
         }
-        let logs = self.served.logs();
+        let logs = self.served.logs().await;
         let lines: Vec<&str> = logs.lines().collect();
         let shown = lines.iter().filter(|line| self.is_of_the_first(line)).take(5);
         let shown: Vec<String> = shown.map(|line| format!("the log shows: {line}")).collect();

@@ -14,8 +14,10 @@ const GRAIN: f64 = 1e-9;
 /// Longer than this nobody is asked to wait, and no duration overflows.
 const LONGEST: f64 = 86_400.0;
 
+type Entries = HashMap<Arc<str>, Entry>;
+
 pub(super) struct Ledger {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: Entries,
     /// Those used since the others were told, in order.
     used: VecDeque<Arc<str>>,
     most: usize,
@@ -23,6 +25,7 @@ pub(super) struct Ledger {
 }
 
 struct Entry {
+    key: Arc<str>,
     /// What this process may still spend.
     room: f64,
     at: Instant,
@@ -35,9 +38,18 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(now: Instant, shares: f64, limit: &Limit<'_>) -> Self {
+    fn new(now: Instant, shares: f64, key: Arc<str>, limit: &Limit<'_>) -> Self {
         let Limit { rate, burst, .. } = *limit;
-        Self { room: burst / shares, at: now, rate, burst, spent: 0.0, used_at: now, queued: false }
+        Self {
+            key,
+            room: burst / shares,
+            at: now,
+            rate,
+            burst,
+            spent: 0.0,
+            used_at: now,
+            queued: false,
+        }
     }
 
     fn refill(&mut self, now: Instant, shares: f64) {
@@ -82,7 +94,15 @@ impl Ledger {
         let mut denied: Option<(&str, Quota, Duration)> = None;
         let mut tightest: Option<(f64, Quota)> = None;
         for limit in limits.iter().filter(|limit| is_limited(limit)) {
-            let entry = self.entry(now, shares, limit);
+            let entry = match self.entries.get_mut(limit.key) {
+                Some(entry) => entry,
+                None => add(&mut self.entries, self.most, now, shares, limit),
+            };
+            (entry.rate, entry.burst, entry.used_at) = (limit.rate, limit.burst, now);
+            if !entry.queued {
+                entry.queued = true;
+                self.used.push_back(Arc::clone(&entry.key));
+            }
             entry.refill(now, shares);
             let lack = entry.need(shares, n) - entry.room;
             if lack > GRAIN {
@@ -148,37 +168,33 @@ impl Ledger {
             entry.queued || !resting || entry.fill(shares) < 1.0 - GRAIN
         });
     }
+}
 
-    fn entry(&mut self, now: Instant, shares: f64, limit: &Limit<'_>) -> &mut Entry {
-        if !self.entries.contains_key(limit.key) && self.entries.len() >= self.most {
-            self.make_room(shares);
-        }
-        // Only a new key costs an allocation: what is known already is looked up by what the caller has.
-        let key: Arc<str> = match self.entries.get_key_value(limit.key) {
-            Some((key, _)) => key.clone(),
-            None => limit.key.into(),
-        };
-        let entry =
-            self.entries.entry(key.clone()).or_insert_with(|| Entry::new(now, shares, limit));
-        (entry.rate, entry.burst, entry.used_at) = (limit.rate, limit.burst, now);
-        if !entry.queued {
-            entry.queued = true;
-            self.used.push_back(key);
-        }
-        entry
+/// Makes a limit known that is not, in place of another if there are too many.
+fn add<'a>(
+    entries: &'a mut Entries,
+    most: usize,
+    now: Instant,
+    shares: f64,
+    limit: &Limit<'_>,
+) -> &'a mut Entry {
+    if entries.len() >= most {
+        make_room(entries, shares);
     }
+    let key: Arc<str> = limit.key.into();
+    entries.entry(Arc::clone(&key)).or_insert_with(|| Entry::new(now, shares, key, limit))
+}
 
-    /// Forgets the fullest of a few: it loses least, and who is over its limit can't be washed out by new keys.
-    fn make_room(&mut self, shares: f64) {
-        let few = self.entries.iter().take(SAMPLE);
-        let fullest = few.max_by(|(_, one), (_, other)| {
-            (!one.queued, one.fill(shares))
-                .partial_cmp(&(!other.queued, other.fill(shares)))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
-        if let Some(key) = fullest.map(|(key, _)| key.clone()) {
-            self.entries.remove(&key);
-        }
+/// Forgets the fullest of a few: it loses least, and who is over its limit can't be washed out by new keys.
+fn make_room(entries: &mut Entries, shares: f64) {
+    let few = entries.iter().take(SAMPLE);
+    let fullest = few.max_by(|(_, one), (_, other)| {
+        (!one.queued, one.fill(shares))
+            .partial_cmp(&(!other.queued, other.fill(shares)))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    if let Some(key) = fullest.map(|(key, _)| Arc::clone(key)) {
+        entries.remove(&key);
     }
 }
 
