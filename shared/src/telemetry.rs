@@ -49,7 +49,8 @@ pub enum TelemetryError {
 #[must_use]
 pub struct Telemetry {
     metrics: PrometheusHandle,
-    lines: Outlet<Stdout>,
+    /// Lines for people go out by themselves.
+    lines: Option<Outlet<Stdout>>,
     #[cfg(feature = "otlp")]
     traces: Option<otlp::Traces>,
 }
@@ -67,9 +68,11 @@ pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryEr
     install_tls();
     let filter = EnvFilter::try_new(&log.filter)?;
     let twice = |error: &dyn std::fmt::Display| TelemetryError::Twice(error.to_string());
-    let outlet = Outlet::start(io::stdout())?;
-    let registry =
-        tracing_subscriber::registry().with(filter).with(lines(log.format, outlet.clone()));
+    let outlet = match log.format {
+        LogFormat::Pretty => None,
+        LogFormat::Json => Some(Outlet::start(io::stdout())?),
+    };
+    let registry = tracing_subscriber::registry().with(filter).with(lines(outlet.clone()));
     #[cfg(feature = "otlp")]
     let traces = otlp::Traces::start(otlp)?;
     #[cfg(feature = "otlp")]
@@ -89,16 +92,16 @@ pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryEr
 }
 
 /// People are told at once, collectors of logs a moment later.
-fn lines<S>(format: LogFormat, outlet: Outlet<Stdout>) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(outlet: Option<Outlet<Stdout>>) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    match format {
-        LogFormat::Pretty => fmt::layer()
+    match outlet {
+        None => fmt::layer()
             .with_ansi(io::stdout().is_terminal())
             .with_writer(|| Redacting(io::stdout()))
             .boxed(),
-        LogFormat::Json => {
+        Some(outlet) => {
             fmt::layer().fmt_fields(Members).event_format(Lines).with_writer(outlet).boxed()
         }
     }
@@ -112,7 +115,7 @@ impl Telemetry {
 
     /// Sends what is still unsent. It blocks, for at most `within`; to be called at the very end.
     pub fn shutdown(self, within: Duration) {
-        let _ = self.lines.flush();
+        let _ = self.lines.map(|lines| lines.flush());
         #[cfg(feature = "otlp")]
         if let Some(traces) = self.traces {
             traces.shutdown(within);

@@ -69,9 +69,12 @@ impl<W: Write> Lines<W> {
     fn run(&self) {
         loop {
             let mut gathered = self.gathered();
-            gathered.asleep = true;
-            let some = self.some.wait_while(gathered, |gathered| gathered.lines.is_empty());
-            some.unwrap_or_else(PoisonError::into_inner).asleep = false;
+            while gathered.lines.is_empty() {
+                gathered.asleep = true;
+                gathered = self.some.wait(gathered).unwrap_or_else(PoisonError::into_inner);
+            }
+            gathered.asleep = false;
+            drop(gathered);
             let mut silent = 0;
             while silent < PATIENCE {
                 std::thread::sleep(MOMENT);
@@ -187,11 +190,17 @@ mod tests {
         let page = Page::default();
         let outlet = Outlet::start(page.clone()).expect("it starts");
         let _guard = logging(&outlet);
-        for round in ["one", "two"] {
+        // Whether the thread that lets lines out sleeps, was woken for nothing, or is about.
+        for round in ["one", "two", "three", "four"] {
+            if round != "two" {
+                std::thread::sleep(MOMENT * (PATIENCE + 2));
+                tracing::warn!("this goes out by itself");
+                std::thread::sleep(MOMENT);
+            }
             let said = Instant::now();
             tracing::info!(round);
             while !page.text().contains(round) {
-                assert!(said.elapsed() < Duration::from_secs(20), "it never comes");
+                assert!(said.elapsed() < Duration::from_secs(20), "{round} never comes");
                 std::thread::yield_now();
             }
         }
