@@ -12,8 +12,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// How many may wait for their turn; who comes later is asked to try again.
 const WAITING: usize = 128;
-/// How long one may wait for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one may wait for its turn. A login waits for two, to be counted and to be hashed, and should be told in good
+/// time that there are too many.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use moka::future::Cache;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::audit::{Audit, Deed, Doer};
@@ -22,7 +23,7 @@ use crate::domain::user::{User, UserStatus, normal_email};
 use crate::epochs::Epochs;
 use crate::id::{ProjectId, UserId, fresh, sha256};
 use crate::mails::{Addressee, Mails};
-use crate::passwords::{PasswordError, Passwords};
+use crate::passwords::{PATIENCE, PasswordError, Passwords};
 use crate::seal::Sealer;
 use crate::store::people::{Attempt, Lockout, Standings};
 use crate::store::sessions::{Begun, Ended, NewSession, Rotated, Session, Which};
@@ -131,6 +132,10 @@ struct Known {
     epoch: i64,
 }
 
+/// How many attempts are counted at once. Guesses at one account wait for each other in the store, with a connection each,
+/// and all others need connections too.
+const COUNTING: usize = 4;
+
 /// The sessions of all projects.
 pub struct Sessions {
     store: Store,
@@ -142,6 +147,7 @@ pub struct Sessions {
     pub passwords: Passwords,
     /// Writes mails.
     pub mails: Mails,
+    counting: Semaphore,
     config: AuthConfig,
     keys: RwLock<(Vec<SigningKey>, Option<Instant>)>,
     known: Cache<(ProjectId, UserId, Uuid), Known>,
@@ -167,7 +173,19 @@ impl Sessions {
         let passwords = Passwords::new(memory, config.hash_passes, config.hash_concurrency)?;
         let known = Cache::builder().time_to_live(cached.0).max_capacity(cached.1).build();
         let keys = RwLock::new((Vec::new(), None));
-        Ok(Self { store, clock, epochs, audit, sealer, passwords, mails, config, keys, known })
+        Ok(Self {
+            store,
+            clock,
+            epochs,
+            audit,
+            sealer,
+            passwords,
+            mails,
+            counting: Semaphore::new(COUNTING),
+            config,
+            keys,
+            known,
+        })
     }
 
     /// Lets somebody in who knows the password of an account, and proves its second factor if it has one.
@@ -248,7 +266,12 @@ impl Sessions {
             failures: i64::from(self.config.lockout_failures),
             until: now.plus(self.config.lockout),
         };
-        match self.store.begin_login(project, email, lockout, now).await? {
+        let begun = {
+            let turn = tokio::time::timeout(PATIENCE, self.counting.acquire()).await;
+            let _turn = turn.map_err(|_| LoginError::Busy)?.map_err(|_| LoginError::Busy)?;
+            self.store.begin_login(project, email, lockout, now).await?
+        };
+        match begun {
             Attempt::Try { user, password: stored, last } => {
                 let right = self.verify(password, stored.as_deref()).await?;
                 Ok(if right { Tried::Right(user, last) } else { Tried::Wrong(user, last) })
