@@ -93,7 +93,8 @@ pub(crate) async fn run(worker: &Arc<Worker>, reservation: Reservation) {
     back.extend(evaluated.into_iter().chain(worked).flatten());
     for (id, project, job) in sorted.others {
         let span = span("job", project, None);
-        if !run_one(worker, project, job).instrument(span).await {
+        // What is not begun is left to others.
+        if worker.stop.is_cancelled() || !run_one(worker, project, job).instrument(span).await {
             back.push(id);
         }
     }
