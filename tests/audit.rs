@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use serde_json::{Value, json};
 use shared::admin::Invitee;
 use shared::audit::{Deed, Doer};
@@ -16,7 +16,7 @@ use shared::id::ProjectId;
 use shared::store::audit::AuditFilter;
 use sqlx::Connection;
 
-on_every_pair! {
+on_pairs! {
     what_an_admin_does_is_listed_and_filtered
     the_log_comes_out_as_a_file_and_that_is_written_down
     tampering_is_named_and_the_scheduler_seals

@@ -11,11 +11,11 @@ use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::front::Reply;
 use bellbuoy_harness::surface::Operation;
 use bellbuoy_harness::surface::filled::SCOPES;
-use bellbuoy_harness::{Caller, Pair, Served, Surface, on_main_pairs};
+use bellbuoy_harness::{Caller, Pair, Served, Surface, on_pairs};
 use serde_json::json;
 use shared::domain::permission::{PLATFORM_ROLES, PROJECT_ROLES};
 
-on_main_pairs! {
+on_pairs! {
     the_table_says_who_may_do_what
 }
 

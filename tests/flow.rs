@@ -1,4 +1,4 @@
-//! Does an event find its way, on every pair of store and queue: from the front door to the receiver, once?
+//! Does an event find its way, with every store and queue: from the front door to the receiver, once?
 
 #![allow(clippy::expect_used, reason = "a test that can't go on should say so at once")]
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::sink::Reply;
-use bellbuoy_harness::{Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Pair, TestApp, on_pairs};
 use serde_json::{Value, json};
 use shared::domain::job::{NewJob, QueueName};
 use shared::domain::project::ProjectStatus;
@@ -14,7 +14,7 @@ use shared::domain::rule::Suppression;
 use shared::id::JobId;
 use shared::time::Time;
 
-on_every_pair! {
+on_pairs! {
     an_event_rings_and_its_trace_says_why
     what_does_not_match_does_not_ring
     a_window_rings_exactly_as_often_as_it_says

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bellbuoy::roles::Roles;
-use bellbuoy_harness::{Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Pair, TestApp, on_pairs};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use shared::id::{ProjectId, UserId};
 use shared::store::sealed::Column;
 use uuid::Uuid;
 
-on_every_pair! {
+on_pairs! {
     everything_that_people_make_is_made_once
     a_key_belongs_to_one_caller_one_project_and_one_body
     a_refused_request_leaves_its_key_free

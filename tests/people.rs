@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use bellbuoy::roles::Roles;
-use bellbuoy_harness::{Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Pair, TestApp, on_pairs};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::admin::Invitee;
 use shared::audit::Doer;
 use shared::id::ProjectId;
 
-on_every_pair! {
+on_pairs! {
     a_super_admin_makes_a_project_that_is_ready_to_be_used
     a_login_lasts_as_long_as_it_is_refreshed_and_no_longer
     a_refresh_token_that_is_used_twice_ends_its_session

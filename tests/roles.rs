@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use serde_json::json;
 use shared::domain::rule::{Priority, RuleBody};
 
-on_every_pair! {
+on_pairs! {
     a_role_gives_what_it_says_at_once
     nobody_gives_more_than_they_have
     what_every_project_has_and_what_is_used_stays

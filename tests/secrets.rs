@@ -7,10 +7,10 @@ use std::process::Command;
 
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::cluster::{Cluster, Role};
-use bellbuoy_harness::{Caller, Filled, Pair, Served, Surface, on_main_pairs};
+use bellbuoy_harness::{Caller, Filled, Pair, Served, Surface, on_pairs};
 use serde_json::json;
 
-on_main_pairs! {
+on_pairs! {
     logs_for_people_hold_no_secrets
     logs_for_machines_hold_no_secrets
 }

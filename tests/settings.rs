@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use shared::admin::Invitee;
@@ -23,7 +23,7 @@ use shared::seal::Sealer;
 use shared::store::StoreError;
 use shared::store::sealed::Column;
 
-on_every_pair! {
+on_pairs! {
     settings_are_set_as_a_whole_and_their_secrets_never_come_out
     of_those_who_edit_at_once_one_is_first
     a_plan_holds_exactly

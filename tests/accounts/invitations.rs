@@ -1,11 +1,11 @@
 //! Invitations: made by who may, replaced, taken back, accepted.
 
-use bellbuoy_harness::{Account, Pair, on_every_pair};
+use bellbuoy_harness::{Account, Pair, on_pairs};
 use serde_json::{Value, json};
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     whoever_is_invited_makes_their_account
     an_invitation_gives_no_more_than_its_maker_has
     an_invitation_ends

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellbuoy::roles::Roles;
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use serde_json::json;
 use shared::domain::mail::{MailKind, MailState};
 use shared::id::ProjectId;
@@ -13,7 +13,7 @@ use shared::store::mails::{ClaimedMail, KeptMail};
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     a_worker_that_dies_costs_no_mail
     a_mailbox_that_is_away_is_tried_again
     a_mail_that_nobody_takes_is_given_up

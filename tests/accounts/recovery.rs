@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bellbuoy_harness::{Account, Pair, on_every_pair};
+use bellbuoy_harness::{Account, Pair, on_pairs};
 use serde_json::json;
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     a_forgotten_password_is_set_anew
     a_token_is_good_for_an_hour_and_its_account
     a_login_from_a_new_device_is_told

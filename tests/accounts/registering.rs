@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bellbuoy_harness::{Account, Pair, on_every_pair};
+use bellbuoy_harness::{Account, Pair, on_pairs};
 use serde_json::{Value, json};
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     whoever_asks_is_let_in_by_an_admin
     nobody_learns_who_has_an_account
     an_address_is_proved_once_and_in_time

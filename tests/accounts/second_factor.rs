@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::domain::totp::code_now;
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     a_second_factor_is_asked_for_once_it_is_confirmed
     a_backup_code_is_good_once
     guesses_at_codes_lock_the_account

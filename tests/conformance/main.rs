@@ -13,10 +13,10 @@ use std::process::{Command, Stdio};
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::served::ROOT;
-use bellbuoy_harness::{Caller, Filled, Pair, Served, Surface, on_main_pairs};
+use bellbuoy_harness::{Caller, Filled, Pair, Served, Surface, on_pairs};
 use serde_json::{Value, json};
 
-on_main_pairs! {
+on_pairs! {
     every_operation_answers_as_the_document_says
 }
 

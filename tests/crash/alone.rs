@@ -1,11 +1,11 @@
 //! Engines that only one process can use are refused to a second one, until the first is gone.
 
 use bellbuoy_harness::cluster::Role;
-use bellbuoy_harness::{Pair, on_main_pairs};
+use bellbuoy_harness::{Pair, on_pairs};
 
 use crate::scene::{Scene, engines_of};
 
-on_main_pairs! {
+on_pairs! {
     a_second_process_is_refused_what_only_one_can_use
 }
 

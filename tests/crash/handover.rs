@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use bellbuoy_harness::cluster::{Cluster, Role};
 use bellbuoy_harness::sink::Reply;
-use bellbuoy_harness::{Chance, Pair, on_main_pairs};
+use bellbuoy_harness::{Chance, Pair, on_pairs};
 use serde_json::json;
 
 use crate::scene::{PROGRAM, Scene, engines_of};
 use crate::verdict::judge;
 
-on_main_pairs! {
+on_pairs! {
     what_was_sent_and_not_recorded_is_sent_again_under_the_same_id
 }
 

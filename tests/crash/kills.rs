@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::sink::Reply;
-use bellbuoy_harness::{Chance, Pair, Sink, on_main_pairs};
+use bellbuoy_harness::{Chance, Pair, Sink, on_pairs};
 
 use crate::by_length;
 use crate::load::Load;
 use crate::scene::{Scene, TWO_OF_EACH, engines_of};
 use crate::verdict::judge;
 
-on_main_pairs! {
+on_pairs! {
     what_was_accepted_is_processed_once_whoever_is_killed
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellbuoy_harness::cluster::Role;
-use bellbuoy_harness::{Pair, on_main_pairs};
+use bellbuoy_harness::{Pair, on_pairs};
 use serde_json::{Value, json};
 use shared::domain::job::QueueName;
 
@@ -12,7 +12,7 @@ use crate::load::Client;
 use crate::scene::{Scene, engines_of};
 use crate::verdict::judge;
 
-on_main_pairs! {
+on_pairs! {
     events_that_wait_make_no_more_jobs_than_there_are_events
 }
 

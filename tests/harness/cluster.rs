@@ -15,7 +15,7 @@ use crate::app::START;
 use crate::chance::Chance;
 
 /// How long a process may take to start or to end before a test says that it hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a process is started as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

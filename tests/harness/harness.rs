@@ -26,31 +26,10 @@ pub use served::Served;
 pub use sink::Sink;
 pub use surface::{Filled, Surface};
 
-/// Runs each of these tests on every pair of store and queue that is there.
+/// Runs each of these tests on three pairs of store and queue that have every engine among them, and with the feature
+/// `full` on all pairs.
 #[macro_export]
-macro_rules! on_every_pair {
-    ($($name:ident)*) => {
-        mod sqlite_sql { $($crate::case!($name, $crate::Pair::SqliteSql);)* }
-        #[cfg(feature = "servers")]
-        mod postgres_sql { $($crate::case!($name, $crate::Pair::PostgresSql);)* }
-        #[cfg(feature = "servers")]
-        mod postgres_redis { $($crate::case!($name, $crate::Pair::PostgresRedis);)* }
-        #[cfg(feature = "servers")]
-        mod mariadb_sql { $($crate::case!($name, $crate::Pair::MariadbSql);)* }
-        #[cfg(feature = "servers")]
-        mod mariadb_redis { $($crate::case!($name, $crate::Pair::MariadbRedis);)* }
-        #[cfg(feature = "servers")]
-        mod postgres_sqs { $($crate::case!($name, $crate::Pair::PostgresSqs);)* }
-        #[cfg(feature = "servers")]
-        mod postgres_sqs_fifo { $($crate::case!($name, $crate::Pair::PostgresSqsFifo);)* }
-        #[cfg(feature = "servers")]
-        mod mariadb_sqs { $($crate::case!($name, $crate::Pair::MariadbSqs);)* }
-    };
-}
-
-/// Runs each of these tests on three pairs that have every engine among them, and with the feature `full` on all.
-#[macro_export]
-macro_rules! on_main_pairs {
+macro_rules! on_pairs {
     ($($name:ident)*) => {
         mod sqlite_sql { $($crate::case!($name, $crate::Pair::SqliteSql);)* }
         #[cfg(feature = "servers")]

@@ -65,6 +65,10 @@ fn decisions_are_in_their_index() {
         if !name.starts_with(&format!("{:04}-", at + 1)) {
             wrong.push(format!("{name} is number {}", at + 1));
         }
+        let title = format!("# {}. ", at + 1);
+        if !read(path).starts_with(&title) {
+            wrong.push(format!("{name} does not begin with {title:?}"));
+        }
         if !index.iter().any(|target| target == name) {
             wrong.push(format!("{name} is not linked"));
         }

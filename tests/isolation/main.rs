@@ -9,9 +9,9 @@ mod traces;
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::front::Reply;
 use bellbuoy_harness::surface::Operation;
-use bellbuoy_harness::{Caller, Filled, Front, Pair, Served, Surface, on_main_pairs};
+use bellbuoy_harness::{Caller, Filled, Front, Pair, Served, Surface, on_pairs};
 
-on_main_pairs! {
+on_pairs! {
     a_project_keeps_to_itself
 }
 

@@ -1,5 +1,5 @@
 //! What people tell of themselves, how they want to be told, and that they get all of it and lose all of it when they say
-//! so: from the front door, on every pair of engines.
+//! so: from the front door, on every engine.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
@@ -8,13 +8,13 @@ mod dump;
 mod erased;
 mod told;
 
-use bellbuoy_harness::on_every_pair;
+use bellbuoy_harness::on_pairs;
 
 use account::*;
 use erased::*;
 use told::*;
 
-on_every_pair! {
+on_pairs! {
     a_profile_is_changed_field_by_field
     names_and_numbers_are_somebodys_alone
     two_changes_at_once_both_stay
