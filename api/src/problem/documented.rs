@@ -112,7 +112,7 @@ fn response(status: u16) -> MetaResponse {
         404 => ("There is no such thing in this project.", vec![]),
         409 => (
             "It would clash with what is there, the idempotency key was used for another body or its first request is under way, or the plan allows no more.",
-            vec![header("Retry-After", "Seconds to wait, where that helps.")],
+            vec![header("Retry-After", "Seconds to wait.")],
         ),
         412 => ("It is no longer what If-Match names; read it again.", vec![]),
         413 => ("The body is too large.", vec![]),

@@ -1,9 +1,12 @@
 //! What poem-openapi leaves out of the document, or writes in its own way.
 
+mod components;
+mod examples;
+
 use std::collections::BTreeSet;
 
 use poem::http::HeaderName;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Completes a document.
 pub fn complete(document: &str) -> String {
@@ -11,7 +14,10 @@ pub fn complete(document: &str) -> String {
         return document.to_owned();
     };
     name_headers(&mut document);
+    flatten(&mut document);
     close_requests(&mut document);
+    examples::add(&mut document);
+    components::share(&mut document);
     serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
@@ -47,6 +53,30 @@ fn capital(word: &str) -> String {
     letters
         .next()
         .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+/// A reference with a description beside it is written as `allOf`, over which generators of clients stumble: a plain
+/// reference is enough, for the schema describes itself.
+fn flatten(value: &mut Value) {
+    let referred = value["allOf"].as_array().and_then(|all| match all.as_slice() {
+        [one, rest @ ..] if rest.iter().all(|part| part.get("description").is_some()) => {
+            one.get("$ref").cloned()
+        }
+        _ => None,
+    });
+    if let Some(path) = referred {
+        *value = json!({ "$ref": path });
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(flatten),
+        Value::Array(items) => items.iter_mut().for_each(flatten),
+        _ => {}
+    }
+}
+
+/// The name of the schema that is referred to.
+fn name_of(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
 }
 
 /// Unknown fields of requests are refused, and the document says so.

@@ -232,7 +232,7 @@ fn the_document_says_what_holds() {
             assert_eq!(operation["security"], wanted, "{what}");
             assert!(operation["operationId"].is_string() && operation["tags"].is_array(), "{what}");
             for status in ["400", "401", "403", "429", "500", "503"] {
-                let content = &operation["responses"][status]["content"];
+                let content = &resolved(&document, &operation["responses"][status])["content"];
                 assert!(content["application/problem+json"].is_object(), "{what} {status}");
             }
         }
@@ -240,7 +240,8 @@ fn the_document_says_what_holds() {
     let post = &document["paths"][EVENTS]["post"];
     let body = &post["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(body["$ref"], "#/components/schemas/NewEvent");
-    assert!(post["responses"]["202"]["headers"]["RateLimit-Limit"].is_object());
+    let header = &post["responses"]["202"]["headers"]["RateLimit-Limit"];
+    assert_eq!(resolved(&document, header)["schema"]["type"], "integer");
     for (schema, is_closed) in [("NewEvent", true), ("NewEvents", true), ("Event", false)] {
         let schema = &document["components"]["schemas"][schema];
         assert_eq!(schema["additionalProperties"] == json!(false), is_closed, "{schema}");
@@ -250,4 +251,31 @@ fn the_document_says_what_holds() {
         document["components"]["schemas"]["NewEvent"]["required"],
         json!(["type", "payload"])
     );
+}
+
+/// What a reference within the document stands for.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let path = value["$ref"].as_str().map(|path| path.trim_start_matches('#'));
+    path.map_or(value, |path| document.pointer(path).expect("a component"))
+}
+
+/// Repeated answers and headers stand once, references are flat, and every body has an example.
+#[test]
+fn the_document_is_fit_for_generators() {
+    let text = crate::openapi();
+    assert!(text.lines().count() < 15_000, "{} lines", text.lines().count());
+    assert!(!text.contains("\"allOf\""), "references are flat");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let items = document["paths"].as_object().expect("paths").values();
+    for operation in items.flat_map(|item| item.as_object().expect("operations").values()) {
+        let request = &operation["requestBody"];
+        let responses = operation["responses"].as_object().expect("responses").values();
+        for body in responses.map(|one| resolved(&document, one)).chain([request]) {
+            for (media_type, content) in body["content"].as_object().into_iter().flatten() {
+                if media_type.ends_with("json") && media_type != "application/x-ndjson" {
+                    assert!(!content["example"].is_null(), "{}", operation["operationId"]);
+                }
+            }
+        }
+    }
 }
