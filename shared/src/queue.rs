@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod redis;
+pub mod sql;
 pub mod sqs;
 
 use std::future::Future;
@@ -13,10 +14,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::domain::job::{NewJob, QueueName};
-use crate::id::{JobId, ProjectId};
+use crate::id::JobId;
+
+pub use crate::domain::job::{Batch, Depth, Held, LeaseId};
 
 /// What an engine can't do; the caller tries again or leaves it to the due loop.
 #[derive(Debug, thiserror::Error)]
@@ -25,41 +27,6 @@ pub struct QueueError(pub String);
 
 /// An answer that is on its way.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, QueueError>> + Send + 'a>>;
-
-/// The lease under which a batch of jobs is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId(pub Uuid);
-
-/// Jobs that are held under one lease.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Its lease.
-    pub lease: LeaseId,
-    /// The jobs, of one or several projects.
-    pub jobs: Vec<Held>,
-}
-
-/// A job that is held.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// Its id.
-    pub id: JobId,
-    /// The tenant that it is counted for.
-    pub project: ProjectId,
-    /// How often it was reserved, this time included; where the engine does not count exactly, this is a hint.
-    pub attempt: u32,
-    /// The encoded envelope.
-    pub body: Vec<u8>,
-}
-
-/// How much there is in a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depth {
-    /// Jobs that may be reserved.
-    pub waiting: u64,
-    /// Jobs that are held under a lease or rest until they may be taken again.
-    pub held: u64,
-}
 
 /// A change counter that moves when jobs may have come; it may move for nothing, and a poll catches what it misses.
 pub type Wakeups = tokio::sync::watch::Receiver<u64>;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::config::{Config, QueueUrl, SqsUrl};
 use crate::queue::redis::RedisQueue;
+use crate::queue::sql::SqlQueue;
 use crate::queue::sqs::{Place, SqsQueue};
 use crate::queue::{Answer, Queue, QueueError};
 use crate::store::Store;
-use crate::store::jobs::SqlQueue;
 
 /// The queue, with what only one kind of it can do.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ mod suite_leases;
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, engines};
-use shared::store::jobs::SqlQueue;
+use shared::queue::sql::SqlQueue;
 use suite::Shared;
 
 /// One test per case and engine; an engine is a name and an async function that opens it empty with a given lease.

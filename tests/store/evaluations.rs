@@ -11,10 +11,10 @@ use shared::domain::project::ProjectStatus;
 use shared::domain::reason::Reason;
 use shared::domain::rule::Suppression;
 use shared::id::ProjectId;
+use shared::queue::sql::SqlQueue;
 use shared::queue::{Depth, Queue};
 use shared::store::StoreError;
 use shared::store::evaluations::{Evaluating, Recorded};
-use shared::store::jobs::SqlQueue;
 
 use crate::support::{
     another, at, done, evaluating, event, keep, open, payment, ring, rule, rule_set, start, tenant,

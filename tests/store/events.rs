@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use shared::domain::event::Event;
 use shared::domain::job::{NewJob, QueueName};
 use shared::id::{EventId, JobId, KeyId, ProjectId};
+use shared::queue::sql::SqlQueue;
 use shared::queue::{Depth, Queue};
 use shared::store::StoreError;
 use shared::store::events::{EventFilter, Incoming, Nudge, Taken};
-use shared::store::jobs::SqlQueue;
 use std::time::Duration;
 
 use crate::support::{at, event, incoming, keep, open, project, start};

@@ -13,8 +13,8 @@ use shared::domain::job::{NewJob, QueueName};
 use shared::domain::project::ProjectStatus;
 use shared::id::{JobId, ProjectId};
 use shared::queue::Queue;
+use shared::queue::sql::SqlQueue;
 use shared::store::deliveries::Worked;
-use shared::store::jobs::SqlQueue;
 use shared::store::{Step, Store, StoreError};
 use sqlx::MySqlPool;
 

@@ -7,8 +7,8 @@ use shared::domain::job::{Envelope, Job, NewJob, QueueName};
 use shared::domain::schedule::Task;
 use shared::id::{ProjectId, TickId};
 use shared::queue::Queue;
+use shared::queue::sql::SqlQueue;
 use shared::store::due::Open;
-use shared::store::jobs::SqlQueue;
 
 use crate::settled::OPEN;
 use crate::support::{Place, at, open, start, terms};

@@ -9,7 +9,7 @@ use shared::domain::project::ProjectStatus;
 use shared::domain::schedule::Task;
 use shared::id::{JobId, ProcessId, ProjectId};
 use shared::queue::Queue;
-use shared::store::jobs::SqlQueue;
+use shared::queue::sql::SqlQueue;
 use shared::store::maintenance::Findings;
 use shared::store::processes::Process;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
 
 use crate::domain::event::Event;
 use crate::domain::shard::Shard;
@@ -198,4 +199,39 @@ pub struct NewJob {
     pub queue: QueueName,
     /// The encoded envelope.
     pub body: Vec<u8>,
+}
+
+/// The lease under which a batch of jobs is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub Uuid);
+
+/// Jobs that are held under one lease.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Its lease.
+    pub lease: LeaseId,
+    /// The jobs, of one or several projects.
+    pub jobs: Vec<Held>,
+}
+
+/// A job that is held.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its id.
+    pub id: JobId,
+    /// The tenant that it is counted for.
+    pub project: ProjectId,
+    /// How often it was reserved, this time included; where the engine does not count exactly, this is a hint.
+    pub attempt: u32,
+    /// The encoded envelope.
+    pub body: Vec<u8>,
+}
+
+/// How much there is in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Jobs that may be reserved.
+    pub waiting: u64,
+    /// Jobs that are held under a lease or rest until they may be taken again.
+    pub held: u64,
 }

@@ -1,14 +1,13 @@
-//! The queue engine that lives in the store. Jobs go in with the transaction that makes them.
+//! The jobs of the `sql:` queue. They go in with the transaction that makes them.
 //!
 //! A reservation moves jobs out of `jobs` into one row of `job_leases`; settling deletes that row. Nothing is updated
 //! but the deadline of a lease, and a drained queue leaves nothing.
 
 mod wake;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use wake::Wake;
@@ -16,10 +15,8 @@ pub use wake::Wake;
 use super::engine::{Tx, change, insert, rows_in, sql};
 use super::queues::number;
 use super::{Result, Store, StoreError};
-use crate::clock::Clock;
-use crate::domain::job::{NewJob, QueueName};
+use crate::domain::job::{Batch, Depth, Held, LeaseId, NewJob, QueueName};
 use crate::id::{JobId, ProjectId, fresh};
-use crate::queue::{Answer, Batch, Depth, Held, LeaseId, Queue, QueueError, Wakeups};
 use crate::time::Time;
 
 pub(super) async fn push_jobs(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
@@ -33,190 +30,159 @@ pub(super) async fn push_jobs(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
     Ok(())
 }
 
-/// The queue in the store.
-#[derive(Clone)]
-pub struct SqlQueue {
-    store: Store,
-    lease: Duration,
-    // Leases run on real time, whatever clock the domain has.
-    clock: Clock,
-    // The project that was served last in each queue: the next turn begins after it.
-    served: Arc<Mutex<HashMap<QueueName, ProjectId>>>,
-}
-
 /// What a worker wants to reserve: up to `max` jobs, from the projects that come after `after`.
-#[derive(Clone, Copy)]
-struct Wanted {
-    queue: QueueName,
-    max: usize,
-    after: Option<ProjectId>,
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// From which queue.
+    pub queue: QueueName,
+    /// How many at most.
+    pub max: usize,
+    /// The project that was served last; the turn begins after it.
+    pub after: Option<ProjectId>,
 }
 
-impl SqlQueue {
-    /// The queue of `store`.
-    pub fn new(store: Store, lease: Duration) -> Self {
-        Self { store, lease, clock: Clock::System, served: Arc::default() }
-    }
+/// What is given back of a lease.
+#[derive(Clone, Copy, Debug)]
+pub struct Back {
+    /// To which queue.
+    pub queue: QueueName,
+    /// The lease under which it is held.
+    pub lease: LeaseId,
+    /// When it may be taken again; at once if nothing is said.
+    pub at: Option<Time>,
+    /// Whether this counts as an attempt.
+    pub spent: bool,
 }
 
-impl From<StoreError> for QueueError {
-    fn from(error: StoreError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl Queue for SqlQueue {
-    fn push(&self, jobs: Vec<NewJob>) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut queues: Vec<QueueName> = jobs.iter().map(|job| job.queue).collect();
-            queues.sort_unstable();
-            queues.dedup();
-            let jobs = Arc::new(jobs);
-            self.store
-                .write("push_jobs", move |tx| {
-                    let jobs = Arc::clone(&jobs);
-                    Box::pin(async move { push_jobs(tx, &jobs).await })
-                })
-                .await?;
-            queues.into_iter().for_each(|queue| self.store.wake(queue));
-            Ok(())
+impl Store {
+    /// Adds jobs, and wakes those who wait for them.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn push_jobs(&self, jobs: Vec<NewJob>) -> Result<()> {
+        let mut queues: Vec<QueueName> = jobs.iter().map(|job| job.queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        let jobs = Arc::new(jobs);
+        self.write("push_jobs", move |tx| {
+            let jobs = Arc::clone(&jobs);
+            Box::pin(async move { push_jobs(tx, &jobs).await })
         })
+        .await?;
+        queues.into_iter().for_each(|queue| self.wake(queue));
+        Ok(())
     }
 
-    fn reserve(&self, queue: QueueName, max: usize) -> Answer<'_, Option<Batch>> {
-        Box::pin(async move {
-            let now = self.clock.now();
-            let until = now.plus(self.lease);
-            // Looking costs no write, so that an idle worker does not keep the writer busy.
-            if !self.has_work(queue, now).await? {
-                return Ok(None);
-            }
-            let after = self.served.lock().ok().and_then(|served| served.get(&queue).copied());
-            let wanted = Wanted { queue, max, after };
-            let reserved = self
-                .store
-                .write("reserve_jobs", move |tx| {
-                    Box::pin(async move { reserve(tx, wanted, now, until).await })
-                })
-                .await?;
-            let Some((batch, last)) = reserved else { return Ok(None) };
-            if let Ok(mut served) = self.served.lock() {
-                served.insert(queue, last);
-            }
-            Ok(Some(batch))
+    /// Takes jobs under a lease that lasts until then; answers the project that was served last, too.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn reserve_jobs(
+        &self,
+        wanted: Wanted,
+        now: Time,
+        until: Time,
+    ) -> Result<Option<(Batch, ProjectId)>> {
+        // Looking costs no write, so that an idle worker does not keep the writer busy.
+        if !self.has_jobs(wanted.queue, now).await? {
+            return Ok(None);
+        }
+        self.write("reserve_jobs", move |tx| {
+            Box::pin(async move { reserve(tx, wanted, now, until).await })
         })
+        .await
     }
 
-    fn extend(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, Vec<LeaseId>> {
-        Box::pin(async move {
-            let until = self.clock.now().plus(self.lease);
-            let wanted = leases.clone();
-            let kept = self
-                .store
-                .write("extend_leases", move |tx| {
-                    let rows: Vec<Uuid> = wanted.iter().map(|lease| lease.0).collect();
-                    Box::pin(async move {
-                        Ok(change!(
-                            tx,
-                            lite "UPDATE job_leases SET until = $1 WHERE queue = $2 AND id = $3 RETURNING id",
-                            pg "UPDATE job_leases l SET until = u.until
-                                FROM unnest($1::timestamptz[], $2::smallint[], $3::uuid[]) AS u(until, queue, id)
-                                WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
-                            my "ends, queue, id",
-                            join "job_leases l ON l.queue = u.queue AND l.id = u.id",
-                            find "l.id",
-                            set "l.until = u.ends",
-                            rows,
-                            as (Uuid,),
-                            { Time = |_one| until, i16 = |_one| number(queue), Uuid = |one| *one }
-                        ))
-                    })
-                })
-                .await?;
-            Ok(leases.into_iter().filter(|lease| !kept.contains(&(lease.0,))).collect())
-        })
-    }
-
-    fn settle(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, ()> {
-        Box::pin(async move {
-            self.store
-                .write("settle_jobs", move |tx| {
-                    let rows: Vec<Uuid> = leases.iter().map(|lease| lease.0).collect();
-                    Box::pin(async move { drop_leases(tx, queue, &rows).await })
-                })
-                .await?;
-            Ok(())
-        })
-    }
-
-    fn release(
+    /// Renews leases until then; answers those that were already lost.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn extend_leases(
         &self,
         queue: QueueName,
-        lease: LeaseId,
-        jobs: Vec<JobId>,
-        after: Duration,
-        spent: bool,
-    ) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let now = self.clock.now();
-            let back = Back {
-                queue,
-                lease: lease.0,
-                at: (!after.is_zero()).then(|| now.plus(after)),
-                spent,
-            };
-            let jobs = Arc::new(jobs);
-            self.store
-                .write("release_jobs", move |tx| {
-                    let jobs = Arc::clone(&jobs);
-                    Box::pin(async move { release(tx, back, &jobs, now).await })
-                })
-                .await?;
-            self.store.wake(queue);
-            Ok(())
-        })
-    }
-
-    fn depth(&self, queue: QueueName) -> Answer<'_, Depth> {
-        Box::pin(async move {
-            let depth = self
-                .store
-                .read("queue_depth", move |tx| Box::pin(async move { depth(tx, queue).await }))
-                .await?;
-            Ok(depth)
-        })
-    }
-
-    fn wakeups(&self, queue: QueueName) -> Wakeups {
-        self.store.wakeups.subscribe(queue)
-    }
-
-    fn lease(&self) -> Duration {
-        self.lease
-    }
-
-    fn ping(&self) -> Answer<'_, ()> {
-        Box::pin(async move { Ok(self.store.ping().await?) })
-    }
-}
-
-impl SqlQueue {
-    async fn has_work(&self, queue: QueueName, now: Time) -> Result<bool> {
-        self.store
-            .read("look_for_jobs", move |tx| {
+        leases: Vec<LeaseId>,
+        until: Time,
+    ) -> Result<Vec<LeaseId>> {
+        let wanted = leases.clone();
+        let kept = self
+            .write("extend_leases", move |tx| {
+                let rows: Vec<Uuid> = wanted.iter().map(|lease| lease.0).collect();
                 Box::pin(async move {
-                    let found = sql!(
-                        tx, fetch_optional as (i64,),
-                        any "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
-                               OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
-                        my "SELECT CAST(1 AS SIGNED) FROM DUAL WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
-                              OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
-                        number(queue), number(queue), now
-                    )?;
-                    Ok(found.is_some())
+                    Ok(change!(
+                        tx,
+                        lite "UPDATE job_leases SET until = $1 WHERE queue = $2 AND id = $3 RETURNING id",
+                        pg "UPDATE job_leases l SET until = u.until
+                            FROM unnest($1::timestamptz[], $2::smallint[], $3::uuid[]) AS u(until, queue, id)
+                            WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
+                        my "ends, queue, id",
+                        join "job_leases l ON l.queue = u.queue AND l.id = u.id",
+                        find "l.id",
+                        set "l.until = u.ends",
+                        rows,
+                        as (Uuid,),
+                        { Time = |_one| until, i16 = |_one| number(queue), Uuid = |one| *one }
+                    ))
                 })
             })
-            .await
+            .await?;
+        Ok(leases.into_iter().filter(|lease| !kept.contains(&(lease.0,))).collect())
+    }
+
+    /// Forgets what is still held under these leases: it is done.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn settle_jobs(&self, queue: QueueName, leases: Vec<LeaseId>) -> Result<()> {
+        self.write("settle_jobs", move |tx| {
+            let rows: Vec<Uuid> = leases.iter().map(|lease| lease.0).collect();
+            Box::pin(async move { drop_leases(tx, queue, &rows).await })
+        })
+        .await
+    }
+
+    /// Gives some jobs of a lease back.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn release_jobs(&self, back: Back, jobs: Vec<JobId>, now: Time) -> Result<()> {
+        let jobs = Arc::new(jobs);
+        self.write("release_jobs", move |tx| {
+            let jobs = Arc::clone(&jobs);
+            Box::pin(async move { release(tx, back, &jobs, now).await })
+        })
+        .await?;
+        self.wake(back.queue);
+        Ok(())
+    }
+
+    /// How many jobs wait and are held.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn queue_depth(&self, queue: QueueName) -> Result<Depth> {
+        self.read("queue_depth", move |tx| Box::pin(async move { depth(tx, queue).await })).await
+    }
+
+    /// Moves when jobs may have come.
+    pub fn job_wakeups(&self, queue: QueueName) -> watch::Receiver<u64> {
+        self.wakeups.subscribe(queue)
+    }
+
+    async fn has_jobs(&self, queue: QueueName, now: Time) -> Result<bool> {
+        self.read("look_for_jobs", move |tx| {
+            Box::pin(async move {
+                let found = sql!(
+                    tx, fetch_optional as (i64,),
+                    any "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                           OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                    my "SELECT CAST(1 AS SIGNED) FROM DUAL WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                          OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                    number(queue), number(queue), now
+                )?;
+                Ok(found.is_some())
+            })
+        })
+        .await
     }
 }
 
@@ -405,20 +371,12 @@ async fn drop_leases(tx: &mut Tx, queue: QueueName, ids: &[Uuid]) -> Result<()> 
     Ok(())
 }
 
-#[derive(Clone, Copy)]
-struct Back {
-    queue: QueueName,
-    lease: Uuid,
-    at: Option<Time>,
-    spent: bool,
-}
-
 async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<()> {
     let row = sql!(
         tx, fetch_optional as (Vec<u8>,),
         lite "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2",
         server "SELECT jobs FROM job_leases WHERE queue = $1 AND id = $2 FOR UPDATE",
-        number(back.queue), back.lease
+        number(back.queue), back.lease.0
     )?;
     // A lease that is gone has given its jobs back already.
     let Some((packed,)) = row else { return Ok(()) };
@@ -428,7 +386,7 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
         going.iter_mut().for_each(|job| job.attempt = job.attempt.saturating_sub(1));
     }
     if staying.is_empty() {
-        drop_leases(tx, back.queue, &[back.lease]).await?;
+        drop_leases(tx, back.queue, &[back.lease.0]).await?;
     } else {
         sql!(
             tx,
@@ -436,7 +394,7 @@ async fn release(tx: &mut Tx, back: Back, jobs: &[JobId], now: Time) -> Result<(
             "UPDATE job_leases SET jobs = $1 WHERE queue = $2 AND id = $3",
             pack(&staying),
             number(back.queue),
-            back.lease
+            back.lease.0
         )?;
     }
     match back.at {
