@@ -87,6 +87,7 @@ impl From<StoreError> for AdminError {
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
             StoreError::OverPlan(over) => Self::OverPlan(over),
+            StoreError::Denied(denied) => Self::Forbidden(denied.to_string()),
             other => Self::Store(other),
         }
     }

@@ -43,6 +43,7 @@ fn entry(action: AuditAction) -> Entry {
         origin: None,
         correlation: None,
         once: None,
+        requester: None,
     }
 }
 

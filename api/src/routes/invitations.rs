@@ -176,9 +176,10 @@ impl Operations {
         body: Body<NewInvitation>,
     ) -> Result<MadeOnce<Invitation>, Failure<Creates>> {
         all(&caller)?;
+        let mut caller = caller;
         let NewInvitation { email, full_name, roles, good_for_hours } = body.value;
         if !roles.is_empty() {
-            crate::auth::demand::<UsersManage>(&caller.who)?;
+            caller.also::<UsersManage>()?;
         }
         let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
         let good_for = good_for_hours.map(hours);

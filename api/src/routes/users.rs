@@ -257,9 +257,11 @@ impl Operations {
         request: &Request,
         body: Body<NewUser>,
     ) -> Result<MadeOnce<User>, Failure<Creates>> {
+        all(&caller)?;
+        let mut caller = caller;
         let NewUser { email, full_name, password, roles } = body.value;
         if !roles.is_empty() {
-            crate::auth::demand::<UsersManage>(&caller.who)?;
+            caller.also::<UsersManage>()?;
         }
         let new = Invitee { email, full_name, password, roles };
         let what = (Operation::CreateUser, body.bytes.as_ref());
@@ -339,15 +341,16 @@ impl Operations {
         id: Path<Uuid>,
         body: MaybeBody<Approval>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        all(&caller)?;
+        let id = self.reach_others(&caller, id.0).await?;
+        let mut caller = caller;
         let roles = body.0.and_then(|approval| approval.roles);
         if roles.as_ref().is_some_and(|roles| !roles.is_empty()) {
-            crate::auth::demand::<UsersManage>(&caller.who)?;
+            caller.also::<UsersManage>()?;
         }
         let mine = Some(grants(&caller)?);
         let admin = &self.app.desk()?.admin;
         let (user, roles) =
-            admin.approve_user(caller.project, UserId(id.0), roles, mine, &caller.doer).await?;
+            admin.approve_user(caller.project, id, roles, mine, &caller.doer).await?;
         Ok(Answer(User::of(user, roles)))
     }
 

@@ -7,16 +7,24 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::callers::authority;
 use super::engine::{Tx, rows_in, sql};
 use super::once::claim;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::{Entry, Link, Row};
+use crate::domain::authority::Target;
 use crate::id::{ProjectId, UserId, floor, fresh};
 use crate::time::Time;
 
 /// Writes down what this transaction does, and claims the key under which it is done once, if it came with one. The row
 /// waits for its place in the chain until the transaction is committed.
+///
+/// A caller whom the verb has not looked at is looked at here, so that no verb forgets it; one that locks more than the
+/// project's epoch does it first.
 pub(super) async fn note(tx: &mut Tx, project: ProjectId, entry: &Entry, now: Time) -> Result<()> {
+    if let Some(requester) = &entry.requester {
+        authority(tx, requester, now).await?.may(Target::Nothing)?;
+    }
     if let Some(once) = &entry.once {
         claim(tx, once, entry.resource).await?;
     }

@@ -46,8 +46,7 @@ type Row = (RoleId, String, String, Json<Vec<String>>, Option<RoleId>, i16, Time
 
 fn role(row: Row) -> Role {
     let (id, name, description, Json(texts), parent, built_in, created_at, updated_at) = row;
-    // A word that only a newer build knows is not shown here.
-    let permissions = texts.iter().filter_map(|text| Grant::parse(text).ok()).collect();
+    let permissions = texts.iter().filter_map(|text| Grant::parse_stored(text)).collect();
     let built_in = built_in != 0;
     Role { id, name, description, permissions, parent, built_in, created_at, updated_at }
 }
@@ -66,10 +65,10 @@ async fn all(tx: &mut Tx, project: ProjectId) -> Result<Vec<Role>> {
 
 /// Whether the parent of `new` may be that.
 fn parent_fits(new: &Role, roles: &[Role]) -> bool {
-    let Some(parent) = new.parent else { return true };
-    let holders: BTreeMap<RoleId, Holder> =
+    let mut holders: BTreeMap<RoleId, Holder> =
         roles.iter().map(|one| (one.id, one.holder())).collect();
-    holders.contains_key(&parent) && parent_fault(new.id, parent, &holders).is_none()
+    holders.insert(new.id, new.holder());
+    parent_fault(new.id, &holders).is_none()
 }
 
 impl Store {
