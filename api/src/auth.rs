@@ -381,6 +381,19 @@ impl<N: Needs> Caller<N> {
     }
 }
 
+impl<N: Needs> Caller<N> {
+    /// Refuses a caller who has the permission for their own alone, where something is created: nothing of it is theirs.
+    ///
+    /// # Errors
+    /// When they have it for no more.
+    pub fn demand_any(&self) -> Result<(), Problem> {
+        match N::PERMISSION {
+            Some((resource, action)) if !self.any => Err(lacking(resource, action)),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<N> Caller<N> {
     /// Refuses a caller who may not do what `M` demands as well, to anything in the project.
     ///
@@ -415,7 +428,7 @@ fn requester<N: Needs>(who: &Principal, any: bool) -> Option<Requester> {
     Some(Requester {
         project: person.project,
         user: person.user,
-        session: person.session,
+        session: Some(person.session),
         needs: needs.collect(),
     })
 }

@@ -46,7 +46,7 @@ pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
 pub use registering::Application;
 pub use reseal::Resealed;
-pub use roles::{NewRole, RoleChange, role_tag};
+pub use roles::{NewRole, RoleChange};
 pub use settings::ShownSettings;
 
 /// Why something was not done.

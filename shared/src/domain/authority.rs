@@ -19,8 +19,8 @@ pub struct Requester {
     pub project: ProjectId,
     /// Their account.
     pub user: UserId,
-    /// Their session.
-    pub session: Uuid,
+    /// The session that the request came in; none for what is judged after it was asked for.
+    pub session: Option<Uuid>,
     /// The permissions that the request needs, all of them.
     pub needs: Vec<Need>,
 }
@@ -34,6 +34,16 @@ pub struct Need {
     pub action: Action,
     /// Whether it is enough to have it for what is one's own, where there is nothing else to look at.
     pub own: bool,
+}
+
+impl Need {
+    /// What it takes to invite, and to give roles by that.
+    pub fn to_invite(with_roles: bool) -> Vec<Self> {
+        let need = |action| Self { resource: Resource::Users, action, own: false };
+        let actions: &[Action] =
+            if with_roles { &[Action::Create, Action::Manage] } else { &[Action::Create] };
+        actions.iter().map(|action| need(*action)).collect()
+    }
 }
 
 /// What a change is made to, as far as permissions look at it.
@@ -104,10 +114,10 @@ impl Authority {
         self.0.as_ref().map(|caller| &caller.grants)
     }
 
-    /// Whether the caller may make the change to this.
+    /// Whether the caller has the permissions that the request needs, for this.
     ///
     /// # Errors
-    /// When a permission is lacking, or the account may do more than they may.
+    /// When one is lacking.
     pub fn may(&self, target: Target<'_>) -> Result<(), Denied> {
         let Some(caller) = &self.0 else { return Ok(()) };
         for need in &caller.requester.needs {
@@ -115,14 +125,15 @@ impl Authority {
                 return Err(Denied::Lacks(need.resource, need.action));
             }
         }
-        self.may_act_on(target)
+        Ok(())
     }
 
-    /// Whether the account may do no more than the caller, who may act on it then. One's own account is one's own.
+    /// Whether the caller may change it besides: an account of another user may do no more than they may.
     ///
     /// # Errors
-    /// When it may.
+    /// When a permission is lacking, or the account may do more.
     pub fn may_act_on(&self, target: Target<'_>) -> Result<(), Denied> {
+        self.may(target)?;
         match (&self.0, target) {
             (Some(caller), Target::Account { user, grants, .. })
                 if user != caller.requester.user =>
@@ -206,7 +217,7 @@ mod tests {
         let requester = Requester {
             project: ProjectId(Uuid::from_u128(3)),
             user: ME,
-            session: Uuid::from_u128(4),
+            session: None,
             needs: needs.iter().map(need).collect(),
         };
         let facts = json!({ "id": ME, "roles": ["clerk"] });
@@ -218,7 +229,8 @@ mod tests {
         use Action::{Manage, Update};
         let active = json!({ "id": OTHER, "status": "active" });
         let none = Grants::default();
-        let account = |user, own| Target::Account { user, facts: Some(&active), grants: &none, own };
+        let account =
+            |user, own| Target::Account { user, facts: Some(&active), grants: &none, own };
         let deleted = Target::Account { user: OTHER, facts: None, grants: &none, own: false };
         let lacks = |action| Err(Denied::Lacks(Resource::Users, action));
         const ACTIVE: &str = "users:update if resource.status == \"active\"";
@@ -231,14 +243,29 @@ mod tests {
             (&[ACTIVE], &[(Update, false)], Target::Thing(&active), Ok(())),
             (&[ACTIVE], &[(Update, false)], account(OTHER, false), Ok(())),
             (&[PENDING], &[(Update, false)], account(OTHER, false), lacks(Update)),
-            (&["users:update"], &[(Update, false), (Manage, false)], account(OTHER, false), lacks(Manage)),
+            (
+                &["users:update"],
+                &[(Update, false), (Manage, false)],
+                account(OTHER, false),
+                lacks(Manage),
+            ),
             (&["users:manage"], &[(Update, false), (Manage, false)], account(OTHER, false), Ok(())),
             (&[], &[], account(OTHER, false), Ok(())),
             (&["users:update:own"], &[(Update, true)], account(OTHER, true), lacks(Update)),
             (&["users:update:own"], &[(Update, true)], account(ME, true), Ok(())),
             (&["users:update:own"], &[(Update, true)], account(ME, false), lacks(Update)),
-            (&["users:update", "!users:update:own"], &[(Update, false)], account(ME, false), lacks(Update)),
-            (&["users:update", "!users:update:own"], &[(Update, false)], account(OTHER, false), Ok(())),
+            (
+                &["users:update", "!users:update:own"],
+                &[(Update, false)],
+                account(ME, false),
+                lacks(Update),
+            ),
+            (
+                &["users:update", "!users:update:own"],
+                &[(Update, false)],
+                account(OTHER, false),
+                Ok(()),
+            ),
             (&["users:update"], &[(Update, false)], deleted, Ok(())),
             (&[ACTIVE], &[(Update, false)], deleted, lacks(Update)),
         ] {
@@ -254,11 +281,12 @@ mod tests {
         let of = |user| Target::Account { user, facts: Some(&facts), grants: &strong, own: false };
         let clerk = caller(&["users:manage"], &[(Action::Manage, false)]);
         let power = Denied::Power(Grant::parse("keys:manage").expect("a permission"));
-        assert_eq!(clerk.may(of(OTHER)), Err(power));
-        assert_eq!(clerk.may(of(ME)), Ok(()));
+        assert_eq!(clerk.may_act_on(of(OTHER)), Err(power));
+        assert_eq!(clerk.may(of(OTHER)), Ok(()), "to look at it");
+        assert_eq!(clerk.may_act_on(of(ME)), Ok(()));
         let equal = caller(&["users:manage", "keys:manage"], &[(Action::Manage, false)]);
-        assert_eq!(equal.may(of(OTHER)), Ok(()));
-        assert_eq!(Authority::operator().may(of(OTHER)), Ok(()));
+        assert_eq!(equal.may_act_on(of(OTHER)), Ok(()));
+        assert_eq!(Authority::operator().may_act_on(of(OTHER)), Ok(()));
     }
 
     #[test]
@@ -272,7 +300,11 @@ mod tests {
             (with("events:read:own"), Read, Some("events:read")),
             (with("events:read if resource.source == \"shop\""), Read, Some("events:read")),
             (with("events:manage"), Read, None),
-            ([&reads[..], &["!events:read if resource.source == \"shop\""]].concat(), Read, Some("events:read")),
+            (
+                [&reads[..], &["!events:read if resource.source == \"shop\""]].concat(),
+                Read,
+                Some("events:read"),
+            ),
             (reads.to_vec(), EventsWrite, Some("events:create")),
             (vec!["events:create"], EventsWrite, None),
             (vec!["events:create"], NotificationsWrite, Some("notifications:create")),

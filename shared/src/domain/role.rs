@@ -68,6 +68,11 @@ impl Role {
     }
 }
 
+/// What tells one state of a user's roles, by their names in order, from another.
+pub fn tag_of_roles(names: &[String]) -> String {
+    hex::encode(&sha256(json!(names).to_string().as_bytes())[..16])
+}
+
 /// What is to be changed of a role; what is left out stays.
 #[derive(Clone, Debug, Default)]
 pub struct RoleChange {
@@ -323,9 +328,21 @@ mod tests {
     fn what_a_role_below_gains_is_part_of_what_the_changed_one_gains() {
         // The shortcut of `beyond`, beside the long way over all roles that are affected.
         let role = |number| RoleId(uuid::Uuid::from_u128(number));
-        let words = ["users:read", "users:manage", "!users:read", "keys:read", "!keys:read", "keys:read:own"];
+        let words = [
+            "users:read",
+            "users:manage",
+            "!users:read",
+            "keys:read",
+            "!keys:read",
+            "keys:read:own",
+        ];
         let texts = |seed: usize| -> Vec<&str> {
-            words.iter().enumerate().filter(|(at, _)| seed >> at & 1 == 1).map(|(_, word)| *word).collect()
+            words
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| seed >> at & 1 == 1)
+                .map(|(_, word)| *word)
+                .collect()
         };
         for seed in 0..4096_usize {
             let spread = seed.wrapping_mul(2_654_435_761);

@@ -17,6 +17,24 @@ words! {
     }
 }
 
+impl UserStatus {
+    /// Whether an account in this state changes by being suspended or reactivated. One that waits for approval has ways
+    /// of its own: suspending and reactivating it would be an approval that needs no permission to approve.
+    ///
+    /// # Errors
+    /// When it may not, with what would be right.
+    pub const fn may_become(self, to: Self) -> Result<bool, &'static str> {
+        match (self, to) {
+            (Self::Pending, Self::Active) => Err("the account waits for approval: approve it"),
+            (Self::Pending, Self::Suspended) => {
+                Err("the account waits for approval: approve it, or delete it to refuse it")
+            }
+            (Self::Active, Self::Suspended) | (Self::Suspended, Self::Active) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+}
+
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::callers::authority;
+use super::callers::{authority, judge_reading};
 use super::engine::{Tx, rows_in, sql};
 use super::once::claim;
 use super::{Result, Store, StoreError};
@@ -127,6 +127,28 @@ impl Store {
         self.write("note", move |tx| {
             let entry = entry.clone();
             Box::pin(async move { note(tx, project, &entry, now).await })
+        })
+        .await
+    }
+
+    /// Writes down that what is held on an account was taken out, before it is.
+    ///
+    /// # Errors
+    /// When the caller may not.
+    pub async fn note_reading(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let entry = entry.clone();
+        self.write("note_reading", move |tx| {
+            let mut entry = entry.clone();
+            Box::pin(async move {
+                judge_reading(tx, project, user, &mut entry, now).await?;
+                note(tx, project, &entry, now).await
+            })
         })
         .await
     }

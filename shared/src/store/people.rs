@@ -6,6 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::{caller, judge_giving};
 use super::engine::{Tx, insert, rows_in, sql};
 use super::projects::{bump_access, bump_epoch};
 use super::settings::within_plan;
@@ -122,7 +123,8 @@ impl Store {
     /// Makes an account with its roles.
     ///
     /// # Errors
-    /// A conflict when the address is taken; not found when a role is not there.
+    /// A conflict when the address is taken; not found when a role is not there; when the caller may not, or may not give
+    /// these roles.
     pub async fn add_user(
         &self,
         project: ProjectId,
@@ -132,9 +134,11 @@ impl Store {
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("add_user", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
+            let (new, mut entry) = (new.clone(), entry.clone());
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let caller = caller(tx, &mut entry, now).await?;
+                judge_giving(tx, project, &caller, &new.roles).await?;
                 insert_user(tx, project, &new, now).await?;
                 note(tx, project, &entry, now).await
             })
@@ -330,11 +334,7 @@ pub struct Standings {
 }
 
 /// An account that was not deleted.
-pub(super) async fn live_user(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: UserId,
-) -> Result<Option<User>> {
+pub(super) async fn live_user(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<Option<User>> {
     let row = sql!(
         tx,
         fetch_optional as Row,

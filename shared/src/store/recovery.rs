@@ -1,9 +1,11 @@
 //! How people come in and back in: asking for an account, proving an address, being let in, a new password.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::accounts::touch;
 use super::audit::note;
+use super::callers::{given_by, judge_acting_on};
 use super::engine::{Tx, sql};
 use super::mails::{NewMail, delete_mails_of, insert_mail};
 use super::one_time::{NewToken, delete_tokens_of, insert_token, use_token, void_tokens};
@@ -15,6 +17,7 @@ use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::one_time::{Purpose, TokenKey};
+use crate::domain::permission::MEMBER;
 use crate::domain::plan::PlanLimit;
 use crate::domain::user::UserStatus;
 use crate::id::{ProjectId, UserId};
@@ -143,10 +146,10 @@ impl Store {
         .await
     }
 
-    /// Lets in somebody who waits, with these roles, or with those that they have.
+    /// Approves an account that waits, with these roles, or with those that it has; one that has none becomes a member.
     ///
     /// # Errors
-    /// When they or a role are not there; a conflict when they don't wait.
+    /// When it or a role is not there; a conflict when it does not wait; when the caller may not, or may not give these.
     pub async fn approve_user(
         &self,
         project: ProjectId,
@@ -158,9 +161,10 @@ impl Store {
     ) -> Result<()> {
         let kept = (roles.map(<[String]>::to_vec), mail.clone(), entry.clone());
         self.write("approve_user", move |tx| {
-            let (roles, mail, entry) = kept.clone();
+            let (roles, mail, mut entry) = kept.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let account = judge_acting_on(tx, project, user, false, &mut entry, now).await?;
                 within_plan(tx, project, PlanLimit::Users).await?;
                 touch(tx, project, user, now).await?;
                 let let_in = sql!(
@@ -175,10 +179,22 @@ impl Store {
                 if let_in == 0 {
                     return Err(StoreError::Conflict("the account does not wait for approval"));
                 }
+                if let Some(roles) = &roles {
+                    let given = given_by(&account.roles, roles)?;
+                    account.caller.may_give(&account.grants, &given)?;
+                }
+                let is_member = |(name, ..): &(String, Vec<String>, _)| name == MEMBER;
+                let roles = match roles {
+                    None if account.role_names.is_empty() && account.roles.values().any(is_member) => {
+                        Some(vec![MEMBER.to_owned()])
+                    }
+                    other => other,
+                };
                 match &roles {
                     Some(roles) => give_roles(tx, project, user, roles).await?,
                     None => bump_access(tx, project).await?,
                 }
+                entry.after = Some(json!({ "roles": roles.unwrap_or(account.role_names) }));
                 insert_mail(tx, project, &mail, now).await?;
                 note(tx, project, &entry, now).await
             })

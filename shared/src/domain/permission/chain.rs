@@ -34,10 +34,7 @@ pub enum BrokenChain {
 ///
 /// # Errors
 /// When the chain has no end within the limit, or a role of it is missing.
-pub fn chain(
-    role: RoleId,
-    roles: &BTreeMap<RoleId, Holder>,
-) -> Result<Vec<RoleId>, BrokenChain> {
+pub fn chain(role: RoleId, roles: &BTreeMap<RoleId, Holder>) -> Result<Vec<RoleId>, BrokenChain> {
     let (mut found, mut next) = (Vec::new(), Some(role));
     while let Some(one) = next {
         if found.contains(&one) {
@@ -108,16 +105,13 @@ mod tests {
     }
 
     fn holder(text: &str, parent: Option<u128>) -> Holder {
-        let permissions = if text.is_empty() { vec![] } else { vec![Grant::parse(text).expect(text)] };
+        let permissions =
+            if text.is_empty() { vec![] } else { vec![Grant::parse(text).expect(text)] };
         Holder { permissions, parent: parent.map(role) }
     }
 
     /// Roles `from..to`, each the child of the one before; the first is the child of `parent`.
-    fn line(
-        roles: &mut BTreeMap<RoleId, Holder>,
-        (from, to): (u128, u128),
-        parent: Option<u128>,
-    ) {
+    fn line(roles: &mut BTreeMap<RoleId, Holder>, (from, to): (u128, u128), parent: Option<u128>) {
         for number in from..to {
             let above = if number == from { parent } else { Some(number - 1) };
             roles.insert(role(number), holder("", above));
@@ -170,7 +164,9 @@ mod tests {
         roles.insert(role(50), holder("", Some(13)));
         assert_eq!(parent_fault(role(0), &roles), None);
         assert_eq!(with_descendants(role(12), &roles), [role(12), role(13), role(50)]);
-        for (parent, fits) in [(21, true), (22, false), (33, false), (5, false), (0, false), (99, false)] {
+        for (parent, fits) in
+            [(21, true), (22, false), (33, false), (5, false), (0, false), (99, false)]
+        {
             let mut after = roles.clone();
             after.insert(role(0), holder("", Some(parent)));
             let fault = parent_fault(role(0), &after);

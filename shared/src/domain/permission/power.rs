@@ -50,7 +50,8 @@ impl Grants {
 impl super::Permission {
     /// Everything that it is about, one by one: `manage` is about each of the actions.
     pub(super) fn each(self) -> impl Iterator<Item = Wanted> {
-        let actions = if self.action == Action::Manage { Action::ALL.to_vec() } else { vec![self.action] };
+        let actions =
+            if self.action == Action::Manage { Action::ALL.to_vec() } else { vec![self.action] };
         let owns: &[bool] = if self.reach == super::Reach::Own { &[true] } else { &[true, false] };
         actions.into_iter().flat_map(move |action| {
             owns.iter().map(move |own| Wanted { resource: self.resource, action, own: *own })
@@ -107,11 +108,21 @@ mod tests {
 
     #[test]
     fn without_denials_it_is_what_holds_says() {
-        let all = ["users:manage", "users:read", "users:read:own", "users:read if resource.id == \"x\"", "keys:delete"];
+        let all = [
+            "users:manage",
+            "users:read",
+            "users:read:own",
+            "users:read if resource.id == \"x\"",
+            "keys:delete",
+        ];
         for one in all {
             for mine in all {
                 let held = grants(&[mine]).holds(&Grant::parse(one).expect(one));
-                assert_eq!(grants(&[one]).more_than(&grants(&[mine])).is_none(), held, "{one} {mine}");
+                assert_eq!(
+                    grants(&[one]).more_than(&grants(&[mine])).is_none(),
+                    held,
+                    "{one} {mine}"
+                );
             }
         }
     }
