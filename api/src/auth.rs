@@ -197,7 +197,12 @@ macro_rules! needs {
             const SCOPE: Option<Scope> = $scope;
             const PERMISSION: Option<(Resource, Action)> = $permission;
         }
-    )+ };
+    )+
+        /// All demands, for what must hold of each.
+        #[cfg(test)]
+        pub const DEMANDS: &[(Option<Scope>, Option<(Resource, Action)>)] =
+            &[$(($scope, $permission)),+];
+    };
 }
 
 const fn person(resource: Resource, action: Action) -> Option<(Resource, Action)> {

@@ -5,7 +5,9 @@ use bellbuoy_harness::{Account, Pair, TestApp, on_main_pairs};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use shared::admin::{AdminError, Application, Invitee, KeyChange, NewInvitation, NewRole, Onboarding};
+use shared::admin::{
+    AdminError, Application, Invitee, KeyChange, NewInvitation, NewRole, Onboarding,
+};
 use shared::admin::{ProjectChange, RoleChange};
 use shared::audit::Doer;
 use shared::config::MailUrl;
@@ -32,7 +34,8 @@ on_main_pairs! {
 
 type Work<'s> = BoxFuture<'s, Result<(), AdminError>>;
 /// A change: its name, the permissions that its operation needs, and how it is made.
-type Change = (&'static str, &'static [(Resource, Action)], for<'s> fn(&'s Scene<'s>, &'s Doer) -> Work<'s>);
+type Change =
+    (&'static str, &'static [(Resource, Action)], for<'s> fn(&'s Scene<'s>, &'s Doer) -> Work<'s>);
 
 /// How a right is taken.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +53,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn fresh(&self) -> String {
-        format!("n{}", self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        format!("new-{}", self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
     }
 
     /// An account without roles, created by the operator.
@@ -61,8 +64,9 @@ impl Scene<'_> {
     }
 
     async fn role(&self) -> RoleId {
-        let made = self.app.app.admin.create_role(self.project, new_role(self.fresh()), &Doer::system());
-        made.await.expect("a role").id
+        let new = new_role(self.fresh());
+        let made = self.app.app.admin.create_role(self.project, new, &Doer::system()).await;
+        made.expect("a role").id
     }
 
     async fn key(&self) -> KeyId {
@@ -86,7 +90,12 @@ fn invitee(name: &str, roles: &[&str]) -> Invitee {
 }
 
 fn new_role(name: String) -> NewRole {
-    NewRole { name, description: String::new(), permissions: vec!["users:read".to_owned()], parent: None }
+    NewRole {
+        name,
+        description: String::new(),
+        permissions: vec!["users:read".to_owned()],
+        parent: None,
+    }
 }
 
 fn new_key() -> KeyChange {
@@ -232,14 +241,13 @@ fn invitation(name: &str, roles: &[&str]) -> NewInvitation {
     }
 }
 
-/// Somebody with this role, and their request as it was let in.
+/// A user with this role, and their request as it was let in.
 async fn let_in(scene: &Scene<'_>, slug: &str, role: &str) -> (UserId, Doer) {
     let (name, admin) = (scene.fresh(), &scene.app.app.admin);
-    let new = Invitee {
-        password: Some("correct horse battery".to_owned()),
-        ..invitee(&name, &[role])
-    };
-    let (user, _) = admin.create_user(scene.project, new, &Doer::system()).await.expect("an account");
+    let new =
+        Invitee { password: Some("correct horse battery".to_owned()), ..invitee(&name, &[role]) };
+    let (user, _) =
+        admin.create_user(scene.project, new, &Doer::system()).await.expect("an account");
     let email = format!("{name}@example.com");
     let (status, pass) =
         Account::try_log_in(scene.app, slug, &email, "correct horse battery").await;
@@ -271,11 +279,17 @@ async fn take(scene: &Scene<'_>, taken: Taken, user: UserId) {
     match taken {
         Taken::Role => {
             let none = Precondition::None;
-            app.admin.set_roles(scene.project, user, Vec::new(), &none, &system).await.expect("sets");
+            app.admin
+                .set_roles(scene.project, user, Vec::new(), &none, &system)
+                .await
+                .expect("sets");
         }
         Taken::Account => {
             let suspended = UserStatus::Suspended;
-            app.admin.set_user_status(scene.project, user, suspended, &system).await.expect("suspends");
+            app.admin
+                .set_user_status(scene.project, user, suspended, &system)
+                .await
+                .expect("suspends");
         }
         Taken::Session => {
             let ended = app.sessions.end(scene.project, user, Which::All, Ended::Revoked, &system);
@@ -295,7 +309,10 @@ async fn tried(scene: &Scene<'_>, slug: &str, role: &str, changes: &[Change]) {
         take(scene, taken, user).await;
         for (name, needs, change) in changes {
             let done = change(scene, &needing(&doer, needs)).await;
-            assert!(matches!(done, Err(AdminError::Forbidden(_))), "{name} after {taken:?}: {done:?}");
+            assert!(
+                matches!(done, Err(AdminError::Forbidden(_))),
+                "{name} after {taken:?}: {done:?}"
+            );
         }
     }
 }
@@ -323,15 +340,21 @@ async fn an_invitation_gives_what_its_maker_may_give_when_it_is_accepted(pair: P
         (Some(Taken::Account), false),
     ] {
         let (user, doer) = let_in(&scene, "acme", "hr").await;
-        let doer = needing(&doer, &[(Resource::Users, Action::Create), (Resource::Users, Action::Manage)]);
+        let doer =
+            needing(&doer, &[(Resource::Users, Action::Create), (Resource::Users, Action::Manage)]);
         let email = scene.fresh();
-        app.app.admin.invite(ada.project, invitation(&email, &["hr"]), &doer).await.expect("invites");
+        app.app
+            .admin
+            .invite(ada.project, invitation(&email, &["hr"]), &doer)
+            .await
+            .expect("invites");
         if let Some(taken) = taken {
             take(&scene, taken, user).await;
         }
         let token = mailed(&app, &format!("{email}@example.com")).await;
         let body = json!({ "token": token, "password": "correct horse battery", "full_name": "N" });
-        let sent = app.http.post(format!("{}/api/v1/auth/invitations/accept", app.base)).json(&body);
+        let sent =
+            app.http.post(format!("{}/api/v1/auth/invitations/accept", app.base)).json(&body);
         let status = sent.send().await.expect("an answer").status().as_u16();
         assert_eq!(status, if accepted { 201 } else { 409 }, "{taken:?}");
     }
@@ -357,7 +380,11 @@ async fn roles_are_set_on_what_was_read(pair: Pair) {
     let tagged = async |request: reqwest::RequestBuilder| {
         let answer = request.bearer_auth(&ada.token).send().await.expect("an answer");
         let tag = answer.headers().get("etag").map(|tag| tag.to_str().expect("a text").to_owned());
-        (answer.status().as_u16(), tag, answer.json::<serde_json::Value>().await.unwrap_or_default())
+        (
+            answer.status().as_u16(),
+            tag,
+            answer.json::<serde_json::Value>().await.unwrap_or_default(),
+        )
     };
     let put = |tag: &str, role: &str| {
         tagged(app.http.put(&url).header("if-match", tag).json(&json!({ "roles": [role] })))

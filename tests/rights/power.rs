@@ -46,7 +46,7 @@ impl<'a> Scene<'a> {
         Self { ada, clerk, front, surface, made: 0 }
     }
 
-    /// The answer to an operation of the clerk on somebody new with this role.
+    /// The answer to an operation of the clerk on a new account with this role.
     async fn act(&mut self, operation: &Operation, role: &str) -> Reply {
         self.made += 1;
         let email = format!("u{}@example.com", self.made);
@@ -120,7 +120,7 @@ async fn an_account_that_waits_is_approved_and_nothing_else(pair: Pair) {
         assert_eq!((status, &told["code"]), (409, &json!("conflict")), "{act}: {told}");
     }
     for (path, wanted) in [(&paths[0], 403), (&paths[1], 200)] {
-        let (status, told) = keeper.post(&format!("{path}/approve"), &json!(null)).await;
+        let (status, told) = keeper.send(Method::POST, &format!("{path}/approve"), None).await;
         assert_eq!(status, wanted, "under the condition alone: {told}");
     }
     let (status, text) = ada.send(Method::GET, &paths[0], None).await;

@@ -41,7 +41,8 @@ async fn rights_that_are_taken_are_not_raced_back(pair: Pair) {
 
     for round in 0..ROUNDS {
         let email = format!("bo{round}@example.com");
-        let new = json!({ "email": email, "full_name": "Bo", "password": PASSWORD, "roles": ["head"] });
+        let new =
+            json!({ "email": email, "full_name": "Bo", "password": PASSWORD, "roles": ["head"] });
         let made = one.post(&ada, "/api/v1/users", &new).await;
         assert_eq!(made.status, 201, "{made:?}");
         let user = format!("/api/v1/users/{}", made.json()["id"].as_str().expect("an id"));

@@ -213,8 +213,8 @@ impl Operations {
     /// Change a role
     ///
     /// Needs the permission `roles:update`, and every permission that the role, or one that inherits from it, gives then and
-    /// did not before. Whoever has it may do more or less within two seconds. One that rules name keeps its name, and one that every project has
-    /// stays as it is.
+    /// did not before. Its holders may do more or less within two seconds. One that rules name keeps its name, and one that
+    /// every project has stays as it is.
     #[oai(path = "/roles/:id", method = "patch", operation_id = "change_role")]
     async fn change(
         &self,

@@ -12,8 +12,10 @@ use crate::domain::user::{
 };
 use crate::id::{ProjectId, UserId};
 use crate::sessions::Person;
+use crate::store::StoreError;
 use crate::store::accounts::UserFilter;
 use crate::store::people::NewUser;
+use crate::store::recovery::NewPassword;
 use crate::store::sessions::Which;
 
 /// An account that is to be made.
@@ -216,10 +218,14 @@ impl Admin {
             let field = std::borrow::Cow::Borrowed("new_password");
             return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
         }
-        if !self.sessions.proves(project, &user.email, old).await? {
+        let wrong = || {
             let right = "your password; after some failures none is taken for a while";
-            let wrong = Fault::new("old_password", FaultCode::Invalid, right);
-            return Err(AdminError::Invalid(vec![wrong]));
+            AdminError::Invalid(vec![Fault::new("old_password", FaultCode::Invalid, right)])
+        };
+        // Read before it is proved: if another one is set in between, the store finds that this is not it.
+        let proved = self.store.password(project, id).await?;
+        if !self.sessions.proves(project, &user.email, old).await? {
+            return Err(wrong());
         }
         let hash = self.sessions.passwords.hash(new).await?;
         let deed = Deed {
@@ -229,7 +235,11 @@ impl Admin {
         let entry = self.audit.entry(project, doer, deed).await?;
         let ends = Which::AllBut(person.session);
         let new = self.new_password(&user, hash, None, ends).await?;
-        self.store.set_password(project, id, &new, &entry, self.clock.now()).await?;
+        let new = NewPassword { proved, ..new };
+        match self.store.set_password(project, id, &new, &entry, self.clock.now()).await {
+            Err(StoreError::NotFound("password")) => return Err(wrong()),
+            done => done?,
+        }
         self.sessions.forget();
         self.announce(project).await;
         Ok(())

@@ -94,7 +94,7 @@ impl Admin {
     ) -> Result<NewPassword, AdminError> {
         let home = self.store.project(user.project).await?;
         let notice = self.mail(&home, user, MailKind::PasswordChanged, None)?;
-        Ok(NewPassword { hash, token, ends, notice })
+        Ok(NewPassword { hash, token, proved: None, ends, notice })
     }
 
     /// Switches the second factor of a user off, who lost it. Their sessions end and they are mailed.

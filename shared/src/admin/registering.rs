@@ -276,7 +276,7 @@ impl Admin {
         }
     }
 
-    /// Lets in somebody who waits, with these roles; without any with `member`, if they have none. They are mailed.
+    /// Approves an account that waits, with these roles; without any with `member`, if it has none. Its holder is mailed.
     ///
     /// # Errors
     /// When a role is not there or gives more than the caller has, or the account does not wait.
@@ -287,22 +287,7 @@ impl Admin {
         roles: Option<Vec<String>>,
         doer: &Doer,
     ) -> Result<(User, Vec<String>), AdminError> {
-        let (user, before) = self.user(project, id).await?;
-        match user.status {
-            UserStatus::Pending => {}
-            // Whoever was sooner has let them in; giving roles is another deed then.
-            UserStatus::Active if roles.is_none() => return Ok((user, before)),
-            UserStatus::Active => {
-                return Err(AdminError::Conflict(
-                    "the account was let in already: set its roles".to_owned(),
-                ));
-            }
-            UserStatus::Suspended => {
-                return Err(AdminError::Conflict(
-                    "the account is suspended: reactivate it".to_owned(),
-                ));
-            }
-        }
+        let user = self.store.user(project, id).await?;
         let faults = self.role_faults(project, roles.as_deref().unwrap_or_default()).await?;
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));

@@ -30,7 +30,7 @@ const READS: &[Permission] = &[
 ];
 
 impl Scope {
-    /// What a key of this scope may do, as permissions of people: whoever creates one must hold all of these. An
+    /// What a key of this scope may do, as permissions of users: a caller who creates one must hold all of these. An
     /// operation that both keys of a scope and people can call needs a permission that stands here.
     pub const fn permissions(self) -> &'static [Permission] {
         match self {

@@ -33,6 +33,19 @@ impl UserStatus {
             _ => Ok(false),
         }
     }
+
+    /// Whether an account in this state changes by being approved; one that was approved before does not.
+    ///
+    /// # Errors
+    /// When it may not be, with what would be right.
+    pub const fn may_be_approved(self, with_roles: bool) -> Result<bool, &'static str> {
+        match self {
+            Self::Pending => Ok(true),
+            Self::Active if with_roles => Err("the account was let in already: set its roles"),
+            Self::Active => Ok(false),
+            Self::Suspended => Err("the account is suspended: reactivate it"),
+        }
+    }
 }
 
 /// An account.
@@ -211,6 +224,21 @@ fn is_run(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_that_waits_is_approved_and_nothing_else() {
+        use UserStatus::{Active, Pending, Suspended};
+        for (from, suspended, active, approved, with_roles) in [
+            (Pending, None, None, Some(true), Some(true)),
+            (Active, Some(true), Some(false), Some(false), None),
+            (Suspended, Some(false), Some(true), None, None),
+        ] {
+            assert_eq!(from.may_become(Suspended).ok(), suspended, "{from} to suspended");
+            assert_eq!(from.may_become(Active).ok(), active, "{from} to active");
+            assert_eq!(from.may_be_approved(false).ok(), approved, "{from}");
+            assert_eq!(from.may_be_approved(true).ok(), with_roles, "{from} with roles");
+        }
+    }
 
     #[test]
     fn addresses() {

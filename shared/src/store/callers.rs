@@ -1,6 +1,6 @@
 //! The caller who asks for a change, looked at again by the transaction that makes it: their account, their session and
-//! their permissions as they stand then, under the epoch of their project. Whoever takes any of these away holds that
-//! epoch alone, so that of the two one comes first.
+//! their permissions as they stand then, under the epoch of their project. A verb that takes roles or accounts away holds
+//! that epoch alone, so that of the two one comes first.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -53,7 +53,7 @@ async fn authority_among(
     Ok(Authority::of(requester.clone(), grants(&mine, &roles), facts, now))
 }
 
-/// Whether somebody's session was not ended.
+/// Whether a session was not ended.
 async fn holds(
     tx: &mut Tx,
     project: ProjectId,

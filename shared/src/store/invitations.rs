@@ -147,11 +147,11 @@ impl Store {
     }
 
     /// Creates the account that an invitation is for, its address proved, and takes the invitation away. It gives what
-    /// whoever `invited` may give now: rights that are taken from them don't live on in their invitations.
+    /// the account that invited may give now: rights that are taken from it don't live on in its invitations.
     ///
     /// # Errors
     /// Not found when the invitation is not good, or no longer, or a role is not there; a conflict when the address has
-    /// an account by now; when whoever invited may not do so any more.
+    /// an account by now; when the account that invited may not do so any more.
     pub async fn accept_invitation(
         &self,
         project: ProjectId,
@@ -210,7 +210,7 @@ impl Store {
         self.write("revoke_invitation", move |tx| {
             let mut entry = entry.clone();
             Box::pin(async move {
-                // The epoch comes first: whoever accepts an invitation holds it before they take the row away.
+                // The epoch comes first: accepting an invitation holds it before the row is deleted.
                 caller(tx, &mut entry, now).await?.may(Target::Nothing)?;
                 let gone = sql!(
                     tx,

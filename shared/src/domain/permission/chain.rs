@@ -80,7 +80,7 @@ pub fn with_descendants(role: RoleId, roles: &BTreeMap<RoleId, Holder>) -> Vec<R
     found.into_iter().collect()
 }
 
-/// What is wrong with the parent of `role`, given all roles with it among them. Whoever makes a chain longer makes those
+/// What is wrong with the parent of `role`, given all roles with it among them. A change that makes a chain longer makes those
 /// of all roles below it longer, so that all of them are looked at.
 pub fn parent_fault(role: RoleId, roles: &BTreeMap<RoleId, Holder>) -> Option<Fault> {
     let fault = |message: &'static str| Fault::new("parent_id", FaultCode::Invalid, message);
