@@ -68,7 +68,7 @@ async fn super_admin(app: &App) -> Result<Option<String>, Failure> {
         password: Some(password.clone()),
         roles: vec![SUPER_ADMIN.to_owned()],
     };
-    match app.admin.create_user(ProjectId::PLATFORM, new, None, &Doer::system()).await {
+    match app.admin.create_user(ProjectId::PLATFORM, new, &Doer::system()).await {
         Ok(_) => Ok(Some(password)),
         // Another process was faster; it prints the password.
         Err(AdminError::Conflict(_)) => Ok(None),
@@ -106,7 +106,7 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
         password: Some(password.clone()),
         roles: vec![ADMIN.to_owned()],
     };
-    app.admin.create_user(project, admin, None, &Doer::system()).await?;
+    app.admin.create_user(project, admin, &Doer::system()).await?;
     let platform = match login {
         Some(_) => format!("{PLATFORM_LOGIN} in the project platform, the same password"),
         None => "there was one before".to_owned(),

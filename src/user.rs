@@ -89,7 +89,7 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
     let project = find(admin, &project).await?;
     let (password, chosen) = password.take(&email, admin.password_policy(project.id))?;
     let new = Invitee { email, full_name: name, password: Some(password.clone()), roles };
-    let (user, roles) = admin.create_user(project.id, new, None, &Doer::system()).await?;
+    let (user, roles) = admin.create_user(project.id, new, &Doer::system()).await?;
     let password = (!chosen).then_some(password);
     if json {
         let told = json!({ "id": user.id, "project_id": project.id, "email": user.email,

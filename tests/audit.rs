@@ -254,7 +254,7 @@ async fn who_may_not_see_the_log_does_not(pair: Pair) {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, sam, None, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, sam, &Doer::system()).await;
     made.expect("a super admin");
     let sam = Account::log_in(&app, "platform", "sam@example.com").await;
     assert_eq!(actions(&sam, "").await, ["session.login", "user.create"]);

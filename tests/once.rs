@@ -117,7 +117,7 @@ async fn admin_of(app: &TestApp, project: ProjectId, email: &str, role: &str) {
         password: Some(PASSWORD.to_owned()),
         roles: vec![role.to_owned()],
     };
-    app.app.admin.create_user(project, new, None, &Doer::system()).await.expect("an admin");
+    app.app.admin.create_user(project, new, &Doer::system()).await.expect("an admin");
 }
 
 fn somebody(email: &str) -> Value {

@@ -98,11 +98,7 @@ async fn start(pair: Pair) -> TestApp {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    app.app
-        .admin
-        .create_user(ProjectId::PLATFORM, root, None, &Doer::system())
-        .await
-        .expect("root");
+    app.app.admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await.expect("root");
     app
 }
 

@@ -172,7 +172,7 @@ async fn conditions_decide_what_somebody_sees_and_does(pair: Pair) {
     let ada = Account::admin(&app, "acme").await;
     let known = ada.json("/permissions").await;
     assert_eq!(known["conditions"]["user"], json!(["id", "roles"]), "{known}");
-    let text = "users:read if contains(resource.roles, \"viewer\") || resource.id == user.id";
+    let text = "users:read if contains(resource.roles, \"guest\") || resource.id == user.id";
     for (permission, told) in [
         ("users:read if resource.mail == \"x\"", "resource.mail is not known"),
         ("users:read if event.type == \"x\"", "names are resource."),
@@ -187,9 +187,11 @@ async fn conditions_decide_what_somebody_sees_and_does(pair: Pair) {
             "{answer}"
         );
     }
+    // A guest may do nothing, and so no more than the users who act on them.
+    assert_eq!(ada.post("/roles", &json!({ "name": "guest" })).await.0, 201);
     let body = json!({ "name": "lead", "permissions": [
         text,
-        "users:update if resource.status == \"active\" && contains(resource.roles, \"viewer\")",
+        "users:update if resource.status == \"active\" && contains(resource.roles, \"guest\")",
         "keys:read if starts_with(resource.name, \"shop\")",
         "keys:delete if starts_with(resource.name, \"shop-old\")",
         "roles:read if resource.built_in == false",
@@ -200,14 +202,14 @@ async fn conditions_decide_what_somebody_sees_and_does(pair: Pair) {
     assert!(made["permissions"].as_array().is_some_and(|all| all.contains(&json!(text))), "{made}");
 
     let lee = ada.colleague("acme", "lee", &["lead"]).await;
-    let vi = ada.colleague("acme", "vi", &["viewer"]).await;
+    let vi = ada.colleague("acme", "vi", &["guest"]).await;
     let names = async |path: &str, name: &str| -> Vec<String> {
         let list = lee.json(path).await;
         let items = list["items"].as_array().expect("items").clone();
         items.iter().map(|one| one[name].as_str().expect("a text").to_owned()).collect()
     };
     assert_eq!(names("/users", "full_name").await, ["vi", "lee"], "short of the admin");
-    assert_eq!(names("/roles", "name").await, ["lead"]);
+    assert_eq!(names("/roles", "name").await, ["guest", "lead"]);
     let (ada_path, vi_path) = (format!("/users/{}", ada.user), format!("/users/{}", vi.user));
     assert_eq!((lee.get(&ada_path).await.0, lee.get(&vi_path).await.0), (404, 200));
     let change = json!({ "full_name": "Vi" });
@@ -262,8 +264,9 @@ async fn what_is_taken_under_a_condition_is_taken(pair: Pair) {
     ] });
     let (status, made) = ada.post("/roles", &body).await;
     assert_eq!(status, 201, "{made}");
+    assert_eq!(ada.post("/roles", &json!({ "name": "guest" })).await.0, 201);
     let clerk = ada.colleague("acme", "clerk", &["clerk"]).await;
-    let vi = ada.colleague("acme", "vi", &["viewer"]).await;
+    let vi = ada.colleague("acme", "vi", &["guest"]).await;
     let second = ada.colleague("acme", "second", &["admin"]).await;
     assert_eq!(clerk.delete(&format!("/users/{}", second.user)).await.0, 403);
     assert_eq!(clerk.delete(&format!("/users/{}", vi.user)).await.0, 204);

@@ -48,7 +48,7 @@ async fn start(pair: Pair, change: impl FnOnce(&mut Config)) -> TestApp {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, None, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await;
     made.expect("root");
     app
 }

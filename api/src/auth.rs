@@ -14,6 +14,7 @@ use serde_json::Value;
 use shared::access::{AuthError, Principal};
 use shared::audit::{Doer, Origin};
 use shared::domain::audit::Actor;
+use shared::domain::authority::{Need, Requester};
 use shared::domain::fault::FaultCode;
 use shared::domain::key::Scope;
 use shared::domain::permission::{Action, Resource, Wanted};
@@ -196,7 +197,12 @@ macro_rules! needs {
             const SCOPE: Option<Scope> = $scope;
             const PERMISSION: Option<(Resource, Action)> = $permission;
         }
-    )+ };
+    )+
+        /// All demands, for what must hold of each.
+        #[cfg(test)]
+        pub const DEMANDS: &[(Option<Scope>, Option<(Resource, Action)>)] =
+            &[$(($scope, $permission)),+];
+    };
 }
 
 const fn person(resource: Resource, action: Action) -> Option<(Resource, Action)> {
@@ -334,7 +340,7 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
         let who = context.principal().ok_or_else(unauthenticated)?;
         let any = judge::<N>(who)?;
         judge_query(request, context)?;
-        let doer = doer(request, context, who);
+        let doer = Doer { requester: requester::<N>(who, any), ..doer(request, context, who) };
         Ok(Self { project: who.project(), who: who.clone(), doer, any, needs: PhantomData })
     }
 }
@@ -380,7 +386,36 @@ impl<N: Needs> Caller<N> {
     }
 }
 
+impl<N: Needs> Caller<N> {
+    /// Refuses a caller who has the permission for their own alone, where something is created: nothing of it is theirs.
+    ///
+    /// # Errors
+    /// When they have it for no more.
+    pub fn demand_any(&self) -> Result<(), Problem> {
+        match N::PERMISSION {
+            Some((resource, action)) if !self.any => Err(lacking(resource, action)),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<N> Caller<N> {
+    /// Refuses a caller who may not do what `M` demands as well, to anything in the project.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub fn also<M: Needs>(&mut self) -> Result<(), Problem> {
+        let any = judge::<M>(&self.who)?;
+        let Some((resource, action)) = M::PERMISSION else { return Ok(()) };
+        if !any {
+            return Err(lacking(resource, action));
+        }
+        if let Some(requester) = &mut self.doer.requester {
+            requester.needs.push(Need { resource, action, own: false });
+        }
+        Ok(())
+    }
+
     /// The person that it is, if it is one.
     pub const fn user(&self) -> Option<UserId> {
         match &self.who {
@@ -390,12 +425,21 @@ impl<N> Caller<N> {
     }
 }
 
-/// Refuses a caller who may not also do what `N` demands.
-///
-/// # Errors
-/// When they may not.
-pub fn demand<N: Needs>(who: &Principal) -> Result<(), Problem> {
-    judge::<N>(who).map(|_| ())
+/// Who asks for a change, and what it needs: the transaction that makes it looks at them again.
+fn requester<N: Needs>(who: &Principal, any: bool) -> Option<Requester> {
+    let Principal::Person(person) = who else { return None };
+    let needs = N::PERMISSION.into_iter();
+    let needs = needs.map(|(resource, action)| Need { resource, action, own: !any });
+    Some(Requester {
+        project: person.project,
+        user: person.user,
+        session: Some(person.session),
+        needs: needs.collect(),
+    })
+}
+
+fn lacking(resource: Resource, action: Action) -> Problem {
+    Problem::new(Code::Forbidden, format!("This needs the permission {resource}:{action}."))
 }
 
 /// Whether they may do it with anything in the project; an error when they may not at all.
@@ -415,8 +459,7 @@ fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
             if may(true) || may(false) {
                 return Ok(may(false));
             }
-            let detail = format!("This needs the permission {resource}:{action}.");
-            Err(Problem::new(Code::Forbidden, detail))
+            Err(lacking(resource, action))
         }
         (Principal::Key { .. }, None, _) => Err(Problem::new(
             Code::Forbidden,
@@ -511,7 +554,8 @@ fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Doer {
     let agent = request.header("user-agent");
     let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
     let origin = Origin { address: Some(context.address), user_agent: agent };
-    Doer { actor, origin, correlation: Some(context.id().to_owned()), once: None }
+    let correlation = Some(context.id().to_owned());
+    Doer { actor, origin, correlation, once: None, requester: None }
 }
 
 /// Refuses parameters that the operation does not have or that stand there twice: a filter with a slip of the pen would

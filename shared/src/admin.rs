@@ -46,7 +46,7 @@ pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
 pub use registering::Application;
 pub use reseal::Resealed;
-pub use roles::{NewRole, RoleChange, role_tag};
+pub use roles::{NewRole, RoleChange};
 pub use settings::ShownSettings;
 
 /// Why something was not done.
@@ -87,6 +87,7 @@ impl From<StoreError> for AdminError {
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
             StoreError::OverPlan(over) => Self::OverPlan(over),
+            StoreError::Denied(denied) => Self::Forbidden(denied.to_string()),
             other => Self::Store(other),
         }
     }

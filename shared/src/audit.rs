@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::audit::{Actor, AuditAction, Entry, Row};
+use crate::domain::authority::Requester;
 use crate::domain::once::Once;
 use crate::id::{ProjectId, UserId};
 use crate::seal::Sealer;
@@ -42,12 +43,20 @@ pub struct Doer {
     pub correlation: Option<String>,
     /// The key under which it is done once, however often it is asked for.
     pub once: Option<Once>,
+    /// The caller, whom the transaction that does it looks at again.
+    pub requester: Option<Requester>,
 }
 
 impl Doer {
     /// Bellbuoy itself, or an operator at the command line.
     pub fn system() -> Self {
-        Self { actor: Actor::System, origin: Origin::default(), correlation: None, once: None }
+        Self {
+            actor: Actor::System,
+            origin: Origin::default(),
+            correlation: None,
+            once: None,
+            requester: None,
+        }
     }
 
     /// The same request, once it is known who sends it.
@@ -149,6 +158,7 @@ impl Audit {
             origin,
             correlation: doer.correlation.clone(),
             once: doer.once.clone(),
+            requester: doer.requester.clone(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod audit;
+pub mod authority;
 pub mod condition;
 pub mod csv;
 pub mod delivery;

@@ -11,6 +11,7 @@ mod types;
 pub mod accounts;
 pub mod attempts;
 pub mod audit;
+mod callers;
 pub mod dead;
 pub mod deliveries;
 pub mod due;
@@ -54,6 +55,7 @@ pub use engine::Tx;
 pub use migrate::{MigrationState, Step};
 
 use crate::config::StoreConfig;
+use crate::domain::authority::Denied;
 use crate::domain::plan::OverPlan;
 use crate::id::ProjectId;
 use engine::Engine;
@@ -76,6 +78,9 @@ pub enum StoreError {
     /// The project's plan allows no more of it.
     #[error("{0}")]
     OverPlan(OverPlan),
+    /// The caller may not do it, as the transaction finds them.
+    #[error("denied: {0}")]
+    Denied(#[from] Denied),
     /// What is named is not there.
     #[error("not found: {0}")]
     NotFound(&'static str),

@@ -293,6 +293,7 @@ async fn a_person_is_forgotten_and_the_chain_stays_whole(which: Stores) {
         },
         correlation: None,
         once: None,
+        requester: None,
     };
     for of in [log.project, other] {
         for (user, email) in [(ana, "ana@example.com"), (ben, "ben@example.com")] {

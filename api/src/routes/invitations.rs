@@ -15,7 +15,7 @@ use shared::store::invitations as store;
 use uuid::Uuid;
 
 use super::Tag;
-use super::users::{User, all, grants};
+use super::users::{User, all};
 use crate::auth::{Anybody, Caller, UsersCreate, UsersManage, UsersRead};
 use crate::body::Body;
 use crate::door::Api;
@@ -175,18 +175,18 @@ impl Operations {
         request: &Request,
         body: Body<NewInvitation>,
     ) -> Result<MadeOnce<Invitation>, Failure<Creates>> {
-        all(&caller)?;
+        caller.demand_any()?;
+        let mut caller = caller;
         let NewInvitation { email, full_name, roles, good_for_hours } = body.value;
         if !roles.is_empty() {
-            crate::auth::demand::<UsersManage>(&caller.who)?;
+            caller.also::<UsersManage>()?;
         }
         let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
         let good_for = good_for_hours.map(hours);
         let new = admin::NewInvitation { email, full_name, roles, good_for };
         let what = (Operation::Invite, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let (admin, mine) = (&app.desk()?.admin, grants(&caller)?);
-            Ok(admin.invite(caller.project, new, mine, &caller.doer).await?.into())
+            Ok(app.desk()?.admin.invite(caller.project, new, &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
@@ -209,7 +209,7 @@ impl Operations {
 
     /// Accept an invitation
     ///
-    /// Needs nothing but the token that was mailed. The account works at once and its address is proved; logging in is
+    /// Needs nothing but the token that was mailed, and that the account that invited may do so still. The account works at once and its address is proved; logging in is
     /// the next step.
     #[oai(path = "/accept", method = "post", operation_id = "accept_invitation")]
     async fn accept(

@@ -197,7 +197,8 @@ impl Operations {
 
     /// Make a key
     ///
-    /// Needs the permission `keys:create`. Its text is shown in the answer and never again.
+    /// Needs the permission `keys:create`, and all that its scopes let it do. Its text is shown in the answer and never
+    /// again.
     #[oai(path = "/", method = "post", operation_id = "create_key")]
     async fn create(
         &self,
@@ -209,6 +210,7 @@ impl Operations {
         request: &Request,
         body: Body<NewKey>,
     ) -> Result<MadeOnce<MadeKey>, Failure<Creates>> {
+        caller.demand_any()?;
         let NewKey { name, scopes, expires_at } = body.value;
         let expires_at = expires_at.map(|text| time("expires_at", &text.0)).transpose()?;
         let scopes = scopes.into_iter().map(domain::Scope::from).collect();
@@ -223,7 +225,8 @@ impl Operations {
 
     /// Replace a key
     ///
-    /// Needs the permission `keys:update`. A new key of the same name, scopes and end; the old one is taken back.
+    /// Needs the permission `keys:update`, and all that its scopes let it do. A new key of the same name, scopes and end; the
+    /// old one is taken back.
     #[oai(path = "/:id/regenerate", method = "post", operation_id = "regenerate_key")]
     async fn regenerate(
         &self,

@@ -8,13 +8,10 @@ use poem_openapi::param::{Header, Path};
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::access::Principal;
 use shared::admin::{self, NewRole as ToMake};
 use shared::domain::feature::Feature;
 use shared::domain::once::Operation;
-use shared::domain::permission::{
-    Action, Grants, Reach, Resource, USER_FACTS, facts_of, role_facts,
-};
+use shared::domain::permission::{Action, Reach, Resource, USER_FACTS, facts_of, role_facts};
 use shared::domain::role as domain;
 use shared::id::RoleId;
 use uuid::Uuid;
@@ -187,15 +184,14 @@ impl Operations {
         request: &Request,
         body: Body<NewRole>,
     ) -> Result<MadeOnce<Role>, Failure<Creates>> {
-        all(&caller)?;
+        caller.demand_any()?;
         let NewRole { name, description, permissions, parent_id } = body.value;
         let new = ToMake { name, description, permissions, parent: parent_id.map(RoleId) };
         let what = (Operation::CreateRole, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let mine = all(&caller)?;
             app.demand(caller.project, Feature::CustomRoles)?;
             let admin = &app.desk()?.admin;
-            Ok(admin.create_role(caller.project, new, mine, &caller.doer).await?.into())
+            Ok(admin.create_role(caller.project, new, &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
@@ -216,9 +212,9 @@ impl Operations {
 
     /// Change a role
     ///
-    /// Needs the permission `roles:update`, and every permission that the role gives then and did not before. Whoever has
-    /// it may do more or less within two seconds. One that rules name keeps its name, and one that every project has
-    /// stays as it is.
+    /// Needs the permission `roles:update`, and every permission that the role, or one that inherits from it, gives then and
+    /// did not before. Its holders may do more or less within two seconds. One that rules name keeps its name, and one that
+    /// every project has stays as it is.
     #[oai(path = "/roles/:id", method = "patch", operation_id = "change_role")]
     async fn change(
         &self,
@@ -230,7 +226,7 @@ impl Operations {
         condition: Header<Option<String>>,
         body: Body<RoleChange>,
     ) -> Result<Tagged<Role>, Failure<Edits>> {
-        let mine = all(&caller)?;
+        all(&caller)?;
         self.app.demand(caller.project, Feature::CustomRoles)?;
         let condition = if_match(condition.0.as_deref())?;
         self.reach(&caller, id.0).await?;
@@ -239,8 +235,9 @@ impl Operations {
         let parent = parent.map(|parent| parent.map(RoleId));
         let change = admin::RoleChange { name, description, permissions, parent };
         let admin = &self.app.desk()?.admin;
-        let (id, by) = (RoleId(id.0), (mine, &caller.doer));
-        Ok(tagged(admin.change_role(caller.project, id, change, &condition, by).await?))
+        let changed =
+            admin.change_role(caller.project, RoleId(id.0), change, &condition, &caller.doer);
+        Ok(tagged(changed.await?))
     }
 
     /// Delete a role
@@ -286,7 +283,7 @@ impl Operations {
 }
 
 fn tagged(role: domain::Role) -> Tagged<Role> {
-    let tag = admin::role_tag(&role);
+    let tag = role.tag();
     Tagged(role.into(), tag)
 }
 
@@ -304,10 +301,7 @@ impl Operations {
     }
 }
 
-/// What the caller may do; refused when they may do it with their own alone, for roles are nobody's own.
-fn all<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
-    match &caller.who {
-        Principal::Person(person) if caller.any => Ok(&person.grants),
-        _ => Err(Problem::not_found("role")),
-    }
+/// Refuses a caller who may do it with their own alone, for roles are nobody's own.
+fn all<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
+    if caller.any { Ok(()) } else { Err(Problem::not_found("role")) }
 }

@@ -9,11 +9,11 @@ use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::access::Principal;
 use shared::admin::Invitee;
 use shared::domain::once::Operation;
-use shared::domain::permission::{Grants, user_facts};
+use shared::domain::permission::user_facts;
 use shared::domain::profile as profiles;
+use shared::domain::role::tag_of_roles;
 use shared::domain::user as domain;
 use shared::id::UserId;
 use shared::store::accounts::UserFilter;
@@ -27,9 +27,10 @@ use crate::auth::{
 };
 use crate::body::{Body, MaybeBody};
 use crate::door::Api;
+use crate::etag::{Tagged, if_match};
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
-use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
+use crate::problem::{Acts, Changes, Code, Creates, Edits, Failure, Lists, Problem, Reads};
 use crate::wire::{Answer, Done, Stamp};
 use account::{AccountChange, Profile};
 
@@ -257,16 +258,17 @@ impl Operations {
         request: &Request,
         body: Body<NewUser>,
     ) -> Result<MadeOnce<User>, Failure<Creates>> {
+        caller.demand_any()?;
+        let mut caller = caller;
         let NewUser { email, full_name, password, roles } = body.value;
         if !roles.is_empty() {
-            crate::auth::demand::<UsersManage>(&caller.who)?;
+            caller.also::<UsersManage>()?;
         }
         let new = Invitee { email, full_name, password, roles };
         let what = (Operation::CreateUser, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let (admin, mine) = (&app.desk()?.admin, grants(&caller)?);
-            let (user, roles) =
-                admin.create_user(caller.project, new, Some(mine), &caller.doer).await?;
+            let admin = &app.desk()?.admin;
+            let (user, roles) = admin.create_user(caller.project, new, &caller.doer).await?;
             shown(&app, user, roles).await
         });
         Ok(made.await?)
@@ -290,7 +292,8 @@ impl Operations {
 
     /// Change an account
     ///
-    /// Needs the permission `users:update`. What is left out stays, and `null` removes.
+    /// Needs the permission `users:update`, and all that the account may do, unless it is one's own. What is left out
+    /// stays, and `null` removes.
     #[oai(path = "/:id", method = "patch", operation_id = "change_user")]
     async fn change(
         &self,
@@ -306,24 +309,45 @@ impl Operations {
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
-    /// Give roles
+    /// Read an account's roles
     ///
-    /// Needs the permission `users:manage`, and what the roles give. The account has exactly these roles then; the last
-    /// admin stays one.
+    /// Needs the permission `users:read`. The ETag says which roles a change of them is a change of.
+    #[oai(path = "/:id/roles", method = "get", operation_id = "get_user_roles")]
+    async fn get_roles(
+        &self,
+        caller: Caller<Looking<UsersRead>>,
+        /// The account.
+        id: Path<Uuid>,
+    ) -> Result<Tagged<UserRoles>, Failure<Reads>> {
+        let id = self.reach(&caller, id.0).await?;
+        let (_, roles) = self.app.desk()?.admin.user(caller.project, id).await?;
+        let tag = tag_of_roles(&roles);
+        Ok(Tagged(UserRoles { roles }, tag))
+    }
+
+    /// Set an account's roles
+    ///
+    /// Needs the permission `users:manage`, what the roles give, and all that the account may do, unless it is one's own.
+    /// The account has exactly these roles then; the last admin stays one.
     #[oai(path = "/:id/roles", method = "put", operation_id = "set_user_roles")]
     async fn roles(
         &self,
         caller: Caller<Looking<UsersManage>>,
         /// The account.
         id: Path<Uuid>,
+        /// The ETag of the roles that this is a change of; 412 when they were changed since.
+        #[oai(name = "If-Match", validator(max_length = 1000))]
+        condition: Header<Option<String>>,
         body: Body<UserRoles>,
-    ) -> Result<Answer<User>, Failure<Changes>> {
+    ) -> Result<Tagged<User>, Failure<Edits>> {
+        let condition = if_match(condition.0.as_deref())?;
         let id = self.reach_others(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         let (project, roles) = (caller.project, body.value.roles);
-        let mine = grants(&caller)?;
-        let (user, roles) = admin.set_roles(project, id, roles, mine, &caller.doer).await?;
-        Ok(Answer(shown(&self.app, user, roles).await?))
+        let set = admin.set_roles(project, id, roles, &condition, &caller.doer);
+        let (user, roles) = set.await?;
+        let tag = tag_of_roles(&roles);
+        Ok(Tagged(shown(&self.app, user, roles).await?, tag))
     }
 
     /// Let somebody in
@@ -339,21 +363,21 @@ impl Operations {
         id: Path<Uuid>,
         body: MaybeBody<Approval>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        all(&caller)?;
+        let id = self.reach_others(&caller, id.0).await?;
+        let mut caller = caller;
         let roles = body.0.and_then(|approval| approval.roles);
         if roles.as_ref().is_some_and(|roles| !roles.is_empty()) {
-            crate::auth::demand::<UsersManage>(&caller.who)?;
+            caller.also::<UsersManage>()?;
         }
-        let mine = Some(grants(&caller)?);
         let admin = &self.app.desk()?.admin;
-        let (user, roles) =
-            admin.approve_user(caller.project, UserId(id.0), roles, mine, &caller.doer).await?;
+        let (user, roles) = admin.approve_user(caller.project, id, roles, &caller.doer).await?;
         Ok(Answer(User::of(user, roles)))
     }
 
     /// Suspend an account
     ///
-    /// Needs the permission `users:update`. Its holder is logged out everywhere within two seconds, and not called.
+    /// Needs the permission `users:update`, and all that the account may do. Its holder is logged out everywhere within two
+    /// seconds, and not called. One that waits for approval is not suspended: it is approved, or deleted.
     #[oai(path = "/:id/suspend", method = "post", operation_id = "suspend_user")]
     async fn suspend(
         &self,
@@ -366,7 +390,7 @@ impl Operations {
 
     /// Reactivate an account
     ///
-    /// Needs the permission `users:update`.
+    /// Needs the permission `users:update`, and all that the account may do.
     #[oai(path = "/:id/reactivate", method = "post", operation_id = "reactivate_user")]
     async fn reactivate(
         &self,
@@ -384,20 +408,20 @@ impl Operations {
     #[oai(path = "/:id/second-factor", method = "delete", operation_id = "reset_second_factor")]
     async fn reset_second_factor(
         &self,
-        caller: Caller<UsersManage>,
+        caller: Caller<Looking<UsersManage>>,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        all(&caller)?;
-        let (id, mine) = (UserId(id.0), grants(&caller)?);
+        let id = self.reach_others(&caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
-        admin.reset_second_factor(caller.project, id, mine, &caller.doer).await?;
+        admin.reset_second_factor(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 
     /// Delete an account
     ///
-    /// Needs the permission `users:delete`. Its holder is logged out and told nothing more, and the address is free.
+    /// Needs the permission `users:delete`, and all that the account may do. Its holder is logged out and told nothing more,
+    /// and the address is free.
     #[oai(path = "/:id", method = "delete", operation_id = "delete_user")]
     async fn delete(
         &self,
@@ -428,7 +452,7 @@ impl Operations {
 
     /// Erase an account
     ///
-    /// Needs the permission `users:manage`. Its holder is logged out; what is personal is overwritten or made unreadable
+    /// Needs the permission `users:manage`, and all that the account may do. Its holder is logged out; what is personal is overwritten or made unreadable
     /// everywhere, event payloads apart, which are the producer's; their history stays without it. An account that was
     /// deleted can be erased as well. There is no way back.
     #[oai(path = "/:id/erase", method = "post", operation_id = "erase_user")]
@@ -497,14 +521,6 @@ impl Operations {
         let admin = &self.app.desk()?.admin;
         let (user, roles) = admin.set_user_status(caller.project, id, status, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
-    }
-}
-
-/// What the caller may do: nobody gives more than they have.
-pub(super) fn grants<N: Needs>(caller: &Caller<N>) -> Result<&Grants, Problem> {
-    match &caller.who {
-        Principal::Person(person) => Ok(&person.grants),
-        Principal::Key { .. } => Err(Problem::internal()),
     }
 }
 

@@ -5,6 +5,7 @@ use futures_util::stream;
 use poem::Body;
 use poem::http::Method;
 use serde_json::{Value, json};
+use shared::domain::permission::{Grants, Permission};
 
 use super::stub::{PAGE_OF_ONE, Stub};
 use super::{KEY, client, client_of, send};
@@ -277,5 +278,18 @@ fn the_document_is_fit_for_generators() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_key_can_call_nothing_that_its_maker_need_not_be_allowed() {
+    for (scope, permission) in crate::auth::DEMANDS {
+        let (Some(scope), Some((resource, action))) = (scope, permission) else { continue };
+        let given = Grants::new(scope.permissions().iter().copied());
+        let wanted = Permission::allow(*resource, *action);
+        assert!(
+            given.holds(&wanted.into()),
+            "{scope} stands for no {wanted}: see Scope::permissions"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Invitations: an account that somebody makes for themselves, with roles that somebody else may give. What they may do is
-//! judged when the invitation is made; a role that is gone by the time it is accepted is refused.
+//! Invitations: an account that its holder creates, with roles that another user may give. Whether they may is judged when
+//! they invite, and again when the invitation is accepted; one with a role that is gone by then is refused.
 
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ use crate::domain::audit::{Actor, AuditAction};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::mail::{Link, MailKind};
 use crate::domain::one_time::{self, Purpose};
-use crate::domain::permission::Grants;
 use crate::domain::user::{
     User, UserStatus, email_fault, name_fault, normal_email, password_fault,
 };
@@ -52,8 +51,7 @@ pub struct Acceptance {
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 impl Admin {
-    /// Invites somebody, on behalf of somebody with the permissions `mine`. An older invitation to the address is good for
-    /// nothing then.
+    /// Invites somebody. An older invitation to the address is good for nothing then.
     ///
     /// # Errors
     /// When something of it is not right, the address has an account, its roles give more than the caller has, or it was
@@ -62,7 +60,6 @@ impl Admin {
         &self,
         project: ProjectId,
         new: NewInvitation,
-        mine: &Grants,
         doer: &Doer,
     ) -> Result<Invitation, AdminError> {
         let email = normal_email(&new.email);
@@ -78,7 +75,6 @@ impl Admin {
             return Err(AdminError::Invalid(faults));
         }
         let roles = distinct(new.roles);
-        self.judge_roles(project, &[], &roles, Some(mine)).await?;
         let home = self.store.project(project).await?;
         let now = self.clock.now();
         let (text, key) = one_time::make(Purpose::Invitation, project, fresh(now), rand::random());
@@ -197,8 +193,15 @@ impl Admin {
             ..Deed::new(AuditAction::InvitationAccept, found.id)
         };
         let entry = self.audit.entry(home.id, &doer, deed).await?;
-        match self.store.accept_invitation(project, key, &new, &entry, now).await {
+        let by = found.invited_by;
+        match self.store.accept_invitation(project, key, by, &new, &entry, now).await {
             Err(StoreError::NotFound("token")) => return Err(bad_token()),
+            Err(StoreError::Denied(_)) => {
+                return Err(AdminError::Conflict(
+                    "the account that invited you may not do so any more; ask for another invitation"
+                        .to_owned(),
+                ));
+            }
             Err(StoreError::NotFound(_)) => {
                 return Err(AdminError::Conflict(
                     "a role of this invitation is not there any more; ask for another one"

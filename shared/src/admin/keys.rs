@@ -53,10 +53,10 @@ impl Admin {
         Ok(self.store.key(project, id).await?)
     }
 
-    /// Makes a key.
+    /// Creates a key.
     ///
     /// # Errors
-    /// When something of it is not right.
+    /// When something of it is not right, or its scopes let it do more than the caller may.
     pub async fn create_key(
         &self,
         project: ProjectId,
@@ -104,10 +104,10 @@ impl Admin {
         Ok(())
     }
 
-    /// Makes a key of the same name, scopes and end, and takes the old one back.
+    /// Creates a key of the same name, scopes and end, and takes the old one back.
     ///
     /// # Errors
-    /// When it is not there or was taken back before.
+    /// When it is not there or was taken back before, or its scopes let it do more than the caller may.
     pub async fn regenerate_key(
         &self,
         project: ProjectId,

@@ -6,15 +6,16 @@ use super::{Admin, AdminError};
 use crate::audit::{Deed, Doer};
 use crate::domain::audit::AuditAction;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::permission::{Grants, grants};
-use crate::domain::role::surplus;
+use crate::domain::precondition::Precondition;
 use crate::domain::user::{
     User, UserStatus, email_fault, name_fault, normal_email, password_fault,
 };
 use crate::id::{ProjectId, UserId};
 use crate::sessions::Person;
+use crate::store::StoreError;
 use crate::store::accounts::UserFilter;
 use crate::store::people::NewUser;
+use crate::store::recovery::NewPassword;
 use crate::store::sessions::Which;
 
 /// An account that is to be made.
@@ -31,15 +32,14 @@ pub struct Invitee {
 }
 
 impl Admin {
-    /// Makes an account that works at once, for somebody who has the permissions `mine`, or for the operator.
+    /// Creates an account that works at once.
     ///
     /// # Errors
-    /// When something of it is not right or taken, or its roles give more than they have.
+    /// When something of it is not right or taken, or its roles give more than the caller has.
     pub async fn create_user(
         &self,
         project: ProjectId,
         new: Invitee,
-        mine: Option<&Grants>,
         doer: &Doer,
     ) -> Result<(User, Vec<String>), AdminError> {
         let email = normal_email(&new.email);
@@ -52,7 +52,6 @@ impl Admin {
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
         }
-        self.judge_roles(project, &[], &new.roles, mine).await?;
         if self.store.user_by_email(project, &email).await?.is_some() {
             return Err(AdminError::Conflict(
                 "email: an account of that address is there already".to_owned(),
@@ -119,57 +118,35 @@ impl Admin {
             .collect())
     }
 
-    /// Gives somebody exactly these roles, on behalf of somebody who has the permissions `mine`.
+    /// Gives a user exactly these roles, if theirs are still what `condition` demands.
     ///
     /// # Errors
-    /// When a role is not there, gives more than they have, or nobody would be left who may give roles.
+    /// When a role is not there, gives more than the caller has, or nobody would be left who may give roles; when the
+    /// user may do more than the caller.
     pub async fn set_roles(
         &self,
         project: ProjectId,
         id: UserId,
         roles: Vec<String>,
-        mine: &Grants,
+        condition: &Precondition,
         doer: &Doer,
     ) -> Result<(User, Vec<String>), AdminError> {
         let faults = self.role_faults(project, &roles).await?;
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
         }
-        let (_, before) = self.user(project, id).await?;
         let roles = distinct(roles);
-        self.judge_roles(project, &before, &roles, Some(mine)).await?;
         let deed = Deed {
-            before: Some(json!({ "roles": before })),
             after: Some(json!({ "roles": roles })),
             ..Deed::new(AuditAction::UserRoles, id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
-        self.store.set_user_roles(project, id, &roles, &entry, self.clock.now()).await?;
+        let now = self.clock.now();
+        if !self.store.set_user_roles(project, id, &roles, condition, &entry, now).await? {
+            return Err(AdminError::Stale);
+        }
         self.announce(project).await;
         self.user(project, id).await
-    }
-
-    /// Refuses roles by which somebody would get what their giver does not have.
-    pub(super) async fn judge_roles(
-        &self,
-        project: ProjectId,
-        before: &[String],
-        after: &[String],
-        mine: Option<&Grants>,
-    ) -> Result<(), AdminError> {
-        let Some(mine) = mine else { return Ok(()) };
-        let roles = self.store.roles(project).await?;
-        let holders = roles.iter().map(|role| (role.id, role.holder())).collect();
-        let of = |names: &[String]| {
-            let named = roles.iter().filter(|role| names.contains(&role.name));
-            grants(&named.map(|role| role.id).collect::<Vec<_>>(), &holders)
-        };
-        match surplus(&of(before), &of(after), mine) {
-            None => Ok(()),
-            Some(one) => Err(AdminError::Forbidden(format!(
-                "These roles give the permission {one}, which you do not have."
-            ))),
-        }
     }
 
     /// What is wrong with the names of roles.
@@ -197,22 +174,13 @@ impl Admin {
         status: UserStatus,
         doer: &Doer,
     ) -> Result<(User, Vec<String>), AdminError> {
-        let before = self.store.user(project, id).await?;
-        if before.status != status {
-            let action = match (before.status, status) {
-                // Letting somebody in is a deed of its own, with a permission of its own.
-                (UserStatus::Pending, UserStatus::Active) => {
-                    return Err(AdminError::Conflict(
-                        "the account waits for approval: approve it".to_owned(),
-                    ));
-                }
-                (_, UserStatus::Suspended) => AuditAction::UserSuspend,
-                _ => AuditAction::UserReactivate,
-            };
-            let entry = self.audit.entry(project, doer, Deed::new(action, id.0)).await?;
-            self.store.set_user_status(project, id, status, &entry, self.clock.now()).await?;
-            self.announce(project).await;
-        }
+        let action = match status {
+            UserStatus::Suspended => AuditAction::UserSuspend,
+            UserStatus::Active | UserStatus::Pending => AuditAction::UserReactivate,
+        };
+        let entry = self.audit.entry(project, doer, Deed::new(action, id.0)).await?;
+        self.store.set_user_status(project, id, status, &entry, self.clock.now()).await?;
+        self.announce(project).await;
         self.user(project, id).await
     }
 
@@ -250,10 +218,14 @@ impl Admin {
             let field = std::borrow::Cow::Borrowed("new_password");
             return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
         }
-        if !self.sessions.proves(project, &user.email, old).await? {
+        let wrong = || {
             let right = "your password; after some failures none is taken for a while";
-            let wrong = Fault::new("old_password", FaultCode::Invalid, right);
-            return Err(AdminError::Invalid(vec![wrong]));
+            AdminError::Invalid(vec![Fault::new("old_password", FaultCode::Invalid, right)])
+        };
+        // Read before it is proved: if another one is set in between, the store finds that this is not it.
+        let proved = self.store.password(project, id).await?;
+        if !self.sessions.proves(project, &user.email, old).await? {
+            return Err(wrong());
         }
         let hash = self.sessions.passwords.hash(new).await?;
         let deed = Deed {
@@ -263,7 +235,11 @@ impl Admin {
         let entry = self.audit.entry(project, doer, deed).await?;
         let ends = Which::AllBut(person.session);
         let new = self.new_password(&user, hash, None, ends).await?;
-        self.store.set_password(project, id, &new, &entry, self.clock.now()).await?;
+        let new = NewPassword { proved, ..new };
+        match self.store.set_password(project, id, &new, &entry, self.clock.now()).await {
+            Err(StoreError::NotFound("password")) => return Err(wrong()),
+            done => done?,
+        }
         self.sessions.forget();
         self.announce(project).await;
         Ok(())

@@ -70,13 +70,8 @@ impl Admin {
             return Err(AdminError::Invalid(wrong));
         }
         self.standing_project(project).await?;
-        let told = |plan: &Plan| json!({ "plan": plan.name, "limits": plan.limits });
-        let before = self.store.given(project).await?.plan;
-        let deed = Deed {
-            before: Some(told(&before)),
-            after: Some(told(&plan)),
-            ..Deed::new(AuditAction::ProjectPlan, project.0)
-        };
+        let deed =
+            Deed { after: Some(plan.told()), ..Deed::new(AuditAction::ProjectPlan, project.0) };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.set_plan(project, &plan, &entry, self.clock.now()).await?;
         self.announce(project).await;
@@ -112,9 +107,7 @@ impl Admin {
         doer: &Doer,
     ) -> Result<Vec<FeatureView>, AdminError> {
         self.standing_project(project).await?;
-        let before = self.store.given(project).await?.switched;
         let deed = Deed {
-            before: Some(json!(before)),
             after: Some(json!(switched)),
             ..Deed::new(AuditAction::ProjectFeatures, project.0)
         };

@@ -185,17 +185,13 @@ impl Admin {
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
         }
-        let before = self.store.project(id).await?;
-        let name = change.name.unwrap_or_else(|| before.name.clone());
-        let description = change.description.unwrap_or_else(|| before.description.clone());
-        self.judge_names(None, &name, Some(id)).await?;
-        let deed = Deed {
-            before: Some(json!({ "name": before.name, "description": before.description })),
-            after: Some(json!({ "name": name, "description": description })),
-            ..Deed::new(AuditAction::ProjectUpdate, id.0)
-        };
-        let entry = self.audit.entry(id, doer, deed).await?;
-        self.store.change_project(id, &name, &description, &entry, self.clock.now()).await?;
+        self.store.project(id).await?;
+        if let Some(name) = &change.name {
+            self.judge_names(None, name, Some(id)).await?;
+        }
+        let (name, description) = (change.name.as_deref(), change.description.as_deref());
+        let entry = self.audit.entry(id, doer, Deed::new(AuditAction::ProjectUpdate, id.0)).await?;
+        self.store.change_project(id, name, description, &entry, self.clock.now()).await?;
         Ok(self.store.project(id).await?)
     }
 

@@ -12,7 +12,6 @@ use crate::domain::audit::{Actor, AuditAction};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::mail::{Link, MailKind};
 use crate::domain::one_time::{self, Purpose, TokenKey};
-use crate::domain::permission::{Grants, MEMBER};
 use crate::domain::project::{Project, ProjectStatus};
 use crate::domain::settings::Registration;
 use crate::domain::user::{
@@ -277,7 +276,7 @@ impl Admin {
         }
     }
 
-    /// Lets in somebody who waits, with these roles; without any with `member`, if they have none. They are mailed.
+    /// Approves an account that waits, with these roles; without any with `member`, if it has none. Its holder is mailed.
     ///
     /// # Errors
     /// When a role is not there or gives more than the caller has, or the account does not wait.
@@ -286,48 +285,18 @@ impl Admin {
         project: ProjectId,
         id: UserId,
         roles: Option<Vec<String>>,
-        mine: Option<&Grants>,
         doer: &Doer,
     ) -> Result<(User, Vec<String>), AdminError> {
-        let (user, before) = self.user(project, id).await?;
-        match user.status {
-            UserStatus::Pending => {}
-            // Whoever was sooner has let them in; giving roles is another deed then.
-            UserStatus::Active if roles.is_none() => return Ok((user, before)),
-            UserStatus::Active => {
-                return Err(AdminError::Conflict(
-                    "the account was let in already: set its roles".to_owned(),
-                ));
-            }
-            UserStatus::Suspended => {
-                return Err(AdminError::Conflict(
-                    "the account is suspended: reactivate it".to_owned(),
-                ));
-            }
+        let user = self.store.user(project, id).await?;
+        let faults = self.role_faults(project, roles.as_deref().unwrap_or_default()).await?;
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
         }
-        let roles = match roles {
-            Some(roles) => {
-                let faults = self.role_faults(project, &roles).await?;
-                if !faults.is_empty() {
-                    return Err(AdminError::Invalid(faults));
-                }
-                let roles = distinct(roles);
-                self.judge_roles(project, &before, &roles, mine).await?;
-                Some(roles)
-            }
-            None if before.is_empty() => {
-                let known = self.store.role_names(project).await?;
-                known.iter().any(|name| name == MEMBER).then(|| vec![MEMBER.to_owned()])
-            }
-            None => None,
-        };
+        let roles = roles.map(distinct);
         let home = self.store.project(project).await?;
         let mail = self.mail(&home, &user, MailKind::LetIn, None)?;
-        let deed = Deed {
-            after: Some(json!({ "roles": roles.as_ref().unwrap_or(&before) })),
-            ..Deed::new(AuditAction::UserApprove, id.0)
-        };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry =
+            self.audit.entry(project, doer, Deed::new(AuditAction::UserApprove, id.0)).await?;
         let now = self.clock.now();
         self.store.approve_user(project, id, roles.as_deref(), &mail, &entry, now).await?;
         self.announce(project).await;

@@ -1,19 +1,15 @@
 //! Roles: made, changed, taken away. Nobody gives more than they have.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
-
 use super::{Admin, AdminError};
 use crate::audit::{Deed, Doer};
 use crate::domain::audit::AuditAction;
-use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::permission::{Grants, Holder};
+use crate::domain::fault::Fault;
+use crate::domain::permission::Grant;
 use crate::domain::precondition::Precondition;
 use crate::domain::role::{
-    MAX_ROLES, Role, beyond, description_fault, read_permissions, role_name_fault,
+    self, MAX_ROLES, Role, RoleRefusal, description_fault, read_permissions, role_name_fault,
 };
-use crate::id::{ProjectId, RoleId, sha256};
+use crate::id::{ProjectId, RoleId};
 use crate::store::roles::{RoleUses, RoleVerdict};
 
 /// A role that is to be made.
@@ -60,85 +56,62 @@ impl Admin {
         roles.into_iter().find(|one| one.id == id).ok_or(AdminError::NotFound("role"))
     }
 
-    /// Makes a role, for somebody who has the permissions `mine`.
+    /// Creates a role.
     ///
     /// # Errors
-    /// When something of it is not right, or gives more than they have.
+    /// When something of it is not right, or gives more than the caller has.
     pub async fn create_role(
         &self,
         project: ProjectId,
         new: NewRole,
-        mine: &Grants,
         doer: &Doer,
     ) -> Result<Role, AdminError> {
         let now = self.clock.now();
-        let roles = self.store.roles(project).await?;
-        if roles.len() >= MAX_ROLES {
-            return Err(AdminError::Conflict(format!("a project has at most {MAX_ROLES} roles")));
-        }
+        let permissions = read(Some(&new.name), Some(&new.description), Some(&new.permissions))?;
         let role = Role {
             id: RoleId::fresh(now),
             name: new.name,
             description: new.description,
-            permissions: Vec::new(),
+            permissions: permissions.unwrap_or_default(),
             parent: new.parent,
             built_in: false,
             created_at: now,
             updated_at: now,
         };
-        let role = judged(role, Some(&new.permissions), &roles, mine)?;
         let deed =
-            Deed { after: Some(told(&role)), ..Deed::new(AuditAction::RoleCreate, role.id.0) };
+            Deed { after: Some(role.told()), ..Deed::new(AuditAction::RoleCreate, role.id.0) };
         let entry = self.audit.entry(project, doer, deed).await?;
-        answer(self.store.add_role(project, &role, &entry, now).await?)?;
+        let role = answer(self.store.add_role(project, &role, &entry, now).await?)?;
         self.announce(project).await;
         Ok(role)
     }
 
-    /// Changes a role, `by` somebody who has these permissions.
+    /// Changes a role.
     ///
     /// # Errors
     /// When it is not there, is one that every project has, something of the change is not right, it is no longer what
-    /// `condition` demands, or gives more than they have.
+    /// `condition` demands, or gives more than the caller has.
     pub async fn change_role(
         &self,
         project: ProjectId,
         id: RoleId,
         change: RoleChange,
         condition: &Precondition,
-        by: (&Grants, &Doer),
+        doer: &Doer,
     ) -> Result<Role, AdminError> {
-        let (mine, doer) = by;
+        let RoleChange { name, description, permissions, parent } = change;
+        let permissions = read(name.as_deref(), description.as_deref(), permissions.as_deref())?;
+        let condition = condition.clone();
+        let change = role::RoleChange { name, description, permissions, parent, condition };
+        let entry =
+            self.audit.entry(project, doer, Deed::new(AuditAction::RoleUpdate, id.0)).await?;
         let now = self.clock.now();
-        let roles = self.store.roles(project).await?;
-        let old = roles.iter().find(|one| one.id == id).ok_or(AdminError::NotFound("role"))?;
-        if !condition.holds(&role_tag(old)) {
-            return Err(AdminError::Stale);
-        }
-        if old.built_in {
-            answer(RoleVerdict::BuiltIn)?;
-        }
-        let role = Role {
-            name: change.name.unwrap_or_else(|| old.name.clone()),
-            description: change.description.unwrap_or_else(|| old.description.clone()),
-            parent: change.parent.unwrap_or(old.parent),
-            updated_at: now,
-            ..old.clone()
-        };
-        let role = judged(role, change.permissions.as_deref(), &roles, mine)?;
-        let deed = Deed {
-            before: Some(told(old)),
-            after: Some(told(&role)),
-            ..Deed::new(AuditAction::RoleUpdate, id.0)
-        };
-        let entry = self.audit.entry(project, doer, deed).await?;
-        let seen = condition.is_some().then_some(old);
-        answer(self.store.change_role(project, &role, seen, &entry, now).await?)?;
+        let role = answer(self.store.change_role(project, id, &change, &entry, now).await?)?;
         self.announce(project).await;
         Ok(role)
     }
 
-    /// Takes a role away that nobody and nothing uses.
+    /// Deletes a role that nobody and nothing uses.
     ///
     /// # Errors
     /// When it is not there, is one that every project has, or is in use.
@@ -148,68 +121,49 @@ impl Admin {
         id: RoleId,
         doer: &Doer,
     ) -> Result<(), AdminError> {
-        let old = self.role(project, id).await?;
-        let deed = Deed { before: Some(told(&old)), ..Deed::new(AuditAction::RoleDelete, id.0) };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry =
+            self.audit.entry(project, doer, Deed::new(AuditAction::RoleDelete, id.0)).await?;
         answer(self.store.delete_role(project, id, &entry, self.clock.now()).await?)?;
         self.announce(project).await;
         Ok(())
     }
 }
 
-/// The role with its permissions read, once everything about it is right.
-fn judged(
-    role: Role,
+/// Judges the parts of a role that say for themselves whether they are right, and reads its permissions.
+fn read(
+    name: Option<&str>,
+    description: Option<&str>,
     permissions: Option<&[String]>,
-    roles: &[Role],
-    mine: &Grants,
-) -> Result<Role, AdminError> {
-    let mut faults: Vec<Fault> = role_name_fault(&role.name).into_iter().collect();
-    faults.extend(description_fault(&role.description));
-    let read = match permissions.map(read_permissions) {
-        Some(Ok(permissions)) => permissions,
-        Some(Err(wrong)) => {
-            faults.extend(wrong);
-            Vec::new()
-        }
-        None => role.permissions.clone(),
-    };
-    if role.parent.is_some_and(|parent| roles.iter().all(|one| one.id != parent)) {
-        faults.push(Fault::new("parent_id", FaultCode::Invalid, "a role of this project"));
-    }
-    if !faults.is_empty() {
-        return Err(AdminError::Invalid(faults));
-    }
-    let role = Role { permissions: read, ..role };
-    let taken = |one: &Role| one.id != role.id && one.name == role.name;
-    if roles.iter().any(taken) {
-        return Err(AdminError::Conflict("name: a role of that name is there already".to_owned()));
-    }
-    let before: BTreeMap<RoleId, Holder> = roles.iter().map(|one| (one.id, one.holder())).collect();
-    let mut after = before.clone();
-    after.insert(role.id, role.holder());
-    match beyond(role.id, &before, &after, mine) {
-        Some(one) => Err(AdminError::Forbidden(format!(
-            "You don't have the permission {one} yourself, so that you can't give it to a role or take it back."
-        ))),
-        None => Ok(role),
-    }
+) -> Result<Option<Vec<Grant>>, AdminError> {
+    let mut faults: Vec<Fault> = name.and_then(role_name_fault).into_iter().collect();
+    faults.extend(description.and_then(description_fault));
+    let read = permissions.map(read_permissions).transpose().unwrap_or_else(|wrong| {
+        faults.extend(wrong);
+        None
+    });
+    if faults.is_empty() { Ok(read) } else { Err(AdminError::Invalid(faults)) }
 }
 
-/// What the store said, as an error unless it is done.
-fn answer(verdict: RoleVerdict) -> Result<(), AdminError> {
-    match verdict {
-        RoleVerdict::Done => Ok(()),
-        RoleVerdict::BuiltIn => Err(AdminError::Conflict(
+/// The role, or as an error why the store did not take it.
+fn answer(verdict: RoleVerdict) -> Result<Role, AdminError> {
+    Err(match verdict {
+        RoleVerdict::Done(role) => return Ok(role),
+        RoleVerdict::BuiltIn => AdminError::Conflict(
             "every project has this role, so that it can't be changed or deleted".to_owned(),
-        )),
-        RoleVerdict::Stale => Err(AdminError::Stale),
-        RoleVerdict::Used(uses) => Err(AdminError::Conflict(in_use(&uses))),
-        RoleVerdict::Parent => {
-            let right = "a role that does not inherit from this one, and through at most 16 others";
-            Err(AdminError::Invalid(vec![Fault::new("parent_id", FaultCode::Invalid, right)]))
+        ),
+        RoleVerdict::Stale => AdminError::Stale,
+        RoleVerdict::Used(uses) => AdminError::Conflict(in_use(&uses)),
+        RoleVerdict::Refused(RoleRefusal::Full) => {
+            AdminError::Conflict(format!("a project has at most {MAX_ROLES} roles"))
         }
-    }
+        RoleVerdict::Refused(RoleRefusal::NameTaken) => {
+            AdminError::Conflict("name: a role of that name is there already".to_owned())
+        }
+        RoleVerdict::Refused(RoleRefusal::Parent(fault)) => AdminError::Invalid(vec![fault]),
+        RoleVerdict::Refused(RoleRefusal::Beyond(one)) => AdminError::Forbidden(format!(
+            "You don't have the permission {one} yourself, so that you can't give it to a role or take it back."
+        )),
+    })
 }
 
 /// How many names of users of a role are told.
@@ -230,18 +184,4 @@ fn in_use(uses: &RoleUses) -> String {
         parts.push(format!("{what}: {shown}{more}"));
     }
     format!("the role is in use; {}", parts.join("; "))
-}
-
-/// What tells one state of a role from another: its content, so that two changes at the same moment differ.
-pub fn role_tag(role: &Role) -> String {
-    hex::encode(&sha256(told(role).to_string().as_bytes())[..16])
-}
-
-fn told(role: &Role) -> serde_json::Value {
-    json!({
-        "name": role.name,
-        "description": role.description,
-        "permissions": role.permissions,
-        "parent": role.parent,
-    })
 }

@@ -6,6 +6,7 @@ mod chain;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::authority::Requester;
 use super::names::words;
 use super::once::Once;
 use crate::id::{KeyId, UserId};
@@ -188,6 +189,9 @@ pub struct Entry {
     pub correlation: Option<String>,
     /// The key under which it is done once; of the entries of one transaction, one has it.
     pub once: Option<Once>,
+    /// The caller, for the transaction to look at again; nothing for the operator, and for what users do with their own
+    /// account.
+    pub requester: Option<Requester>,
 }
 
 #[cfg(test)]

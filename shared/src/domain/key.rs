@@ -4,6 +4,7 @@ use crate::id::{KeyId, ProjectId, sha256};
 use crate::time::Time;
 
 use super::names::words;
+use super::permission::{Action, Permission, Resource};
 
 words! {
     /// What a key may do.
@@ -16,6 +17,28 @@ words! {
         NotificationsWrite = 3 "notifications:write",
         /// Read what the project has.
         Read = 4 "read",
+    }
+}
+
+const SENDS: &[Permission] = &[Permission::allow(Resource::Events, Action::Create)];
+const NOTIFIES: &[Permission] = &[Permission::allow(Resource::Notifications, Action::Create)];
+const READS: &[Permission] = &[
+    Permission::allow(Resource::Events, Action::Read),
+    Permission::allow(Resource::Rules, Action::Read),
+    Permission::allow(Resource::Alerts, Action::Read),
+    Permission::allow(Resource::Notifications, Action::Read),
+];
+
+impl Scope {
+    /// What a key of this scope may do, as permissions of users: a caller who creates one must hold all of these. An
+    /// operation that both keys of a scope and people can call needs a permission that stands here.
+    pub const fn permissions(self) -> &'static [Permission] {
+        match self {
+            // A change to a balance is a cause of events.
+            Self::EventsWrite | Self::BucketsWrite => SENDS,
+            Self::NotificationsWrite => NOTIFIES,
+            Self::Read => READS,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Who may do what: permissions, the roles that hold them, and the one place where it is decided.
 
+mod built_in;
+mod chain;
 mod grant;
+mod power;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,11 +13,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::condition::{Clause, Facts};
-use super::fault::{Fault, FaultCode};
 use super::names::words;
-use crate::id::RoleId;
 use crate::time::Time;
 
+pub use built_in::{
+    ADMIN, BuiltIn, MEMBER, PLATFORM_OPERATOR, PLATFORM_ROLES, PROJECT_ROLES, SUPER_ADMIN,
+};
+pub use chain::{BrokenChain, Holder, MAX_PARENTS, chain, grants, parent_fault, with_descendants};
 pub use grant::{
     Grant, MAX_CONDITION, USER_FACTS, event_facts, facts_of, key_facts, role_facts, user_facts,
 };
@@ -250,25 +254,15 @@ impl Grants {
     /// if it is given always, and else always or under the same condition. What is taken from them is not theirs to
     /// give, and neither is what is taken from them under some condition.
     pub fn holds(&self, one: &Grant) -> bool {
-        let Permission { resource, action, reach, .. } = one.permission;
-        let actions: &[Action] = match &action {
-            // Everything means each of them.
-            Action::Manage => Action::ALL,
-            action => std::slice::from_ref(action),
-        };
-        let owns: &[bool] = if reach == Reach::Own { &[true] } else { &[true, false] };
-        let same = |condition: &Clause| {
-            // Another condition may be the narrower one; nobody proves that here.
-            (one.condition.as_ref() == Some(condition)).then_some(true)
-        };
-        let each = |action: Action, own: bool| {
-            let wanted = Wanted { resource, action, own };
-            let taken = self.0.iter().any(|mine| {
-                mine.permission.effect == Effect::Deny && mine.permission.covers(wanted)
-            });
-            !taken && self.decide(wanted, same)
-        };
-        actions.iter().all(|action| owns.iter().all(|own| each(*action, *own)))
+        // Another condition than that of `one` may be the narrower one; nobody proves that here.
+        one.permission
+            .each()
+            .all(|wanted| self.denials(wanted).next().is_none() && self.gives(wanted, one))
+    }
+
+    /// Whether this very permission, with its condition, stands among them.
+    pub fn contains(&self, one: &Grant) -> bool {
+        self.0.binary_search(one).is_ok()
     }
 
     /// The permissions, in order.
@@ -276,170 +270,6 @@ impl Grants {
         &self.0
     }
 }
-
-/// A role as far as permissions go.
-#[derive(Clone, Debug)]
-pub struct Holder {
-    /// Its own permissions.
-    pub permissions: Vec<Grant>,
-    /// The role whose permissions it has too.
-    pub parent: Option<RoleId>,
-}
-
-/// How deep roles may inherit; a chain that is longer, or a circle, ends there.
-pub const MAX_PARENTS: usize = 16;
-
-/// What the holder of some roles may do, with what these inherit.
-pub fn grants(of: &[RoleId], roles: &BTreeMap<RoleId, Holder>) -> Grants {
-    let mut seen = BTreeSet::new();
-    let mut all = Vec::new();
-    for first in of {
-        let mut next = Some(*first);
-        for _ in 0..=MAX_PARENTS {
-            let Some(role) = next.filter(|role| seen.insert(*role)) else { break };
-            let Some(holder) = roles.get(&role) else { break };
-            all.extend_from_slice(&holder.permissions);
-            next = holder.parent;
-        }
-    }
-    Grants::new(all)
-}
-
-/// What is wrong with making `parent` the parent of `role`; nothing when it makes no circle and no chain too long.
-pub fn parent_fault(
-    role: RoleId,
-    parent: RoleId,
-    roles: &BTreeMap<RoleId, Holder>,
-) -> Option<Fault> {
-    let fault = |message| Some(Fault::new("parent", FaultCode::Invalid, message));
-    let mut next = Some(parent);
-    for _ in 0..MAX_PARENTS {
-        match next {
-            None => return None,
-            Some(one) if one == role => return fault("this would make a role inherit from itself"),
-            Some(one) => next = roles.get(&one).and_then(|holder| holder.parent),
-        }
-    }
-    fault("roles inherit through at most 16 others")
-}
-
-/// A role that every project has from its beginning.
-#[derive(Clone, Copy, Debug)]
-pub struct BuiltIn {
-    /// Its name, which never changes.
-    pub name: &'static str,
-    /// What it is for.
-    pub description: &'static str,
-    /// What it may do.
-    pub permissions: &'static [Permission],
-}
-
-/// The role that may do everything in a project.
-pub const ADMIN: &str = "admin";
-/// The role of whoever is let in and given no other.
-pub const MEMBER: &str = "member";
-/// The role of the platform's own project that makes and ends projects.
-pub const SUPER_ADMIN: &str = "super_admin";
-/// The role of the platform's own project that runs the service, without seeing what is in it.
-pub const PLATFORM_OPERATOR: &str = "platform_operator";
-
-const fn all(resource: Resource) -> Permission {
-    Permission::allow(resource, Action::Manage)
-}
-
-const fn read(resource: Resource) -> Permission {
-    Permission::allow(resource, Action::Read)
-}
-
-/// The roles of a project.
-pub const PROJECT_ROLES: [BuiltIn; 5] = [
-    BuiltIn {
-        name: ADMIN,
-        description: "Everything in the project: people, roles, keys, settings, rules, the audit log.",
-        permissions: &[
-            // The project itself can be read and renamed; making and ending it is for the platform.
-            read(Resource::Projects).own(),
-            Permission::allow(Resource::Projects, Action::Update).own(),
-            all(Resource::Keys),
-            all(Resource::Settings),
-            all(Resource::Users),
-            all(Resource::Roles),
-            all(Resource::Events),
-            all(Resource::Rules),
-            all(Resource::Endpoints),
-            all(Resource::Alerts),
-            all(Resource::Notifications),
-            all(Resource::Audit),
-            all(Resource::Schedules),
-        ],
-    },
-    BuiltIn {
-        name: "rule_manager",
-        description: "Writes rules and what they need; sees events and alerts.",
-        permissions: &[
-            read(Resource::Projects).own(),
-            read(Resource::Events),
-            all(Resource::Rules),
-            all(Resource::Endpoints),
-            all(Resource::Schedules),
-            read(Resource::Alerts),
-            read(Resource::Notifications),
-            read(Resource::Roles),
-            read(Resource::Users),
-        ],
-    },
-    BuiltIn {
-        name: "responder",
-        description: "Is called; sees events and alerts, and acknowledges and resolves them.",
-        permissions: &[
-            read(Resource::Projects).own(),
-            read(Resource::Events),
-            read(Resource::Rules),
-            read(Resource::Alerts),
-            Permission::allow(Resource::Alerts, Action::Update),
-            read(Resource::Notifications).own(),
-        ],
-    },
-    BuiltIn {
-        name: "viewer",
-        description: "Sees events, rules and alerts, and changes nothing.",
-        permissions: &[
-            read(Resource::Projects).own(),
-            read(Resource::Events),
-            read(Resource::Rules),
-            read(Resource::Alerts),
-            read(Resource::Notifications),
-        ],
-    },
-    BuiltIn {
-        name: MEMBER,
-        description: "Receives notifications and manages their own account.",
-        permissions: &[read(Resource::Projects).own(), read(Resource::Notifications).own()],
-    },
-];
-
-/// The roles of the platform's own project.
-pub const PLATFORM_ROLES: [BuiltIn; 2] = [
-    BuiltIn {
-        name: SUPER_ADMIN,
-        description: "Makes, suspends and archives projects, sets their plans, and appoints platform people.",
-        permissions: &[
-            all(Resource::Projects),
-            all(Resource::Users),
-            all(Resource::Roles),
-            all(Resource::Keys),
-            all(Resource::Settings),
-            all(Resource::Audit),
-            all(Resource::Queues),
-            all(Resource::Schedules),
-        ],
-    },
-    BuiltIn {
-        name: PLATFORM_OPERATOR,
-        description: "Watches queues, schedules and dead work; sees neither payloads nor people.",
-        permissions: &[all(Resource::Queues), all(Resource::Schedules)],
-    },
-];
 
 #[cfg(test)]
 mod tests {
@@ -538,31 +368,6 @@ mod tests {
         }
         let text = "!users:read:own if resource.status == \"pending\"";
         assert_eq!(Grant::parse(text).expect("fine").to_string(), text);
-    }
-
-    #[test]
-    fn roles_inherit_and_circles_end() {
-        let role = |number| RoleId(uuid::Uuid::from_u128(number));
-        let holder = |text: &str, parent: Option<u128>| Holder {
-            permissions: vec![Grant::parse(text).expect(text)],
-            parent: parent.map(role),
-        };
-        let roles = BTreeMap::from([
-            (role(1), holder("users:read", Some(2))),
-            (role(2), holder("rules:read", Some(3))),
-            (role(3), holder("!users:delete", Some(1))),
-            (role(4), holder("users:manage", None)),
-        ]);
-        let mine = grants(&[role(1), role(4)], &roles);
-        assert!(mine.allow(wanted(Resource::Rules, Action::Read, false)));
-        assert!(
-            !mine.allow(wanted(Resource::Users, Action::Delete, false)),
-            "the parent denies it"
-        );
-        assert!(mine.allow(wanted(Resource::Users, Action::Update, false)));
-        assert!(parent_fault(role(3), role(4), &roles).is_none());
-        assert!(parent_fault(role(4), role(4), &roles).is_some());
-        assert!(parent_fault(role(4), role(1), &roles).is_some(), "an endless chain");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a project may use: the limits of its plan.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::fault::{Fault, FaultCode};
 use super::names::words;
@@ -109,6 +110,13 @@ pub struct Plan {
     pub name: Option<String>,
     /// Its limits.
     pub limits: Limits,
+}
+
+impl Plan {
+    /// What the audit log says of it.
+    pub fn told(&self) -> Value {
+        json!({ "plan": self.name, "limits": self.limits })
+    }
 }
 
 /// The longest name of a plan.

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::fault::{Fault, FaultCode};
-use super::permission::{Effect, Grant, Grants, Holder, grants};
-use crate::id::RoleId;
+use super::permission::{
+    Effect, Grant, Grants, Holder, chain, grants, parent_fault, with_descendants,
+};
+use super::precondition::Precondition;
+use crate::id::{RoleId, sha256};
 use crate::time::Time;
 
 /// A role.
@@ -33,6 +38,88 @@ impl Role {
     pub fn holder(&self) -> Holder {
         Holder { permissions: self.permissions.clone(), parent: self.parent }
     }
+
+    /// What the audit log says of it.
+    pub fn told(&self) -> Value {
+        json!({
+            "name": self.name,
+            "description": self.description,
+            "permissions": self.permissions,
+            "parent": self.parent,
+        })
+    }
+
+    /// What tells one state of it from another: its content, so that two changes at the same moment differ.
+    pub fn tag(&self) -> String {
+        hex::encode(&sha256(self.told().to_string().as_bytes())[..16])
+    }
+
+    /// The role as a change would have it.
+    #[must_use]
+    pub fn changed(&self, change: RoleChange, now: Time) -> Self {
+        Self {
+            name: change.name.unwrap_or_else(|| self.name.clone()),
+            description: change.description.unwrap_or_else(|| self.description.clone()),
+            permissions: change.permissions.unwrap_or_else(|| self.permissions.clone()),
+            parent: change.parent.unwrap_or(self.parent),
+            updated_at: now,
+            ..self.clone()
+        }
+    }
+}
+
+/// What tells one state of a user's roles, by their names in order, from another.
+pub fn tag_of_roles(names: &[String]) -> String {
+    hex::encode(&sha256(json!(names).to_string().as_bytes())[..16])
+}
+
+/// What is to be changed of a role; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct RoleChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its permissions.
+    pub permissions: Option<Vec<Grant>>,
+    /// The role from which it inherits, or none.
+    pub parent: Option<Option<RoleId>>,
+    /// What the role must be for this to be a change of it.
+    pub condition: Precondition,
+}
+
+/// Why a role may not stand among the others as it would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleRefusal {
+    /// There are as many as there may be.
+    Full,
+    /// Another one has the name.
+    NameTaken,
+    /// It may not have this parent.
+    Parent(Fault),
+    /// It gives this to the holders of some role, and the caller does not have it.
+    Beyond(Grant),
+}
+
+/// Judges a role as it would stand among all of its project, on behalf of a caller who may do `mine`; without these it is
+/// the operator.
+pub fn role_refusal(new: &Role, roles: &[Role], mine: Option<&Grants>) -> Option<RoleRefusal> {
+    let is_new = roles.iter().all(|one| one.id != new.id);
+    if is_new && roles.len() >= MAX_ROLES {
+        return Some(RoleRefusal::Full);
+    }
+    if roles.iter().any(|one| one.id != new.id && one.name == new.name) {
+        return Some(RoleRefusal::NameTaken);
+    }
+    let before: BTreeMap<RoleId, Holder> = roles.iter().map(|one| (one.id, one.holder())).collect();
+    let mut after = before.clone();
+    after.insert(new.id, new.holder());
+    let parent_changes = before.get(&new.id).and_then(|old| old.parent) != new.parent;
+    if parent_changes && let Some(fault) = parent_fault(new.id, &after) {
+        return Some(RoleRefusal::Parent(fault));
+    }
+    let found = mine.and_then(|mine| beyond(new.id, &before, &after, mine));
+    found.map(RoleRefusal::Beyond)
 }
 
 /// The most roles of a project.
@@ -101,27 +188,31 @@ pub fn read_permissions(texts: &[String]) -> Result<Vec<Grant>, Vec<Fault>> {
     if faults.is_empty() { Ok(permissions) } else { Err(faults) }
 }
 
-/// The first permission that a change of `role` would give to its holders, and that whoever changes it does not have:
-/// what it gives then and did not before, and what it takes no more.
+/// The first permission that a change of `role` would give to the holders of it, or of a role that inherits from it, and
+/// that the caller does not have: what it gives then and did not before, and what it takes no more.
 pub fn beyond(
     role: RoleId,
     before: &BTreeMap<RoleId, Holder>,
     after: &BTreeMap<RoleId, Holder>,
     mine: &Grants,
 ) -> Option<Grant> {
-    surplus(&grants(&[role], before), &grants(&[role], after), mine)
+    // What a role below gains is part of what `role` gains, if its chain was whole: all the rest of it stands on both
+    // sides. One whose chain was broken gave nothing before, and may give the whole of it now.
+    let affected = with_descendants(role, after).into_iter();
+    let mut judged = affected.filter(|one| *one == role || chain(*one, before).is_err());
+    judged.find_map(|one| surplus(&grants(&[one], before), &grants(&[one], after), mine))
 }
 
-/// The first permission that somebody who may do `before` would have with `after`, and that whoever gives it does not
+/// The first permission that a user who may do `before` would have with `after`, and that the caller who gives it does not
 /// have.
 pub fn surplus(before: &Grants, after: &Grants, mine: &Grants) -> Option<Grant> {
     let new = |from: &Grants, to: &Grants, effect| -> Vec<Grant> {
         let fresh = to
             .list()
             .iter()
-            .filter(|one| one.permission.effect == effect && !from.list().contains(one))
+            .filter(|one| one.permission.effect == effect && !from.contains(one))
             // What was given always and is given under a condition now is less than it was.
-            .filter(|one| effect == Effect::Deny || !from.list().contains(&one.permission.into()));
+            .filter(|one| effect == Effect::Deny || !from.contains(&one.permission.into()));
         fresh.cloned().collect()
     };
     let given = new(before, after, Effect::Allow);
@@ -206,6 +297,73 @@ mod tests {
         roles.insert(role(1), holder(&[], Some(role(2))));
         let found = beyond(role(1), &before, &roles, &Grants::new(read(&["keys:read"])));
         assert_eq!(found.map(|one| one.to_string()).as_deref(), Some("keys:manage"));
+    }
+
+    #[test]
+    fn a_change_is_judged_for_every_role_below() {
+        let role = |number| RoleId(uuid::Uuid::from_u128(number));
+        let holder = |texts: &[&str], parent: Option<u128>| Holder {
+            permissions: read(texts),
+            parent: parent.map(role),
+        };
+        // 0 is above 1, and so on; 19 has more above it than it may have, and gives nothing.
+        let mut before = BTreeMap::from([(role(0), holder(&["!users:delete"], None))]);
+        for number in 1..=19 {
+            let texts: &[&str] = if number == 19 { &["keys:manage"] } else { &[] };
+            before.insert(role(number), holder(texts, Some(number - 1)));
+        }
+        let mut after = before.clone();
+        after.insert(role(10), holder(&[], None));
+        for (mine, wanted) in [
+            (&["users:delete"][..], Some("keys:manage")),
+            (&["keys:manage"], Some("!users:delete")),
+            (&["users:manage", "keys:manage"], None),
+        ] {
+            let found = beyond(role(10), &before, &after, &Grants::new(read(mine)));
+            assert_eq!(found.map(|one| one.to_string()).as_deref(), wanted, "{mine:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_role_below_gains_is_part_of_what_the_changed_one_gains() {
+        // The shortcut of `beyond`, beside the long way over all roles that are affected.
+        let role = |number| RoleId(uuid::Uuid::from_u128(number));
+        let words = [
+            "users:read",
+            "users:manage",
+            "!users:read",
+            "keys:read",
+            "!keys:read",
+            "keys:read:own",
+        ];
+        let texts = |seed: usize| -> Vec<&str> {
+            words
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| seed >> at & 1 == 1)
+                .map(|(_, word)| *word)
+                .collect()
+        };
+        for seed in 0..4096_usize {
+            let spread = seed.wrapping_mul(2_654_435_761);
+            let holder = |at: usize, parent: Option<u128>| Holder {
+                permissions: read(&texts(spread >> (at * 6))),
+                parent: parent.map(role),
+            };
+            let before = BTreeMap::from([
+                (role(0), holder(0, None)),
+                (role(1), holder(1, (seed & 1 == 1).then_some(0))),
+                (role(2), holder(2, Some(1))),
+                (role(3), holder(3, Some(2))),
+            ]);
+            let mut after = before.clone();
+            after.insert(role(1), holder(4, (seed & 2 == 2).then_some(0)));
+            let mine = Grants::new(read(&texts(spread >> 30)));
+            let all = [1, 2, 3].into_iter().find_map(|one| {
+                surplus(&grants(&[role(one)], &before), &grants(&[role(one)], &after), &mine)
+            });
+            assert_eq!(beyond(role(1), &before, &after, &mine).is_some(), all.is_some(), "{seed}");
+        }
     }
 
     #[test]

@@ -17,6 +17,37 @@ words! {
     }
 }
 
+impl UserStatus {
+    /// Whether an account in this state changes by being suspended or reactivated. One that waits for approval has ways
+    /// of its own: suspending and reactivating it would be an approval that needs no permission to approve.
+    ///
+    /// # Errors
+    /// When it may not, with what would be right.
+    pub const fn may_become(self, to: Self) -> Result<bool, &'static str> {
+        match (self, to) {
+            (Self::Pending, Self::Active) => Err("the account waits for approval: approve it"),
+            (Self::Pending, Self::Suspended) => {
+                Err("the account waits for approval: approve it, or delete it to refuse it")
+            }
+            (Self::Active, Self::Suspended) | (Self::Suspended, Self::Active) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether an account in this state changes by being approved; one that was approved before does not.
+    ///
+    /// # Errors
+    /// When it may not be, with what would be right.
+    pub const fn may_be_approved(self, with_roles: bool) -> Result<bool, &'static str> {
+        match self {
+            Self::Pending => Ok(true),
+            Self::Active if with_roles => Err("the account was let in already: set its roles"),
+            Self::Active => Ok(false),
+            Self::Suspended => Err("the account is suspended: reactivate it"),
+        }
+    }
+}
+
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -193,6 +224,21 @@ fn is_run(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_that_waits_is_approved_and_nothing_else() {
+        use UserStatus::{Active, Pending, Suspended};
+        for (from, suspended, active, approved, with_roles) in [
+            (Pending, None, None, Some(true), Some(true)),
+            (Active, Some(true), Some(false), Some(false), None),
+            (Suspended, Some(false), Some(true), None, None),
+        ] {
+            assert_eq!(from.may_become(Suspended).ok(), suspended, "{from} to suspended");
+            assert_eq!(from.may_become(Active).ok(), active, "{from} to active");
+            assert_eq!(from.may_be_approved(false).ok(), approved, "{from}");
+            assert_eq!(from.may_be_approved(true).ok(), with_roles, "{from} with roles");
+        }
+    }
 
     #[test]
     fn addresses() {

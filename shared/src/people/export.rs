@@ -71,7 +71,7 @@ impl People {
         };
         let deed = Deed::new(AuditAction::UserExport, id.0);
         let entry = admin.audit.entry(project, doer, deed).await?;
-        admin.store.note(project, &entry, admin.clock.now()).await?;
+        admin.store.note_reading(project, id, &entry, admin.clock.now()).await?;
         Ok(export)
     }
 

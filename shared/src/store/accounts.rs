@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::{given_by, judge_acting_on};
 use super::engine::{Tx, rows_in, sql};
-use super::people::{Row, give_roles, user, user_columns};
+use super::people::{Row, give_roles, live_user, user, user_columns};
 use super::projects::{bump_access, bump_epoch};
 use super::push::forget_tokens;
 use super::recovery::delete_ways_in;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::permission::{ADMIN, SUPER_ADMIN};
+use crate::domain::precondition::Precondition;
+use crate::domain::role::tag_of_roles;
 use crate::domain::user::{User, UserStatus};
 use crate::id::{ProjectId, UserId};
 use crate::time::Time;
@@ -144,37 +148,47 @@ impl Store {
         Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
-    /// Gives somebody exactly these roles.
+    /// Gives a user exactly these roles, if theirs are still what `condition` demands; answers whether they are. Nobody
+    /// gives what they don't have.
     ///
     /// # Errors
-    /// When they or a role are not there; a conflict when nobody would be left to give roles.
+    /// When the user or a role is not there; a conflict when nobody would be left to give roles; when the caller may not.
     pub async fn set_user_roles(
         &self,
         project: ProjectId,
         id: UserId,
         roles: &[String],
+        condition: &Precondition,
         entry: &Entry,
         now: Time,
-    ) -> Result<()> {
-        let (roles, entry) = (roles.to_vec(), entry.clone());
+    ) -> Result<bool> {
+        let kept = (roles.to_vec(), condition.clone(), entry.clone());
         self.write("set_user_roles", move |tx| {
-            let (roles, entry) = (roles.clone(), entry.clone());
+            let (roles, condition, mut entry) = kept.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let account = judge_acting_on(tx, project, id, false, &mut entry, now).await?;
+                if !condition.holds(&tag_of_roles(&account.role_names)) {
+                    return Ok(false);
+                }
+                account.caller.may_give(&account.grants, &given_by(&account.roles, &roles)?)?;
                 let before = administrators(tx, project).await?;
                 touch(tx, project, id, now).await?;
                 give_roles(tx, project, id, &roles).await?;
                 keep_one(tx, project, before).await?;
-                note(tx, project, &entry, now).await
+                entry.before = Some(json!({ "roles": account.role_names }));
+                note(tx, project, &entry, now).await?;
+                Ok(true)
             })
         })
         .await
     }
 
-    /// Changes whether an account works.
+    /// Changes whether an account works; nothing is done, and nothing written down, if that is so already.
     ///
     /// # Errors
-    /// When it is not there; a conflict when nobody would be left to administer the project.
+    /// When it is not there; a conflict when it waits for approval, or when nobody would be left to administer the
+    /// project; when the caller may not.
     pub async fn set_user_status(
         &self,
         project: ProjectId,
@@ -185,9 +199,15 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("set_user_status", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                judge_acting_on(tx, project, id, false, &mut entry, now).await?;
+                let found =
+                    live_user(tx, project, id).await?.ok_or(StoreError::NotFound("user"))?;
+                if !found.status.may_become(status).map_err(StoreError::Conflict)? {
+                    return Ok(());
+                }
                 let before = administrators(tx, project).await?;
                 touch(tx, project, id, now).await?;
                 sql!(
@@ -212,7 +232,7 @@ impl Store {
     /// Deletes an account; its history stays.
     ///
     /// # Errors
-    /// When it is not there; a conflict when nobody would be left to administer the project.
+    /// When it is not there; a conflict when nobody would be left to administer the project; when the caller may not.
     pub async fn delete_user(
         &self,
         project: ProjectId,
@@ -222,9 +242,10 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("delete_user", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                judge_acting_on(tx, project, id, false, &mut entry, now).await?;
                 let before = administrators(tx, project).await?;
                 touch(tx, project, id, now).await?;
                 delete_ways_in(tx, project, id).await?;

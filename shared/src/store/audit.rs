@@ -7,16 +7,24 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::callers::{authority, judge_reading};
 use super::engine::{Tx, rows_in, sql};
 use super::once::claim;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::{Entry, Link, Row};
+use crate::domain::authority::Target;
 use crate::id::{ProjectId, UserId, floor, fresh};
 use crate::time::Time;
 
 /// Writes down what this transaction does, and claims the key under which it is done once, if it came with one. The row
 /// waits for its place in the chain until the transaction is committed.
+///
+/// A caller whom the verb has not looked at is looked at here, so that no verb forgets it; one that locks more than the
+/// project's epoch does it first.
 pub(super) async fn note(tx: &mut Tx, project: ProjectId, entry: &Entry, now: Time) -> Result<()> {
+    if let Some(requester) = &entry.requester {
+        authority(tx, requester, now).await?.may(Target::Nothing)?;
+    }
     if let Some(once) = &entry.once {
         claim(tx, once, entry.resource).await?;
     }
@@ -119,6 +127,28 @@ impl Store {
         self.write("note", move |tx| {
             let entry = entry.clone();
             Box::pin(async move { note(tx, project, &entry, now).await })
+        })
+        .await
+    }
+
+    /// Writes down that what is held on an account was taken out, before it is.
+    ///
+    /// # Errors
+    /// When the caller may not.
+    pub async fn note_reading(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let entry = entry.clone();
+        self.write("note_reading", move |tx| {
+            let mut entry = entry.clone();
+            Box::pin(async move {
+                judge_reading(tx, project, user, &mut entry, now).await?;
+                note(tx, project, &entry, now).await
+            })
         })
         .await
     }

@@ -3,6 +3,7 @@
 
 use super::accounts::{administrators, keep_one};
 use super::audit::note;
+use super::callers::judge_acting_on;
 use super::engine::{Tx, sql};
 use super::once::forget_answers;
 use super::projects::{bump_access, bump_epoch};
@@ -43,9 +44,10 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("begin_erasure", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                judge_acting_on(tx, project, user, false, &mut entry, now).await?;
                 let before = administrators(tx, project).await?;
                 // Open invitations are found by the address, which goes next.
                 delete_ways_in(tx, project, user).await?;

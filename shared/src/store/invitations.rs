@@ -4,12 +4,14 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::{authority, caller, judge_giving};
 use super::engine::sql;
 use super::mails::{NewMail, insert_mail};
 use super::people::{NewUser, insert_user};
 use super::projects::bump_epoch;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
+use crate::domain::authority::{Need, Requester, Target};
 use crate::domain::one_time::TokenKey;
 use crate::id::{ProjectId, UserId};
 use crate::time::Time;
@@ -45,7 +47,7 @@ impl Store {
     /// mails, and then nothing is changed.
     ///
     /// # Errors
-    /// A conflict when there is an account of that address.
+    /// A conflict when there is an account of that address; when the caller may not, or may not give these roles.
     pub async fn invite(
         &self,
         project: ProjectId,
@@ -57,11 +59,13 @@ impl Store {
     ) -> Result<bool> {
         let kept = (new.clone(), mail.clone(), entry.clone());
         self.write("invite", move |tx| {
-            let (new, mail, entry) = kept.clone();
+            let (new, mail, mut entry) = kept.clone();
             Box::pin(async move {
                 // Whoever makes accounts or changes roles takes the epoch too: what is read here stays so, and two
                 // invitations to one address wait for each other.
                 bump_epoch(tx, project).await?;
+                let caller = caller(tx, &mut entry, now).await?;
+                judge_giving(tx, project, &caller, &new.roles).await?;
                 let taken = sql!(
                     tx, fetch_optional as (UserId,),
                     "SELECT id FROM users WHERE project_id = $1 AND email = $2 AND live = $3",
@@ -142,15 +146,17 @@ impl Store {
         Ok(row.map(invitation))
     }
 
-    /// Makes the account that an invitation is for, its address proved, and takes the invitation away.
+    /// Creates the account that an invitation is for, its address proved, and takes the invitation away. It gives what
+    /// the account that invited may give now: rights that are taken from it don't live on in its invitations.
     ///
     /// # Errors
     /// Not found when the invitation is not good, or no longer, or a role is not there; a conflict when the address has
-    /// an account by now.
+    /// an account by now; when the account that invited may not do so any more.
     pub async fn accept_invitation(
         &self,
         project: ProjectId,
         key: TokenKey,
+        invited_by: Option<UserId>,
         new: &NewUser,
         entry: &Entry,
         now: Time,
@@ -167,6 +173,12 @@ impl Store {
                 )?;
                 if open == 0 {
                     return Err(StoreError::NotFound("token"));
+                }
+                if let Some(user) = invited_by {
+                    let needs = Need::to_invite(!new.roles.is_empty());
+                    let requester = Requester { project, user, session: None, needs };
+                    let caller = authority(tx, &requester, now).await?;
+                    judge_giving(tx, project, &caller, &new.roles).await?;
                 }
                 insert_user(tx, project, &new, now).await?;
                 sql!(
@@ -196,8 +208,10 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("revoke_invitation", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
+                // The epoch comes first: accepting an invitation holds it before the row is deleted.
+                caller(tx, &mut entry, now).await?.may(Target::Nothing)?;
                 let gone = sql!(
                     tx,
                     execute,

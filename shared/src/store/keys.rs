@@ -1,11 +1,14 @@
 //! API keys.
 
 use super::audit::note;
+use super::callers::caller;
 use super::engine::{Tx, sql};
 use super::projects::bump_epoch;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
+use crate::domain::authority::{Authority, Target};
 use crate::domain::key::{ApiKey, Scope};
+use crate::domain::permission::key_facts;
 use crate::domain::project::ProjectStatus;
 use crate::id::{KeyId, ProjectId};
 use crate::time::Time;
@@ -19,7 +22,7 @@ impl Store {
     /// Keeps a new key.
     ///
     /// # Errors
-    /// When its project is not there.
+    /// When its project is not there; when the caller may not, or its scopes let it do more than they may.
     pub async fn create_key(
         &self,
         project: ProjectId,
@@ -29,8 +32,13 @@ impl Store {
     ) -> Result<()> {
         let (key, entry) = (key.clone(), entry.cloned());
         self.write("create_key", move |tx| {
-            let (key, entry) = (key.clone(), entry.clone());
+            let (key, mut entry) = (key.clone(), entry.clone());
             Box::pin(async move {
+                if let Some(entry) = &mut entry {
+                    let caller = caller(tx, entry, now).await?;
+                    caller.may(Target::Nothing)?;
+                    caller.may_give_scopes(&key.scopes)?;
+                }
                 insert_key(tx, &ApiKey { project, ..key }, now).await?;
                 if let Some(entry) = &entry {
                     note(tx, project, entry, now).await?;
@@ -108,7 +116,7 @@ impl Store {
     /// Takes a key back and puts another in its place: name, scopes and end stay.
     ///
     /// # Errors
-    /// When it is not there or was taken back before.
+    /// When it is not there or was taken back before; when the caller may not, or its scopes let it do more than they may.
     pub async fn replace_key(
         &self,
         project: ProjectId,
@@ -119,9 +127,10 @@ impl Store {
     ) -> Result<()> {
         let (next, entry) = (next.clone(), entry.clone());
         self.write("replace_key", move |tx| {
-            let (next, entry) = (next.clone(), entry.clone());
+            let (next, mut entry) = (next.clone(), entry.clone());
             Box::pin(async move {
-                revoke(tx, project, id, now).await?;
+                let caller = revoke(tx, project, id, Some(&mut entry), now).await?;
+                caller.may_give_scopes(&next.scopes)?;
                 insert_key(tx, &ApiKey { project, ..next }, now).await?;
                 note(tx, project, &entry, now).await
             })
@@ -166,9 +175,9 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.cloned();
         self.write("revoke_key", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
-                revoke(tx, project, id, now).await?;
+                revoke(tx, project, id, entry.as_mut(), now).await?;
                 if let Some(entry) = &entry {
                     note(tx, project, entry, now).await?;
                 }
@@ -212,9 +221,30 @@ pub(super) async fn insert_key(tx: &mut Tx, key: &ApiKey, now: Time) -> Result<(
     .map(|_| ())
 }
 
-async fn revoke(tx: &mut Tx, project: ProjectId, id: KeyId, now: Time) -> Result<()> {
+/// Revokes a key, if the caller may do that with this one; answers what they may do.
+async fn revoke(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: KeyId,
+    entry: Option<&mut Entry>,
+    now: Time,
+) -> Result<Authority> {
     bump_epoch(tx, project).await?;
-    let touched = sql!(
+    let caller = match entry {
+        Some(entry) => caller(tx, entry, now).await?,
+        None => Authority::operator(),
+    };
+    let row = sql!(
+        tx,
+        fetch_optional as (String, String),
+        "SELECT name, scopes FROM api_keys WHERE project_id = $1 AND id = $2 AND revoked_at IS NULL",
+        project,
+        id
+    )?;
+    let (name, scopes) = row.ok_or(StoreError::NotFound("key"))?;
+    let scopes: Vec<Scope> = scopes.split(' ').filter_map(Scope::parse).collect();
+    caller.may(Target::Thing(&key_facts(id, &name, &scopes)))?;
+    sql!(
         tx,
         execute,
         "UPDATE api_keys SET revoked_at = $1 WHERE project_id = $2 AND id = $3 AND revoked_at IS NULL",
@@ -222,7 +252,7 @@ async fn revoke(tx: &mut Tx, project: ProjectId, id: KeyId, now: Time) -> Result
         project,
         id
     )?;
-    if touched == 0 { Err(StoreError::NotFound("key")) } else { Ok(()) }
+    Ok(caller)
 }
 
 fn read(

@@ -6,6 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::{caller, judge_giving};
 use super::engine::{Tx, insert, rows_in, sql};
 use super::projects::{bump_access, bump_epoch};
 use super::settings::within_plan;
@@ -122,7 +123,8 @@ impl Store {
     /// Makes an account with its roles.
     ///
     /// # Errors
-    /// A conflict when the address is taken; not found when a role is not there.
+    /// A conflict when the address is taken; not found when a role is not there; when the caller may not, or may not give
+    /// these roles.
     pub async fn add_user(
         &self,
         project: ProjectId,
@@ -132,9 +134,11 @@ impl Store {
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("add_user", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
+            let (new, mut entry) = (new.clone(), entry.clone());
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let caller = caller(tx, &mut entry, now).await?;
+                judge_giving(tx, project, &caller, &new.roles).await?;
                 insert_user(tx, project, &new, now).await?;
                 note(tx, project, &entry, now).await
             })
@@ -147,25 +151,10 @@ impl Store {
     /// # Errors
     /// When it is not there.
     pub async fn user(&self, project: ProjectId, id: UserId) -> Result<User> {
-        let row = self
-            .read("user", move |tx| {
-                Box::pin(async move {
-                    sql!(
-                        tx,
-                        fetch_optional as Row,
-                        concat!(
-                            "SELECT ",
-                            user_columns!(),
-                            " FROM users WHERE project_id = $1 AND id = $2 AND live = $3"
-                        ),
-                        project,
-                        id,
-                        Uuid::nil()
-                    )
-                })
-            })
+        let found = self
+            .read("user", move |tx| Box::pin(async move { live_user(tx, project, id).await }))
             .await?;
-        user(row.ok_or(StoreError::NotFound("user"))?)
+        found.ok_or(StoreError::NotFound("user"))
     }
 
     /// Whether anybody of a project may log in with a role of that name.
@@ -320,18 +309,8 @@ impl Store {
     pub async fn grants(&self, project: ProjectId, id: UserId) -> Result<Standings> {
         self.read("grants", move |tx| {
             Box::pin(async move {
-                let roles = sql!(
-                    tx, fetch_all as RoleRow,
-                    "SELECT id, name, permissions, parent_id FROM roles WHERE project_id = $1 AND live = $2",
-                    project, Uuid::nil()
-                )?;
-                let mine = sql!(
-                    tx, fetch_all as (RoleId,),
-                    "SELECT role_id FROM user_roles WHERE project_id = $1 AND user_id = $2",
-                    project, id
-                )?;
-                let mine: Vec<RoleId> = mine.into_iter().map(|(id,)| id).collect();
-                Ok(standings(roles, mine))
+                let roles = role_rows(tx, project).await?;
+                standings(tx, project, &roles, id).await
             })
         })
         .await
@@ -339,6 +318,9 @@ impl Store {
 }
 
 type RoleRow = (RoleId, String, Json<Vec<String>>, Option<RoleId>);
+
+/// The names, the texts of the permissions, and the parents of a project's roles.
+pub(super) type RoleRows = BTreeMap<RoleId, (String, Vec<String>, Option<RoleId>)>;
 
 /// What decides what somebody may do.
 #[derive(Clone, Debug, Default)]
@@ -351,22 +333,66 @@ pub struct Standings {
     pub names: Vec<String>,
 }
 
+/// An account that was not deleted.
+pub(super) async fn live_user(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<Option<User>> {
+    let row = sql!(
+        tx,
+        fetch_optional as Row,
+        concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM users WHERE project_id = $1 AND id = $2 AND live = $3"
+        ),
+        project,
+        id,
+        Uuid::nil()
+    )?;
+    row.map(user).transpose()
+}
+
+/// All roles of a project.
+pub(super) async fn role_rows(tx: &mut Tx, project: ProjectId) -> Result<RoleRows> {
+    let rows = sql!(
+        tx,
+        fetch_all as RoleRow,
+        "SELECT id, name, permissions, parent_id FROM roles WHERE project_id = $1 AND live = $2",
+        project,
+        Uuid::nil()
+    )?;
+    let row = |(id, name, Json(texts), parent): RoleRow| (id, (name, texts, parent));
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// What decides what a user may do, of the roles of their project.
+pub(super) async fn standings(
+    tx: &mut Tx,
+    project: ProjectId,
+    roles: &RoleRows,
+    user: UserId,
+) -> Result<Standings> {
+    let mine = sql!(
+        tx,
+        fetch_all as (RoleId,),
+        "SELECT role_id FROM user_roles WHERE project_id = $1 AND user_id = $2",
+        project,
+        user
+    )?;
+    Ok(standings_of(roles, mine.into_iter().map(|(id,)| id).collect()))
+}
+
 /// Reads the permissions of the roles that count and of no others, for there may be many.
-fn standings(rows: Vec<RoleRow>, mine: Vec<RoleId>) -> Standings {
-    let rows: BTreeMap<RoleId, _> =
-        rows.into_iter().map(|(id, name, texts, parent)| (id, (name, texts, parent))).collect();
+pub(super) fn standings_of(rows: &RoleRows, mine: Vec<RoleId>) -> Standings {
     let mut found = Standings::default();
     let mut open = mine.clone();
     while let Some(id) = open.pop() {
-        let Some((name, Json(texts), parent)) = rows.get(&id) else { continue };
+        let Some((name, texts, parent)) = rows.get(&id) else { continue };
         if found.roles.contains_key(&id) {
             continue;
         }
         if mine.contains(&id) {
             found.names.push(name.clone());
         }
-        // A word that only a newer build knows gives nothing here.
-        let permissions = texts.iter().filter_map(|text| Grant::parse(text).ok()).collect();
+        let permissions = texts.iter().filter_map(|text| Grant::parse_stored(text)).collect();
         found.roles.insert(id, Holder { permissions, parent: *parent });
         open.extend(*parent);
     }

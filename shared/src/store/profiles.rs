@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::judge_acting_on;
 use super::engine::{Tx, sql};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
@@ -52,8 +53,11 @@ impl Store {
     ) -> Result<AccountVerdict> {
         let (kept, entry) = (kept.clone(), entry.clone());
         self.write("keep_account", move |tx| {
-            let (kept, entry) = (kept.clone(), entry.clone());
+            let (kept, mut entry) = (kept.clone(), entry.clone());
             Box::pin(async move {
+                if entry.requester.is_some() {
+                    judge_acting_on(tx, project, id, true, &mut entry, now).await?;
+                }
                 let nil = Uuid::nil();
                 let there = sql!(
                     tx,

@@ -1,14 +1,17 @@
 //! Projects, and the epochs that count what evaluation must not miss.
 
+use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::caller;
 use super::engine::{Conn, Tx, sql};
 use super::keys::insert_key;
 use super::people::{NewUser, insert_built_in, insert_user};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
+use crate::domain::authority::Target;
 use crate::domain::feature::Switched;
 use crate::domain::key::ApiKey;
 use crate::domain::permission::{BuiltIn, PLATFORM_ROLES, PROJECT_ROLES};
@@ -111,6 +114,19 @@ pub(super) async fn bump_access(tx: &mut Tx, id: ProjectId) -> Result<()> {
     let touched =
         sql!(tx, execute, "UPDATE projects SET access_epoch = access_epoch + 1 WHERE id = $1", id)?;
     if touched == 0 { Err(StoreError::NotFound("project")) } else { Ok(()) }
+}
+
+/// A project that was not archived.
+async fn live_project(tx: &mut Tx, id: ProjectId) -> Result<Project> {
+    let row = sql!(
+        tx,
+        fetch_optional as Row,
+        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects
+         WHERE id = $1 AND live = $2",
+        id,
+        Uuid::nil()
+    )?;
+    project(row.ok_or(StoreError::NotFound("project"))?)
 }
 
 impl Store {
@@ -233,30 +249,35 @@ impl Store {
         rows.into_iter().map(project).collect()
     }
 
-    /// Changes a project's name and description.
+    /// Changes a project's name and description; what is left out stays.
     ///
     /// # Errors
-    /// When it is not there, or the name is taken.
+    /// When it is not there, or the name is taken; when the caller may not.
     pub async fn change_project(
         &self,
         id: ProjectId,
-        name: &str,
-        description: &str,
+        name: Option<&str>,
+        description: Option<&str>,
         entry: &Entry,
         now: Time,
     ) -> Result<()> {
-        let (name, description, entry) = (name.to_owned(), description.to_owned(), entry.clone());
+        let kept = (name.map(str::to_owned), description.map(str::to_owned), entry.clone());
         self.write("change_project", move |tx| {
-            let (name, description, entry) = (name.clone(), description.clone(), entry.clone());
+            let (name, description, mut entry) = kept.clone();
             Box::pin(async move {
-                let touched = sql!(
+                hold_epoch(tx, id, Hold::Alone).await?;
+                caller(tx, &mut entry, now).await?.may(Target::Nothing)?;
+                let before = live_project(tx, id).await?;
+                let name = name.unwrap_or_else(|| before.name.clone());
+                let description = description.unwrap_or_else(|| before.description.clone());
+                sql!(
                     tx, execute,
                     "UPDATE projects SET name = $1, description = $2, updated_at = $3 WHERE id = $4 AND live = $5",
-                    name, description, now, id, Uuid::nil()
+                    name.clone(), description.clone(), now, id, Uuid::nil()
                 )?;
-                if touched == 0 {
-                    return Err(StoreError::NotFound("project"));
-                }
+                let told = |name, description| Some(json!({ "name": name, "description": description }));
+                entry.before = told(before.name, before.description);
+                entry.after = told(name, description);
                 note(tx, id, &entry, now).await
             })
         })
@@ -365,6 +386,8 @@ impl Store {
             let entry = entry.clone();
             Box::pin(async move {
                 let epoch = bump_epoch(tx, id).await?;
+                // One that was archived meanwhile stays so.
+                live_project(tx, id).await?;
                 bump_access(tx, id).await?;
                 sql!(
                     tx,

@@ -1,13 +1,15 @@
 //! How people come in and back in: asking for an account, proving an address, being let in, a new password.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::accounts::touch;
 use super::audit::note;
+use super::callers::{given_by, judge_acting_on};
 use super::engine::{Tx, sql};
 use super::mails::{NewMail, delete_mails_of, insert_mail};
 use super::one_time::{NewToken, delete_tokens_of, insert_token, use_token, void_tokens};
-use super::people::{NewUser, give_roles, insert_account};
+use super::people::{NewUser, give_roles, insert_account, live_user};
 use super::projects::{bump_access, bump_epoch};
 use super::second_factors::delete_factor;
 use super::sessions::{Ended, Which, end};
@@ -15,6 +17,7 @@ use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::one_time::{Purpose, TokenKey};
+use crate::domain::permission::MEMBER;
 use crate::domain::plan::PlanLimit;
 use crate::domain::user::UserStatus;
 use crate::id::{ProjectId, UserId};
@@ -27,6 +30,8 @@ pub struct NewPassword {
     pub hash: String,
     /// The mailed token that it is set with, which proves the address too; none when its holder is logged in.
     pub token: Option<TokenKey>,
+    /// The hash of the password that was proved for it; it must still be the account's.
+    pub proved: Option<String>,
     /// The sessions that end.
     pub ends: Which,
     /// The mail that tells of it.
@@ -143,10 +148,12 @@ impl Store {
         .await
     }
 
-    /// Lets in somebody who waits, with these roles, or with those that they have.
+    /// Approves an account that waits, with these roles, or with those that it has; one that has none becomes a member. One
+    /// that was approved before stays as it is; to set its roles is another thing.
     ///
     /// # Errors
-    /// When they or a role are not there; a conflict when they don't wait.
+    /// When it or a role is not there; a conflict when it is suspended, or was approved and there are roles to set; when the
+    /// caller may not, or may not give these.
     pub async fn approve_user(
         &self,
         project: ProjectId,
@@ -158,27 +165,43 @@ impl Store {
     ) -> Result<()> {
         let kept = (roles.map(<[String]>::to_vec), mail.clone(), entry.clone());
         self.write("approve_user", move |tx| {
-            let (roles, mail, entry) = kept.clone();
+            let (roles, mail, mut entry) = kept.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let account = judge_acting_on(tx, project, user, false, &mut entry, now).await?;
+                let found = live_user(tx, project, user).await?;
+                let found = found.ok_or(StoreError::NotFound("user"))?;
+                if !found.status.may_be_approved(roles.is_some()).map_err(StoreError::Conflict)? {
+                    return Ok(());
+                }
                 within_plan(tx, project, PlanLimit::Users).await?;
                 touch(tx, project, user, now).await?;
-                let let_in = sql!(
+                sql!(
                     tx,
                     execute,
-                    "UPDATE users SET status = $1 WHERE project_id = $2 AND id = $3 AND status = $4",
+                    "UPDATE users SET status = $1 WHERE project_id = $2 AND id = $3",
                     UserStatus::Active.number(),
                     project,
-                    user,
-                    UserStatus::Pending.number()
+                    user
                 )?;
-                if let_in == 0 {
-                    return Err(StoreError::Conflict("the account does not wait for approval"));
+                if let Some(roles) = &roles {
+                    let given = given_by(&account.roles, roles)?;
+                    account.caller.may_give(&account.grants, &given)?;
                 }
+                let is_member = |(name, ..): &(String, Vec<String>, _)| name == MEMBER;
+                let roles = match roles {
+                    None if account.role_names.is_empty()
+                        && account.roles.values().any(is_member) =>
+                    {
+                        Some(vec![MEMBER.to_owned()])
+                    }
+                    other => other,
+                };
                 match &roles {
                     Some(roles) => give_roles(tx, project, user, roles).await?,
                     None => bump_access(tx, project).await?,
                 }
+                entry.after = Some(json!({ "roles": roles.unwrap_or(account.role_names) }));
                 insert_mail(tx, project, &mail, now).await?;
                 note(tx, project, &entry, now).await
             })
@@ -190,7 +213,8 @@ impl Store {
     /// old one logged in. Failures and the lock that follows from them are forgotten.
     ///
     /// # Errors
-    /// When they are not there; not found as well when the token is not good, or no longer.
+    /// When they are not there; not found as well when the token is not good, or no longer, or when the password that was
+    /// proved is not theirs any more.
     pub async fn set_password(
         &self,
         project: ProjectId,
@@ -204,6 +228,9 @@ impl Store {
             let (new, entry) = (new.clone(), entry.clone());
             Box::pin(async move {
                 touch(tx, project, user, now).await?;
+                if let Some(proved) = &new.proved {
+                    judge_proved(tx, project, user, proved).await?;
+                }
                 if let Some(key) = new.token {
                     use_token(tx, project, key, Purpose::ResetPassword, now).await?;
                     prove_address(tx, project, user, now).await?;
@@ -225,6 +252,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// Refuses a password that was proved and is not the account's any more. The account's row is held by then.
+async fn judge_proved(tx: &mut Tx, project: ProjectId, user: UserId, proved: &str) -> Result<()> {
+    let (now,) = sql!(
+        tx,
+        fetch_one as (Option<String>,),
+        "SELECT password_hash FROM users WHERE project_id = $1 AND id = $2",
+        project,
+        user
+    )?;
+    if now.as_deref() == Some(proved) { Ok(()) } else { Err(StoreError::NotFound("password")) }
 }
 
 /// Notes when an address was first proved.

@@ -1,18 +1,18 @@
 //! Roles that projects make for themselves.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::caller;
 use super::engine::{Tx, sql};
 use super::projects::{bump_access, bump_epoch};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
-use crate::domain::permission::{Grant, Holder, parent_fault};
-use crate::domain::role::Role;
+use crate::domain::authority::Target;
+use crate::domain::permission::{Grant, role_facts};
+use crate::domain::role::{Role, RoleChange, RoleRefusal, role_refusal};
 use crate::id::{ProjectId, RoleId};
 use crate::time::Time;
 
@@ -27,27 +27,26 @@ pub struct RoleUses {
     pub children: Vec<String>,
 }
 
-/// Why a role was not changed.
+/// What became of a change to a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoleVerdict {
-    /// It was.
-    Done,
+    /// It was made: the role as it is now, or was before it was deleted.
+    Done(Role),
     /// It is one that every project has.
     BuiltIn,
     /// It is in use.
     Used(RoleUses),
-    /// It is no longer what whoever changes it saw.
+    /// It is no longer what the change demands.
     Stale,
-    /// It would inherit from itself, or through too many others, or from one that is not there.
-    Parent,
+    /// It may not stand among the others like that.
+    Refused(RoleRefusal),
 }
 
 type Row = (RoleId, String, String, Json<Vec<String>>, Option<RoleId>, i16, Time, Time);
 
 fn role(row: Row) -> Role {
     let (id, name, description, Json(texts), parent, built_in, created_at, updated_at) = row;
-    // A word that only a newer build knows is not shown here.
-    let permissions = texts.iter().filter_map(|text| Grant::parse(text).ok()).collect();
+    let permissions = texts.iter().filter_map(|text| Grant::parse_stored(text)).collect();
     let built_in = built_in != 0;
     Role { id, name, description, permissions, parent, built_in, created_at, updated_at }
 }
@@ -64,14 +63,6 @@ async fn all(tx: &mut Tx, project: ProjectId) -> Result<Vec<Role>> {
     Ok(rows.into_iter().map(role).collect())
 }
 
-/// Whether the parent of `new` may be that.
-fn parent_fits(new: &Role, roles: &[Role]) -> bool {
-    let Some(parent) = new.parent else { return true };
-    let holders: BTreeMap<RoleId, Holder> =
-        roles.iter().map(|one| (one.id, one.holder())).collect();
-    holders.contains_key(&parent) && parent_fault(new.id, parent, &holders).is_none()
-}
-
 impl Store {
     /// The roles of a project, by name.
     ///
@@ -84,7 +75,7 @@ impl Store {
     /// Keeps a new role.
     ///
     /// # Errors
-    /// A conflict when its name is taken.
+    /// When the caller may not.
     pub async fn add_role(
         &self,
         project: ProjectId,
@@ -94,13 +85,16 @@ impl Store {
     ) -> Result<RoleVerdict> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("add_role", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
+            let (new, mut entry) = (new.clone(), entry.clone());
             Box::pin(async move {
                 // Whoever changes roles, members or rules takes the project's epoch first, so that what is read here
                 // stays as it is.
                 bump_epoch(tx, project).await?;
-                if !parent_fits(&new, &all(tx, project).await?) {
-                    return Ok(RoleVerdict::Parent);
+                let caller = caller(tx, &mut entry, now).await?;
+                caller.may(Target::Nothing)?;
+                let roles = all(tx, project).await?;
+                if let Some(refusal) = role_refusal(&new, &roles, caller.grants()) {
+                    return Ok(RoleVerdict::Refused(refusal));
                 }
                 sql!(
                     tx, execute,
@@ -111,40 +105,43 @@ impl Store {
                 )?;
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await?;
-                Ok(RoleVerdict::Done)
+                Ok(RoleVerdict::Done(new))
             })
         })
         .await
     }
 
-    /// Changes a role to this one, if it is still as it was `seen`. One that rules name keeps its name.
+    /// Changes a role, if it is still what the change demands. One that rules name keeps its name.
     ///
     /// # Errors
-    /// When it is not there; a conflict when its new name is taken.
+    /// When it is not there, or the caller may not.
     pub async fn change_role(
         &self,
         project: ProjectId,
-        new: &Role,
-        seen: Option<&Role>,
+        id: RoleId,
+        change: &RoleChange,
         entry: &Entry,
         now: Time,
     ) -> Result<RoleVerdict> {
-        let (new, seen, entry) = (new.clone(), seen.cloned(), entry.clone());
+        let (change, entry) = (change.clone(), entry.clone());
         self.write("change_role", move |tx| {
-            let (new, seen, entry) = (new.clone(), seen.clone(), entry.clone());
+            let (change, mut entry) = (change.clone(), entry.clone());
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let caller = caller(tx, &mut entry, now).await?;
                 let roles = all(tx, project).await?;
-                let old = roles.iter().find(|one| one.id == new.id);
+                let old = roles.iter().find(|one| one.id == id);
                 let old = old.ok_or(StoreError::NotFound("role"))?;
+                caller.may(Target::Thing(&role_facts(old)))?;
+                if !change.condition.holds(&old.tag()) {
+                    return Ok(RoleVerdict::Stale);
+                }
                 if old.built_in {
                     return Ok(RoleVerdict::BuiltIn);
                 }
-                if seen.is_some_and(|seen| seen != *old) {
-                    return Ok(RoleVerdict::Stale);
-                }
-                if !parent_fits(&new, &roles) {
-                    return Ok(RoleVerdict::Parent);
+                let new = old.changed(change, now);
+                if let Some(refusal) = role_refusal(&new, &roles, caller.grants()) {
+                    return Ok(RoleVerdict::Refused(refusal));
                 }
                 if old.name != new.name {
                     let rules = rules_with(tx, project, &old.name).await?;
@@ -152,23 +149,11 @@ impl Store {
                         return Ok(RoleVerdict::Used(RoleUses { rules, ..RoleUses::default() }));
                     }
                 }
-                sql!(
-                    tx, execute,
-                    "UPDATE roles SET name = $1, description = $2, parent_id = $3, updated_at = $4
-                     WHERE project_id = $5 AND id = $6 AND live = $7",
-                    new.name.clone(), new.description.clone(), new.parent, now, project, new.id, Uuid::nil()
-                )?;
-                // What only a newer build can read stays, unless the permissions are set anew.
-                if old.permissions != new.permissions {
-                    sql!(
-                        tx, execute,
-                        "UPDATE roles SET permissions = $1 WHERE project_id = $2 AND id = $3 AND live = $4",
-                        Json(texts(&new)), project, new.id, Uuid::nil()
-                    )?;
-                }
+                write_role(tx, project, old, &new, now).await?;
                 bump_access(tx, project).await?;
+                (entry.before, entry.after) = (Some(old.told()), Some(new.told()));
                 note(tx, project, &entry, now).await?;
-                Ok(RoleVerdict::Done)
+                Ok(RoleVerdict::Done(new))
             })
         })
         .await
@@ -187,12 +172,14 @@ impl Store {
     ) -> Result<RoleVerdict> {
         let entry = entry.clone();
         self.write("delete_role", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
                 bump_epoch(tx, project).await?;
+                let caller = caller(tx, &mut entry, now).await?;
                 let roles = all(tx, project).await?;
                 let old = roles.iter().find(|one| one.id == id);
                 let old = old.ok_or(StoreError::NotFound("role"))?;
+                caller.may(Target::Thing(&role_facts(old)))?;
                 if old.built_in {
                     return Ok(RoleVerdict::BuiltIn);
                 }
@@ -211,12 +198,48 @@ impl Store {
                     id, now, now, project, id
                 )?;
                 bump_access(tx, project).await?;
+                entry.before = Some(old.told());
                 note(tx, project, &entry, now).await?;
-                Ok(RoleVerdict::Done)
+                Ok(RoleVerdict::Done(old.clone()))
             })
         })
         .await
     }
+}
+
+async fn write_role(
+    tx: &mut Tx,
+    project: ProjectId,
+    old: &Role,
+    new: &Role,
+    now: Time,
+) -> Result<()> {
+    sql!(
+        tx,
+        execute,
+        "UPDATE roles SET name = $1, description = $2, parent_id = $3, updated_at = $4
+         WHERE project_id = $5 AND id = $6 AND live = $7",
+        new.name.clone(),
+        new.description.clone(),
+        new.parent,
+        now,
+        project,
+        new.id,
+        Uuid::nil()
+    )?;
+    // What only a newer build can read stays, unless the permissions are set anew.
+    if old.permissions != new.permissions {
+        sql!(
+            tx,
+            execute,
+            "UPDATE roles SET permissions = $1 WHERE project_id = $2 AND id = $3 AND live = $4",
+            Json(texts(new)),
+            project,
+            new.id,
+            Uuid::nil()
+        )?;
+    }
+    Ok(())
 }
 
 fn texts(role: &Role) -> Vec<String> {

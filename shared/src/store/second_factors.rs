@@ -1,6 +1,7 @@
 //! Second factors: the sealed secret, the last step that was used, and the hashes of backup codes.
 
 use super::audit::note;
+use super::callers::judge_acting_on;
 use super::engine::{Tx, insert, sql};
 use super::mails::{NewMail, insert_mail};
 use super::recovery::lock;
@@ -177,7 +178,7 @@ impl Store {
     /// Switches somebody's second factor off: for a proof, or without one on behalf of an admin.
     ///
     /// # Errors
-    /// Not found when there is none, or the proof is none.
+    /// Not found when there is none, or the proof is none; when the caller may not act on the account.
     pub async fn remove_factor(
         &self,
         project: ProjectId,
@@ -188,8 +189,11 @@ impl Store {
     ) -> Result<()> {
         let kept = (proof.cloned(), change.clone());
         self.write("remove_factor", move |tx| {
-            let (proof, change) = kept.clone();
+            let (proof, mut change) = kept.clone();
             Box::pin(async move {
+                if proof.is_none() {
+                    judge_acting_on(tx, project, user, false, &mut change.entry, now).await?;
+                }
                 lock(tx, project, user).await?;
                 match &proof {
                     Some(proof) => take_proof(tx, project, user, proof, now).await?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -121,6 +121,18 @@ pub(super) async fn within_plan(tx: &mut Tx, project: ProjectId, limit: PlanLimi
     }
 }
 
+async fn given(tx: &mut Tx, project: ProjectId) -> Result<Given> {
+    let row = sql!(
+        tx,
+        fetch_optional as (Option<String>, Json<Limits>, Json<BTreeMap<String, bool>>),
+        "SELECT plan, limits, features FROM projects WHERE id = $1 AND live = $2",
+        project,
+        Uuid::nil()
+    )?;
+    let (name, Json(limits), Json(words)) = row.ok_or(StoreError::NotFound("project"))?;
+    Ok(Given { plan: Plan { name, limits }, switched: switched(&words) })
+}
+
 impl Store {
     /// A project's settings; those of version 0 if it set none.
     ///
@@ -201,22 +213,7 @@ impl Store {
     /// # Errors
     /// When it is not there.
     pub async fn given(&self, project: ProjectId) -> Result<Given> {
-        let row = self
-            .read("given", move |tx| {
-                Box::pin(async move {
-                    sql!(
-                        tx,
-                        fetch_optional
-                            as (Option<String>, Json<Limits>, Json<BTreeMap<String, bool>>),
-                        "SELECT plan, limits, features FROM projects WHERE id = $1 AND live = $2",
-                        project,
-                        Uuid::nil()
-                    )
-                })
-            })
-            .await?;
-        let (name, Json(limits), Json(words)) = row.ok_or(StoreError::NotFound("project"))?;
-        Ok(Given { plan: Plan { name, limits }, switched: switched(&words) })
+        self.read("given", move |tx| Box::pin(async move { given(tx, project).await })).await
     }
 
     /// Sets a project's plan. What is over its limits already stays.
@@ -232,9 +229,10 @@ impl Store {
     ) -> Result<()> {
         let (plan, entry) = (plan.clone(), entry.clone());
         self.write("set_plan", move |tx| {
-            let (plan, entry) = (plan.clone(), entry.clone());
+            let (plan, mut entry) = (plan.clone(), entry.clone());
             Box::pin(async move {
                 bump_settings(tx, project, now).await?;
+                entry.before = Some(given(tx, project).await?.plan.told());
                 sql!(
                     tx,
                     execute,
@@ -262,9 +260,10 @@ impl Store {
     ) -> Result<()> {
         let (switched, entry) = (switched.clone(), entry.clone());
         self.write("set_features", move |tx| {
-            let (switched, entry) = (switched.clone(), entry.clone());
+            let (switched, mut entry) = (switched.clone(), entry.clone());
             Box::pin(async move {
                 bump_settings(tx, project, now).await?;
+                entry.before = Some(json!(given(tx, project).await?.switched));
                 sql!(
                     tx,
                     execute,

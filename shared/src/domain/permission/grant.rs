@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{Permission, Resource};
+use super::{Action, Effect, Permission, Reach, Resource};
 use crate::domain::condition::Clause;
 use crate::domain::key::Scope;
 use crate::domain::role::Role;
@@ -53,6 +53,21 @@ impl Grant {
             }
         };
         Ok(Self { permission, condition })
+    }
+
+    /// Reads a text of the store, which a newer build may have written. What gives and can't be read gives nothing; of
+    /// what takes, all is taken that can be read, for a denial that is passed over would give.
+    pub fn parse_stored(text: &str) -> Option<Self> {
+        if let Ok(read) = Self::parse(text) {
+            return Some(read);
+        }
+        let words = text.split_once(IF).map_or(text, |(permission, _)| permission);
+        let mut words = words.strip_prefix('!')?.split(':');
+        let resource = Resource::parse(words.next()?)?;
+        let action = Action::parse(words.next()?)?;
+        let reach = words.next().and_then(Reach::parse).unwrap_or(Reach::Any);
+        let permission = Permission { resource, action, reach, effect: Effect::Deny };
+        Some(permission.into())
     }
 
     /// A name of its condition that nothing of its resource has, where it is known what there is.
@@ -158,4 +173,29 @@ pub fn key_facts(id: KeyId, name: &str, scopes: &[Scope]) -> Value {
 /// What conditions know of an event.
 pub fn event_facts(id: impl Serialize, kind: &str, source: &str) -> Value {
     json!({ "id": id, "type": kind, "source": source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_never_gives_and_always_takes() {
+        for (text, wanted) in [
+            ("users:read", Some("users:read")),
+            ("!users:read:own", Some("!users:read:own")),
+            ("users:read if newer(resource.id)", None),
+            ("users:newer", None),
+            ("!users:delete if newer(resource.id)", Some("!users:delete")),
+            ("!users:delete:own if newer(resource.id)", Some("!users:delete:own")),
+            ("!users:delete:newer", Some("!users:delete")),
+            // No operation of this build asks for a word that it doesn't know.
+            ("!users:newer", None),
+            ("!newer:delete", None),
+            ("", None),
+        ] {
+            let read = Grant::parse_stored(text).map(|one| one.to_string());
+            assert_eq!(read.as_deref(), wanted, "{text}");
+        }
+    }
 }
