@@ -149,7 +149,7 @@ impl Operations {
         #[oai(validator(max_length = 100))]
         cursor: Query<Option<String>>,
     ) -> Result<Answer<InvitationPage>, Failure<Lists>> {
-        all(&caller)?;
+        caller.everywhere()?;
         let list = List::new("invitations", caller.project, &());
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
@@ -175,7 +175,7 @@ impl Operations {
         request: &Request,
         body: Body<NewInvitation>,
     ) -> Result<MadeOnce<Invitation>, Failure<Creates>> {
-        all(&caller)?;
+        caller.everywhere()?;
         let NewInvitation { email, full_name, roles, good_for_hours } = body.value;
         if !roles.is_empty() {
             crate::auth::demand::<UsersManage>(&caller.who)?;

@@ -167,7 +167,7 @@ impl Operations {
         &self,
         caller: Caller<Looking<RolesRead>>,
     ) -> Result<Answer<Roles>, Failure<Lists>> {
-        all(&caller)?;
+        caller.everywhere()?;
         let found = self.app.desk()?.admin.roles(caller.project).await?;
         let seen = found.into_iter().filter(|role| caller.may_with(&role_facts(role), false));
         Ok(Answer(Roles { items: seen.map(Role::from).collect() }))
@@ -187,7 +187,7 @@ impl Operations {
         request: &Request,
         body: Body<NewRole>,
     ) -> Result<MadeOnce<Role>, Failure<Creates>> {
-        all(&caller)?;
+        caller.everywhere()?;
         let NewRole { name, description, permissions, parent_id } = body.value;
         let new = ToMake { name, description, permissions, parent: parent_id.map(RoleId) };
         let what = (Operation::CreateRole, body.bytes.as_ref());
@@ -269,7 +269,7 @@ impl Operations {
         &self,
         caller: Caller<RolesRead>,
     ) -> Result<Answer<Permissions>, Failure<Lists>> {
-        all(&caller)?;
+        caller.everywhere()?;
         Ok(Answer(Permissions {
             resources: Resource::ALL.iter().map(ToString::to_string).collect(),
             actions: Action::ALL.iter().map(ToString::to_string).collect(),

@@ -251,7 +251,8 @@ impl Admin {
             return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
         }
         if !self.sessions.proves(project, &user.email, old).await? {
-            let right = "your password; after some failures none is taken for a while";
+            let right =
+                "it is not your password; after some failures the account is locked for a while";
             let wrong = Fault::new("old_password", FaultCode::Invalid, right);
             return Err(AdminError::Invalid(vec![wrong]));
         }

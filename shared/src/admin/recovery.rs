@@ -114,7 +114,8 @@ impl Admin {
         match self.judge_roles(project, &[], &roles, Some(mine)).await {
             Err(AdminError::Forbidden(_)) => {
                 return Err(AdminError::Forbidden(
-                    "This account may do what you may not; ask somebody who may.".to_owned(),
+                    "This account has permissions that you do not have; ask a user who has them."
+                        .to_owned(),
                 ));
             }
             judged => judged?,

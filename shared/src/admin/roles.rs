@@ -175,7 +175,11 @@ fn judged(
         None => role.permissions.clone(),
     };
     if role.parent.is_some_and(|parent| roles.iter().all(|one| one.id != parent)) {
-        faults.push(Fault::new("parent_id", FaultCode::Invalid, "a role of this project"));
+        faults.push(Fault::new(
+            "parent_id",
+            FaultCode::Invalid,
+            "it must be the id of a role of this project",
+        ));
     }
     if !faults.is_empty() {
         return Err(AdminError::Invalid(faults));
@@ -190,7 +194,7 @@ fn judged(
     after.insert(role.id, role.holder());
     match beyond(role.id, &before, &after, mine) {
         Some(one) => Err(AdminError::Forbidden(format!(
-            "You don't have the permission {one} yourself, so that you can't give it to a role or take it back."
+            "You do not have the permission {one} yourself, so you can't give it to a role, or remove what denies it."
         ))),
         None => Ok(role),
     }
@@ -201,7 +205,7 @@ fn answer(verdict: RoleVerdict) -> Result<(), AdminError> {
     match verdict {
         RoleVerdict::Done => Ok(()),
         RoleVerdict::BuiltIn => Err(AdminError::Conflict(
-            "every project has this role, so that it can't be changed or deleted".to_owned(),
+            "every project has this role, so it can't be changed or deleted; create one of your own".to_owned(),
         )),
         RoleVerdict::Stale => Err(AdminError::Stale),
         RoleVerdict::Used(uses) => Err(AdminError::Conflict(in_use(&uses))),
