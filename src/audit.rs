@@ -29,7 +29,7 @@ pub enum What {
 /// Does it and says what it found.
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     let What::Verify { project, json } = what;
-    let store = Store::open(&config.store, config.log.slow_query).await?;
+    let store = Store::connect(&config.store, config.log.slow_query).await?;
     let audit = Audit::new(store.clone(), Sealer::open(&config)?, Clock::System, 1);
     let outcome = verify(&store, &audit, project.as_deref(), json).await;
     store.close().await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shared::app::open_files;
-use shared::config::{Config, CoordinationUrl, FilesUrl, QueueUrl};
+use shared::config::{Config, CoordinationUrl, FilesUrl, QueueUrl, StoreUrl};
 use shared::coordination::Coordination;
 use shared::coordination::redis::RedisCoordination;
 use shared::domain::job::QueueName;
@@ -81,12 +81,17 @@ async fn ask(
 }
 
 async fn store(config: &Config) -> Vec<Finding> {
+    // A pool would only say that no connection came in time.
+    let reached = ask("store", engine(config).to_owned(), Store::reach(&config.store)).await;
+    if reached.wrong.is_some() {
+        return vec![reached];
+    }
     let opened = Store::open(&config.store, config.log.slow_query).await;
     let store = match opened {
         Ok(store) => store,
         Err(error) => {
             let failed = async { Err(error.to_string()) };
-            return vec![ask("store", "unreachable".to_owned(), failed).await];
+            return vec![ask("store", engine(config).to_owned(), failed).await];
         }
     };
     let kind = || store.kind().to_owned();
@@ -115,6 +120,15 @@ async fn store(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Which engine keeps the store.
+const fn engine(config: &Config) -> &'static str {
+    match &config.store.url {
+        StoreUrl::Sqlite { .. } => "sqlite",
+        StoreUrl::Postgres(_) => "postgres",
+        StoreUrl::Mysql(_) => "mysql",
+    }
+}
+
 async fn queue(config: &Config) -> Finding {
     match &config.queue.url {
         QueueUrl::Sql => ask("queue", "sql".to_owned(), async { Ok(()) }).await,
@@ -133,12 +147,13 @@ async fn queue(config: &Config) -> Finding {
             found.at(opened.as_ref().ok().and_then(Queue::place))
         }
         QueueUrl::Sqs(url) => {
-            ask("queue", "sqs".to_owned(), async {
+            let asked = ask("queue", "sqs".to_owned(), async {
                 let queue = queues::sqs(config, url).map_err(|error| error.to_string())?;
                 let wrong = queue.check().await.map_err(|error| error.to_string())?;
                 if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
-            })
-            .await
+            });
+            let endpoint = url.endpoint.as_ref().map(ToString::to_string);
+            asked.await.at(Some(endpoint.unwrap_or_else(|| url.region.clone())))
         }
     }
 }

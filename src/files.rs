@@ -146,13 +146,13 @@ fn say(as_json: bool, json: &serde_json::Value, words: &str) {
 
 /// The project by its id, or by its slug, which the store knows.
 async fn find(config: &Config, name: &str) -> Result<ProjectId, Failure> {
-    let store = Store::open(&config.store, config.log.slow_query).await?;
+    let store = Store::connect(&config.store, config.log.slow_query).await?;
     let found = match name.parse() {
         Ok(id) => store.project(id).await.map(|project| Some(project.id)),
         Err(_) => store.project_by_slug(name).await.map(|found| found.map(|project| project.id)),
     };
     store.close().await;
-    Ok(found?.ok_or_else(|| format!("there is no project {name:?}"))?)
+    Ok(found?.ok_or_else(|| format!("there is no project {name:?}; see `bellbuoy project ls`"))?)
 }
 
 async fn put(

@@ -16,7 +16,7 @@ use crate::project::find;
 /// What to do.
 #[derive(Subcommand)]
 pub enum What {
-    /// Makes a key, which is shown this once.
+    /// Creates an API key, which is shown this once.
     Create {
         /// The project: its slug or id.
         #[arg(long)]
@@ -24,7 +24,7 @@ pub enum What {
         /// Its name.
         #[arg(long)]
         name: String,
-        /// What it may do; may be given several times.
+        /// What it may do; may be given several times. buckets:write and notifications:write do nothing yet.
         #[arg(long = "scope", value_parser = scope, default_values = ["events:write", "read"])]
         scopes: Vec<Scope>,
         /// When it ends, like 2027-01-31T00:00:00Z [default: never].
@@ -58,7 +58,7 @@ fn scope(word: &str) -> Result<Scope, String> {
 }
 
 fn time(text: &str) -> Result<Time, String> {
-    Time::parse(text).ok_or_else(|| "a time like 2027-01-31T00:00:00Z".to_owned())
+    Time::parse(text).ok_or_else(|| "it must be a time like 2027-01-31T00:00:00Z".to_owned())
 }
 
 /// Does it and says what it did.

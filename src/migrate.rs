@@ -23,7 +23,7 @@ pub enum What {
 
 /// Does it and says what it did.
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
-    let store = Store::open(&config.store, config.log.slow_query).await?;
+    let store = Store::connect(&config.store, config.log.slow_query).await?;
     match what {
         What::Up => {
             let mut done = store.migrate(Step::Up).await?;
@@ -38,7 +38,7 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
             }
             say("applied", done);
         }
-        What::Down => say("taken back", store.migrate(Step::Down).await?),
+        What::Down => say("reverted", store.migrate(Step::Down).await?),
         What::Status => {
             for one in store.migrations().await? {
                 println!("{}  {}", if one.applied { "applied" } else { "missing" }, one.name);

@@ -17,7 +17,7 @@ use crate::user::Password;
 /// What to do.
 #[derive(Subcommand)]
 pub enum What {
-    /// Makes a project with its first admin and its first key, which is shown this once.
+    /// Creates a project with its first admin and its first key, which is shown this once.
     Create {
         /// Its short name in addresses: 3 to 48 of a-z, 0-9 and -.
         #[arg(long)]
@@ -46,12 +46,12 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Keeps its keys and people out and holds its events.
+    /// Suspends a project: its keys and users are kept out, and its events are held.
     Suspend {
         /// Its slug or id.
         project: String,
     },
-    /// Shows or sets what it may use.
+    /// Shows or sets the plan of a project: what it may use.
     Plan {
         /// Its slug or id.
         project: String,
@@ -66,12 +66,12 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Shows what it set for itself, without secrets, as JSON.
+    /// Shows the settings of a project, without secrets, as JSON.
     Settings {
         /// Its slug or id.
         project: String,
     },
-    /// Lets it work again.
+    /// Reactivates a project.
     Reactivate {
         /// Its slug or id.
         project: String,
@@ -146,12 +146,16 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
 
 fn limit(text: &str) -> Result<(PlanLimit, Option<u64>), String> {
     let all = || PlanLimit::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
-    let (name, most) = text.split_once('=').ok_or("a limit and a number, like users=100")?;
+    let (name, most) =
+        text.split_once('=').ok_or("it must be a limit and a number, like users=100")?;
     let limit =
         PlanLimit::parse(name).ok_or_else(|| format!("no such limit; there are {}", all()))?;
     match most {
         "" => Ok((limit, None)),
-        number => Ok((limit, Some(number.parse().map_err(|_| "a whole number")?))),
+        number => Ok((
+            limit,
+            Some(number.parse().map_err(|_| "the limit must be a whole number, like users=100")?),
+        )),
     }
 }
 

@@ -86,7 +86,7 @@ const AT_ONCE: usize = 500;
 
 /// Does it and says what it did.
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
-    let store = Store::open(&config.store, config.log.slow_query).await?;
+    let store = Store::connect(&config.store, config.log.slow_query).await?;
     let opened = Opened::open(&config, &store)?;
     let code = match what {
         What::Ls { json } => list(&store, &opened, json).await?,
@@ -250,7 +250,10 @@ fn told(
         println!("{done}  {count}");
     }
     if one && count == 0 {
-        eprintln!("bellbuoy: there is no such one in {}", queue.as_str());
+        eprintln!(
+            "bellbuoy: the queue {} has no such job; see the lists of `bellbuoy queue`",
+            queue.as_str()
+        );
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

@@ -15,7 +15,7 @@ use crate::project::find;
 /// What to do.
 #[derive(Subcommand)]
 pub enum What {
-    /// Makes an account that works at once. The first super admin: `--project platform --role super_admin`.
+    /// Creates an account that works at once. The first super admin: `--project platform --role super_admin`.
     Create {
         /// The project: its slug or id.
         #[arg(long)]

@@ -42,16 +42,12 @@ impl<E> Doorman<E> {
     }
 
     async fn admit(&self, request: &Request, context: &RequestContext) -> Result<(), Problem> {
-        let key = only(request, "x-api-key")
-            .map_err(|()| refusal(AuthError::Unknown))?
-            .map(|key| key.to_str().map_err(|_| AuthError::Unknown));
-        let bearer = bearer(request)?;
+        let Credentials { key, token } = Credentials::of(request)?;
         let key = match key {
-            Some(Ok(key)) => Some(self.app.keys.authenticate(key).await),
-            Some(Err(error)) => Some(Err(error)),
+            Some(key) => Some(self.app.keys.authenticate(key).await),
             None => None,
         };
-        let person = match bearer {
+        let person = match token {
             Some(token) => Some(self.app.keys.bearer(token).await),
             None => None,
         };
@@ -67,7 +63,9 @@ impl<E> Doorman<E> {
         if let (Some(key), Some(person)) = (&key, &person)
             && key.project() != person.project()
         {
-            return Err(mismatch("The key and the token belong to different projects."));
+            return Err(mismatch(
+                "The API key and the access token belong to different projects; send one of them.",
+            ));
         }
         let Some(principal) = key.or(person) else { return Ok(()) };
         self.judge_project(request, principal.project()).await?;
@@ -86,13 +84,41 @@ impl<E> Doorman<E> {
         }
         match self.app.keys.project(named).await {
             Ok(Some(id)) if id == own => Ok(()),
-            Ok(_) => Err(mismatch("X-Project names another project than the key or the token.")),
+            Ok(_) => Err(mismatch(
+                "X-Project names another project than that of the API key or access token; leave it out.",
+            )),
             Err(error) => Err(refusal(error)),
         }
     }
 }
 
-const TWICE: &str = "X-Project stands there twice.";
+const TWICE: &str = "The header X-Project was sent twice; send it once.";
+
+/// What an API key begins with, and no access token does.
+const KEY_PREFIX: &str = "bb_";
+
+/// What a request proves its caller with. Many senders can set no header but `Authorization`, so a key may stand there.
+struct Credentials<'r> {
+    key: Option<&'r str>,
+    token: Option<&'r str>,
+}
+
+impl<'r> Credentials<'r> {
+    fn of(request: &'r Request) -> Result<Self, Problem> {
+        let key = only(request, "x-api-key").map_err(|()| refusal(AuthError::Unknown))?;
+        // What is no text is no key either, and is refused and counted as one that nobody has.
+        let key = key.map(|key| key.to_str().unwrap_or_default());
+        let bearer = bearer(request)?;
+        let Some(sent) = bearer.filter(|text| text.starts_with(KEY_PREFIX)) else {
+            return Ok(Self { key, token: bearer });
+        };
+        if key.is_some_and(|key| key != sent) {
+            let message = "the header X-API-Key holds another key; send one of the two headers";
+            return Err(Problem::parameter("Authorization", FaultCode::Mismatch, message));
+        }
+        Ok(Self { key: Some(sent), token: None })
+    }
+}
 
 fn mismatch(detail: &'static str) -> Problem {
     Problem::new(Code::ProjectMismatch, detail)
@@ -107,9 +133,9 @@ fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r HeaderValue>,
     }
 }
 
-/// The token of `Authorization: Bearer …`.
+/// What follows `Authorization: Bearer`.
 fn bearer(request: &Request) -> Result<Option<&str>, Problem> {
-    let invalid = || bearer_refusal(BearerError::Invalid);
+    let invalid = || Problem::new(Code::InvalidToken, MALFORMED);
     let Some(value) = only(request, "authorization").map_err(|()| invalid())? else {
         return Ok(None);
     };
@@ -119,6 +145,8 @@ fn bearer(request: &Request) -> Result<Option<&str>, Problem> {
         _ => Err(invalid()),
     }
 }
+
+const MALFORMED: &str = "The header Authorization must be sent once, as Bearer, a blank, and an access token or an API key.";
 
 impl<E: Endpoint<Output = Response>> Endpoint for Doorman<E> {
     type Output = Response;
@@ -134,9 +162,12 @@ fn refusal(error: AuthError) -> Problem {
     match error {
         AuthError::Unknown => Problem::new(
             Code::InvalidKey,
-            "The header X-API-Key holds no key of ours, or one that was revoked.",
+            "This API key is unknown or was revoked. API keys begin with bb_ and are sent as X-API-Key; an access token is \
+             sent as Authorization: Bearer.",
         ),
-        AuthError::Expired => Problem::new(Code::ExpiredKey, "This key has ended; make a new one."),
+        AuthError::Expired => {
+            Problem::new(Code::ExpiredKey, "This API key has expired; create a new one.")
+        }
         AuthError::Suspended => Problem::new(
             Code::ProjectSuspended,
             "The project of this key is suspended; ask the operator.",
@@ -149,10 +180,10 @@ fn bearer_refusal(error: BearerError) -> Problem {
     match error {
         BearerError::Invalid => Problem::new(
             Code::InvalidToken,
-            "The header Authorization holds no access token that holds; log in, or refresh it.",
+            "The access token in the header Authorization is not valid, or no longer; refresh it, or log in.",
         ),
         BearerError::Expired => {
-            Problem::new(Code::ExpiredToken, "The access token has ended; refresh it.")
+            Problem::new(Code::ExpiredToken, "The access token has expired; refresh it.")
         }
         BearerError::Suspended => {
             Problem::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
@@ -165,7 +196,7 @@ fn bearer_refusal(error: BearerError) -> Problem {
 pub fn unauthenticated() -> Problem {
     Problem::new(
         Code::Unauthenticated,
-        "Send an API key in the header X-API-Key, or an access token in Authorization: Bearer.",
+        "Send an API key in the header X-API-Key, or an API key or access token in Authorization: Bearer.",
     )
 }
 
@@ -279,6 +310,7 @@ pub struct Caller<N> {
 }
 
 const KEY_SCHEME: &str = "api_key";
+const KEY_AS_BEARER_SCHEME: &str = "api_key_as_bearer";
 const PERSON_SCHEME: &str = "bearer";
 
 /// The schemes by which callers prove who they are.
@@ -300,6 +332,15 @@ fn register_schemes(registry: &mut Registry) {
             name: Some("X-API-Key"),
             key_in: Some("header"),
             ..scheme("apiKey", key)
+        },
+    );
+    let same = "The same API key, `bb_…`, for senders that can set no header but `Authorization`.";
+    registry.create_security_scheme(
+        KEY_AS_BEARER_SCHEME,
+        MetaSecurityScheme {
+            scheme: Some("bearer"),
+            bearer_format: Some("bb_…"),
+            ..scheme("http", same)
         },
     );
     let person = "The access token of somebody who is logged in. What they may do follows from their roles; each \
@@ -325,9 +366,9 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        let key = N::SCOPE.map(|_| KEY_SCHEME);
+        let keys = N::SCOPE.map(|_| [KEY_SCHEME, KEY_AS_BEARER_SCHEME]);
         let person = N::PERMISSION.map(|_| PERSON_SCHEME);
-        key.into_iter().chain(person).collect()
+        keys.into_iter().flatten().chain(person).collect()
     }
 
     async fn from_request(
@@ -387,13 +428,18 @@ impl<N: Needs> Caller<N> {
 }
 
 impl<N: Needs> Caller<N> {
-    /// Refuses a caller who has the permission for their own alone, where something is created: nothing of it is theirs.
+    /// Refuses a caller who has the permission for their own alone, where nothing belongs to one user.
     ///
     /// # Errors
     /// When they have it for no more.
     pub fn demand_any(&self) -> Result<(), Problem> {
         match N::PERMISSION {
-            Some((resource, action)) if !self.any => Err(lacking(resource, action)),
+            Some((resource, action)) if !self.any => {
+                let detail = format!(
+                    "This needs the permission {resource}:{action} for the whole project; yours reaches your own alone."
+                );
+                Err(Problem::new(Code::Forbidden, detail))
+            }
             _ => Ok(()),
         }
     }
@@ -439,8 +485,14 @@ fn requester<N: Needs>(who: &Principal, any: bool) -> Option<Requester> {
 }
 
 fn lacking(resource: Resource, action: Action) -> Problem {
-    Problem::new(Code::Forbidden, format!("This needs the permission {resource}:{action}."))
+    Problem::new(
+        Code::Forbidden,
+        format!("This needs the permission {resource}:{action}; ask an admin for it."),
+    )
 }
+
+const USERS_ALONE: &str =
+    "This takes no API key; log in, and send the access token as Authorization: Bearer.";
 
 /// Whether they may do it with anything in the project; an error when they may not at all.
 fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
@@ -449,7 +501,8 @@ fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
             if scopes.contains(&scope) {
                 return Ok(true);
             }
-            Err(Problem::new(Code::MissingScope, format!("This key lacks the scope {scope}.")))
+            let detail = format!("This API key lacks the scope {scope}; create one that has it.");
+            Err(Problem::new(Code::MissingScope, detail))
         }
         (Principal::Person(person), _, Some((resource, action))) => {
             let may = |own| {
@@ -461,13 +514,11 @@ fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
             }
             Err(lacking(resource, action))
         }
-        (Principal::Key { .. }, None, _) => Err(Problem::new(
+        (Principal::Key { .. }, None, _) => Err(Problem::new(Code::Forbidden, USERS_ALONE)),
+        (Principal::Person(_), _, None) => Err(Problem::new(
             Code::Forbidden,
-            "This is for people; log in and send an access token.",
+            "This takes an API key, and no access token; send one in the header X-API-Key.",
         )),
-        (Principal::Person(_), _, None) => {
-            Err(Problem::new(Code::Forbidden, "This is for programs; send an API key."))
-        }
     }
 }
 
@@ -502,8 +553,7 @@ impl<'a> ApiExtractor<'a> for Me {
         context.note_route(request.data::<PathPattern>());
         let who = context.principal().ok_or_else(unauthenticated)?;
         let Principal::Person(person) = who else {
-            let detail = "This is for people; log in and send an access token.";
-            return Err(Problem::new(Code::Forbidden, detail).into());
+            return Err(Problem::new(Code::Forbidden, USERS_ALONE).into());
         };
         judge_query(request, context)?;
         Ok(Self { person: person.clone(), doer: doer(request, context, who) })
@@ -571,12 +621,15 @@ fn judge_query(request: &Request, context: &RequestContext) -> Result<(), Proble
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);
         let Some(name) = known.iter().find(|one| *one == name) else {
             let name: String = name.chars().take(100).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let message = format!("there is no such parameter; there are: {known}");
+            let known = match known {
+                [] => "this operation has none".to_owned(),
+                known => format!("there are {}", known.join(", ")),
+            };
+            let message = format!("there is no such parameter; {known}");
             return Err(Problem::parameter(name, FaultCode::Unknown, message));
         };
         if seen.contains(&name.as_str()) {
-            let message = "once is enough";
+            let message = "this parameter is there twice; send it once";
             return Err(Problem::parameter(name.clone(), FaultCode::Duplicate, message));
         }
         seen.push(name);

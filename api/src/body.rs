@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::{Code, Problem, unread};
 
+pub use explain::cause;
+
 /// A JSON body of the type `T`, which refuses unknown fields.
 pub struct Body<T> {
     /// What it says.
@@ -40,8 +42,7 @@ impl<T: DeserializeOwned + Send> ParsePayload for Body<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(_request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let body = body.take().map_err(|error| unread(&error))?;
-        let bytes = body.into_bytes().await.map_err(|error| unread(&error))?;
+        let bytes = read(body).await?;
         let value = parse(&bytes)?;
         Ok(Self { value, bytes })
     }
@@ -96,14 +97,24 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for MaybeBody<T> {
         body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let body = body.take().map_err(|error| unread(&error))?;
-        let bytes = body.into_bytes().await.map_err(|error| unread(&error))?;
+        let bytes = read(body).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
         judge_media_type(request, is_json, "application/json")?;
         Ok(Self(Some(parse(&bytes)?)))
     }
+}
+
+/// The mark with which some programs begin a text in UTF-8. It says nothing, and is passed over.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// All of a body, without a byte order mark.
+async fn read(body: &mut RequestBody) -> Result<Bytes, Problem> {
+    let body = body.take().map_err(|error| unread(&error))?;
+    let bytes = body.into_bytes().await.map_err(|error| unread(&error))?;
+    let marked = bytes.starts_with(BYTE_ORDER_MARK);
+    Ok(if marked { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes })
 }
 
 /// Refuses a request whose body is of another type.
@@ -117,9 +128,16 @@ pub fn judge_media_type(
 ) -> Result<(), Problem> {
     match request.content_type() {
         Some(given) if fits(given) => Ok(()),
-        given => {
-            let given: String = given.unwrap_or("Nothing").chars().take(100).collect();
-            let detail = format!("{given} is not read here; send Content-Type: {wanted}.");
+        Some(given) => {
+            let given: String = given.chars().take(100).collect();
+            let detail = format!(
+                "Bodies of the type {given} are not read here; send Content-Type: {wanted}, in UTF-8."
+            );
+            Err(Problem::new(Code::UnsupportedMediaType, detail))
+        }
+        None => {
+            let detail =
+                format!("The request does not say what its body is; send Content-Type: {wanted}.");
             Err(Problem::new(Code::UnsupportedMediaType, detail))
         }
     }
@@ -145,9 +163,25 @@ pub fn is_utf8_of(media_type: &str, essence: &str) -> bool {
 /// # Errors
 /// When it is not UTF-8, not JSON or not a `T`.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Problem::new(Code::MalformedJson, "The body is not UTF-8."))?;
-    parse_text(text)
+    parse_text(utf8("body", bytes)?)
+}
+
+/// The text of a body, or of a line of one.
+///
+/// # Errors
+/// When it is not UTF-8.
+pub fn utf8<'b>(what: &str, bytes: &'b [u8]) -> Result<&'b str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+        let seen = match utf16 {
+            true => "it begins as UTF-16 does".to_owned(),
+            false => format!("its byte {} can't be there", error.valid_up_to() + 1),
+        };
+        Problem::new(
+            Code::MalformedJson,
+            format!("The {what} is not UTF-8: {seen}. Send it as UTF-8."),
+        )
+    })
 }
 
 /// Reads a JSON object.

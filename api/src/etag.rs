@@ -39,8 +39,7 @@ pub fn if_match(header: Option<&str>) -> Result<Precondition, Problem> {
             Ok(Precondition::Tags(tags.into_iter().flatten().collect()))
         }
         _ => {
-            let right =
-                "an ETag in quotes as an answer gave it, several with commas between them, or *";
+            let right = "it must be an ETag in quotes as an answer gave it, several with commas between them, or *";
             Err(Problem::parameter("If-Match", FaultCode::Invalid, right))
         }
     }

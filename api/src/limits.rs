@@ -30,7 +30,8 @@ pub fn take(
     if verdict.allowed {
         return Ok(());
     }
-    let detail = format!("At most {} requests at once; wait a little.", verdict.limit);
+    let detail =
+        format!("More than {} requests at once; send this again after Retry-After.", verdict.limit);
     Err(Problem::new(Code::RateLimited, detail).after(verdict.retry_after))
 }
 
@@ -54,8 +55,10 @@ pub async fn attempt(
     let standing = desk.attempts.take(project, kind, context.address).await;
     let standing = standing.map_err(|error| Problem::from(AdminError::from(error)))?;
     let Some(over) = standing.filter(|standing| standing.is_over) else { return Ok(()) };
-    let detail =
-        format!("At most {} of these a minute from one address; wait a little.", over.most);
+    let detail = format!(
+        "More than {} of these requests a minute from one address; send this again after Retry-After.",
+        over.most
+    );
     let problem = Problem::new(Code::RateLimited, detail).after(over.reset);
     Err(problem.of_limit(over.most, over.reset))
 }

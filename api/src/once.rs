@@ -35,9 +35,17 @@ pub fn key_of(request: &Request) -> Result<Option<&str>, Problem> {
     match (keys.next(), keys.next()) {
         (None, _) => Ok(None),
         (Some(key), None) => key.to_str().map(Some).map_err(|_| {
-            Problem::parameter(NAME, FaultCode::Invalid, "1 to 255 visible ASCII characters")
+            Problem::parameter(
+                NAME,
+                FaultCode::Invalid,
+                "it must be 1 to 255 visible ASCII characters",
+            )
         }),
-        _ => Err(Problem::parameter(NAME, FaultCode::Duplicate, "once is enough")),
+        _ => Err(Problem::parameter(
+            NAME,
+            FaultCode::Duplicate,
+            "the header is there twice; send it once",
+        )),
     }
 }
 
@@ -70,14 +78,14 @@ impl<T: Serialize> MadeOnce<T> {
             }
             Recalled::OtherBody => Err(Problem::new(
                 Code::IdempotencyConflict,
-                "This idempotency key was used for another body; another request needs a new key.",
+                "This idempotency key was used for another body; send another request with a new key.",
             )),
             Recalled::UnderWay => Err(Problem::under_way()),
             Recalled::Lost(id) => Err(Problem::new(
                 Code::IdempotencyAnswerLost,
                 format!(
-                    "The first request with this idempotency key was done and made {id}; what was answered, and what \
-                     was shown once in it, is lost. Read it by its id, or take a new key to make another one."
+                    "The first request with this idempotency key was done and created {id}; what was answered, and what \
+                     was shown once in it, is lost. Read it by its id, or use a new key to create another one."
                 ),
             )),
         }

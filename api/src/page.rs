@@ -71,7 +71,8 @@ impl List {
     }
 }
 
-const FOREIGN: &str = "the next_cursor of the page before, of the same list with the same filters";
+const FOREIGN: &str =
+    "it must be the next_cursor of the page before, of the same list with the same filters";
 
 /// Cuts what was read with one more than `limit` down to a page; answers it with its cursor.
 pub fn cut<T>(

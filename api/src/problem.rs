@@ -25,7 +25,7 @@ use crate::limits;
 
 pub use code::Code;
 pub use documented::{Acts, Bulk, Changes, Creates, Edits, Enters, Failure, Lists, Reads};
-pub use translate::{too_large, translate, unread};
+pub use translate::{AN_ID, too_large, translate, unread};
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -87,14 +87,14 @@ impl Problem {
 
     /// The store is away.
     pub fn unavailable(retry_after: Duration) -> Self {
-        let detail = "The service can't reach its store. Nothing is lost; try again.";
+        let detail =
+            "The service can't reach its store just now; send the request again after Retry-After.";
         Self::new(Code::Unavailable, detail).after(retry_after)
     }
 
     /// The first request with this idempotency key is not answered yet.
     pub fn under_way() -> Self {
-        let detail =
-            "The first request with this idempotency key is not answered yet; send this again.";
+        let detail = "The first request with this idempotency key is still being worked on; send this one again after Retry-After.";
         Self::new(Code::IdempotencyInProgress, detail).after(RETRY)
     }
 
@@ -189,18 +189,22 @@ impl From<AdminError> for Problem {
             AdminError::Forbidden(why) => Self::new(Code::Forbidden, why),
             AdminError::OverPlan(over) => {
                 let OverPlan { limit, most, now } = over;
-                let detail = format!("The project's plan allows {most} {limit}; there are {now}.");
+                let detail = format!(
+                    "The project's plan allows {most} {limit}, and there are {now}; delete some, or ask the operator for another plan."
+                );
                 let message = format!("at most {most}; there are {now}");
                 let fault = Fault::new(format!("limits.{limit}"), FaultCode::TooLarge, message);
                 Self { faults: vec![fault], ..Self::new(Code::PlanLimit, detail) }
             }
             AdminError::Stale => Self::new(
                 Code::PreconditionFailed,
-                "It was changed since you read it; read it again and change that.",
+                "It was changed since you read it; read it again, and send your change with the new ETag.",
             ),
-            AdminError::Busy => {
-                Self::new(Code::RateLimited, "Too many logins at once; wait a little.").after(RETRY)
-            }
+            AdminError::Busy => Self::new(
+                Code::RateLimited,
+                "Too many logins at once; try again after Retry-After.",
+            )
+            .after(RETRY),
             AdminError::Enough(why) => Self::new(Code::RateLimited, why).after(ENOUGH),
             AdminError::Store(StoreError::Repeated) => Self::under_way(),
             AdminError::Store(error) if error.is_passing() => Self::unavailable(RETRY),
@@ -217,21 +221,23 @@ impl From<LoginError> for Problem {
         match error {
             LoginError::Refused => Self::new(
                 Code::InvalidCredentials,
-                "The project, the address or the password is wrong; after some failures none is taken for a while.",
+                "The project, the address or the password is wrong; after some failures the account is locked for a while.",
             ),
-            LoginError::Pending => {
-                Self::new(Code::AccountPending, "An admin of the project must let you in first.")
-            }
-            LoginError::Suspended => {
-                Self::new(Code::AccountSuspended, "Ask an admin of the project.")
-            }
+            LoginError::Pending => Self::new(
+                Code::AccountPending,
+                "The account waits for approval by an admin of the project.",
+            ),
+            LoginError::Suspended => Self::new(
+                Code::AccountSuspended,
+                "The account is suspended; ask an admin of the project.",
+            ),
             LoginError::CodeMissing => Self::new(
                 Code::SecondFactorRequired,
-                "Log in again with a code of your app, or a backup code, in the field code.",
+                "The account has a second factor: log in again with a code of your app, or a backup code, in the field code.",
             ),
             LoginError::CodeRefused => Self::new(
                 Code::InvalidCode,
-                "This code is wrong or was used; after some failures none is taken for a while.",
+                "The field code holds a wrong code, or one that was used; after some failures the account is locked for a while.",
             ),
             LoginError::ProjectSuspended => {
                 Self::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
@@ -247,12 +253,13 @@ impl From<FactorError> for Problem {
         let wrong =
             |field, right| Self::invalid(vec![Fault::new(field, FaultCode::Invalid, right)]);
         match error {
-            FactorError::Password => {
-                wrong("password", "your password; after some failures none is taken for a while")
-            }
+            FactorError::Password => wrong(
+                "password",
+                "it is not your password; after some failures the account is locked for a while",
+            ),
             FactorError::Code => wrong(
                 "code",
-                "the code that your app shows now, or a backup code; each is good once",
+                "wrong or used; send the code that your app shows now, or a backup code that was not used",
             ),
             FactorError::Conflict(why) => Self::new(Code::Conflict, why),
             FactorError::Busy => AdminError::Busy.into(),
@@ -266,19 +273,21 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Conflict => Self::new(
                 Code::IdempotencyConflict,
-                "This idempotency key was used for another body; a new event needs a new key.",
+                "This idempotency key was used for another body; send a new event with a new key.",
             ),
             Refused::Invalid(faults) => Self::invalid(faults),
             Refused::Unavailable { retry_after } => Self::unavailable(retry_after),
             Refused::OverPlan { limit, retry_after, reset } => {
-                let detail =
-                    format!("The project's plan allows {limit} events per minute; wait a little.");
+                let detail = format!(
+                    "The project's plan allows {limit} events per minute; send again after Retry-After."
+                );
                 Self::new(Code::PlanRateLimited, detail).after(retry_after).of_limit(limit, reset)
             }
-            Refused::TooManyRequests { retry_after } => {
-                Self::new(Code::RateLimited, "This project sends too many events; wait a little.")
-                    .after(retry_after)
-            }
+            Refused::TooManyRequests { retry_after } => Self::new(
+                Code::RateLimited,
+                "Too many events are sent; send again after Retry-After.",
+            )
+            .after(retry_after),
         }
     }
 }

@@ -17,13 +17,16 @@ mod settings;
 pub mod status;
 mod users;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use crate::door::Api;
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response};
+use poem_openapi::registry::{MetaSchema, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ContactObject, ExtraHeader, LicenseObject, OpenApi, OpenApiService, Tags};
+use serde_json::Value;
 
 use crate::auth::Doorman;
 use crate::catalog::Catalog;
@@ -88,6 +91,22 @@ pub enum Tag {
 pub fn catalog() -> Catalog {
     let pages: Vec<&str> = status::PAGES.into_iter().chain([files::PATTERN]).collect();
     Catalog::new(&Apis::meta(), &pages)
+}
+
+/// The words of the enumerations, by their names in the document.
+static ENUMERATIONS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let mut registry = Registry::new();
+    <Described as OpenApi>::register(&mut registry);
+    let words = |(name, schema): (String, MetaSchema)| {
+        let words: Vec<&str> = schema.enum_items.iter().filter_map(Value::as_str).collect();
+        (!words.is_empty()).then(|| (name, words.join(", ")))
+    };
+    registry.schemas.into_iter().filter_map(words).collect()
+});
+
+/// The words of an enumeration, by its name in the document.
+pub fn words_of(name: &str) -> Option<&'static str> {
+    ENUMERATIONS.get(name).map(String::as_str)
 }
 
 /// Whether the body at `path` is read piece by piece, however long it is.
@@ -155,7 +174,7 @@ impl OpenApi for Described {
         Apis::meta()
     }
 
-    fn register(registry: &mut poem_openapi::registry::Registry) {
+    fn register(registry: &mut Registry) {
         <Apis as OpenApi>::register(registry);
         // The codes are worth naming even where no operation mentions them.
         crate::problem::Code::register(registry);

@@ -193,7 +193,7 @@ leaf!(, Stamp, "string_date-time", text_with_format("date-time"));
 
 impl ParseFromParameter for Stamp {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        let wanted = "a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
+        let wanted = "it must be a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
         Time::parse(value).map(Self).ok_or_else(|| ParseError::custom(wanted))
     }
 }

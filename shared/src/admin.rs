@@ -169,7 +169,7 @@ impl Admin {
     /// When the store does not open, has other tables than this build, or the sealing key can't be read.
     pub async fn beside(config: &Config) -> Result<Self, Failure> {
         let sealer = Sealer::open(config)?;
-        let store = Store::open(&config.store, config.log.slow_query).await?;
+        let store = Store::connect(&config.store, config.log.slow_query).await?;
         if !store.is_current().await? {
             return Err(
                 "the store's tables are not those of this build; run `bellbuoy migrate`".into()

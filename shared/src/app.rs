@@ -90,7 +90,7 @@ impl App {
     pub async fn start(config: Config, clock: Clock, role: &str) -> Result<Arc<Self>, StartError> {
         let config = Arc::new(config);
         let sealer = Sealer::open(&config)?;
-        let store = Store::open(&config.store, config.log.slow_query).await?;
+        let store = Store::connect(&config.store, config.log.slow_query).await?;
         check_durability(&config, &store).await?;
         let applied = store.migrate(Step::Up).await?;
         if !applied.is_empty() {

@@ -10,7 +10,6 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -79,7 +78,7 @@ impl Trouble {
                 // Answers to HEAD have no words, and those of a proxy are not the service's.
                 _ => format!("the service answers {}", status(error).unwrap_or_default()),
             },
-            None => DisplayErrorContext(error).to_string(),
+            None => chain(error),
         };
         match (error, status(error)) {
             (SdkError::ServiceError(service), Some(status)) if status < 500 && status != 429 => {
@@ -93,6 +92,21 @@ impl Trouble {
             _ => Self::Away(words),
         }
     }
+}
+
+/// What an error and its causes say, each once. The SDK's own words for this end in pages of its structures.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(one) = next {
+        let text = one.to_string();
+        // Some say what their cause says as well.
+        if !words.iter().any(|before| before.contains(&text)) {
+            words.push(text);
+        }
+        next = one.source();
+    }
+    words.join(": ")
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {

@@ -172,7 +172,10 @@ impl Link {
     async fn ask(&self, asks: &[&dyn Ask]) -> Result<Vec<Value>, String> {
         let answer = match tokio::time::timeout(self.patience, self.walk(asks)).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {:?}", self.patience)),
+            Err(_) => {
+                let keys: Vec<&str> = asks.iter().map(|ask| ask.key()).collect();
+                Err(format!("no answer from {} within {:?}", self.place(&keys), self.patience))
+            }
         };
         if answer.is_err() {
             self.way.mistrust();

@@ -134,6 +134,28 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the configured engine and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not: then the error says why, as far as a connection of its own finds that out.
+    pub async fn connect(config: &StoreConfig, slow: Duration) -> Result<Self> {
+        let store = Self::open(config, slow).await?;
+        match store.ping().await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                Err(Self::reach(config).await.err().map_or(error, StoreError::Unavailable))
+            }
+        }
+    }
+
+    /// Why the engine can't be used, if it can't: by one connection, in a bounded time.
+    ///
+    /// # Errors
+    /// When it can't, with the reason in words for whoever runs it.
+    pub async fn reach(config: &StoreConfig) -> std::result::Result<(), String> {
+        engine::reach(config).await
+    }
+
     /// Which engine it is, for logs and status.
     pub const fn kind(&self) -> &'static str {
         self.engine.kind()

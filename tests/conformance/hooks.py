@@ -135,7 +135,7 @@ def registration():
     with LOCK:
         if not WORLD.get("open"):
             WORLD["open"] = True
-            project = WORLD["values"]["/api/v1/projects/{id}/settings"]["id"]
+            project = WORLD["values"]["/api/v1/projects/{project}/settings"]["project"]
             path = f"/api/v1/projects/{project}/settings"
             root = log_in("platform", WORLD["super_admin"])["access"]
             answer = send("PUT", path, bearer(root), json={"registration": "open"})
@@ -350,7 +350,7 @@ def before_call(context, case, kwargs):
         person = somebody(who)
     values = {}
     if who == "admin" and changes_its_project(method, path):
-        values["id"], person = new_project()
+        values["project"], person = new_project()
     elif case.path_parameters and not nowhere:
         values = something(method, path, who, person)
         if operation_id in THINGS:

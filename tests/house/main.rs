@@ -19,4 +19,5 @@ mod personal;
 mod schema;
 mod sealed;
 mod shape;
+mod snippets;
 mod sources;

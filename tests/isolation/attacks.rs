@@ -120,6 +120,26 @@ impl Scene {
         self.served.front.call(caller, &operation.method, &operation.at(values), body).await
     }
 
+    /// The slug of the first project in a path answers as one that nobody has.
+    pub async fn a_foreign_slug_is_like_none(&mut self) {
+        for operation in self.surface.operations.clone() {
+            let [place] = &operation.places()[..] else { continue };
+            if place.key() != "projects/{project}" {
+                continue;
+            }
+            let (theirs, nobodys) = (self.a.words.slug.clone(), like("a slug"));
+            for (who, caller) in self.attackers(&operation) {
+                let there = self.attempt(&caller, &operation, std::slice::from_ref(&theirs)).await;
+                let none = self.attempt(&caller, &operation, std::slice::from_ref(&nobodys)).await;
+                let title = format!("{} by the slug of the first by {who}", operation.title());
+                self.judge(&title, &theirs, &there);
+                if !matches!(there.status, 403 | 404) || there.code() != none.code() {
+                    self.fault(format!("{title} answers {there:?}, and one of nobody {none:?}"));
+                }
+            }
+        }
+    }
+
     /// A body that refers to something of the first project is refused as if that were nowhere.
     pub async fn references_to_foreign_things_are_like_missing_ones(&mut self) {
         let front = self.front();

@@ -36,6 +36,7 @@ async fn a_project_keeps_to_itself(pair: Pair) {
     scene.the_first_is_full(&before);
     scene.the_second_sees_its_own_alone().await;
     scene.foreign_is_like_missing().await;
+    scene.a_foreign_slug_is_like_none().await;
     scene.references_to_foreign_things_are_like_missing_ones().await;
     scene.filters_and_cursors_find_nothing_foreign().await;
     scene.two_projects_in_one_request_are_refused().await;
@@ -105,7 +106,12 @@ impl Scene {
 
     /// Everybody of the second project who has a way to an operation.
     fn attackers(&self, operation: &Operation) -> Vec<(&'static str, Caller)> {
-        let all = [("bearer", "a person", &self.b.admin), ("api_key", "a key", &self.b.key)];
+        let same = Caller::token(&self.b.key.headers[0].1);
+        let all = [
+            ("bearer", "a person", &self.b.admin),
+            ("api_key", "a key", &self.b.key),
+            ("api_key_as_bearer", "a key as bearer", &same),
+        ];
         let able = all.into_iter().filter(|(scheme, ..)| operation.takes(scheme));
         able.map(|(_, name, caller)| (name, caller.clone())).collect()
     }

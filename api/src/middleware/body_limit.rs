@@ -82,7 +82,11 @@ fn length(request: &Request) -> Result<Option<u64>, Problem> {
     let Some(value) = request.headers().get(header::CONTENT_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
     length.map(Some).ok_or_else(|| {
-        let problem = Problem::parameter("Content-Length", FaultCode::Invalid, "a number of bytes");
+        let problem = Problem::parameter(
+            "Content-Length",
+            FaultCode::Invalid,
+            "it must be a number of bytes",
+        );
         Problem { code: Code::BadRequest, ..problem }
     })
 }

@@ -11,6 +11,7 @@ use super::{Code, Problem};
 use crate::auth::unauthenticated;
 use crate::catalog::Route;
 use crate::middleware::TooLarge;
+use crate::routes;
 
 /// What `error` is; `route` is where it happened, if it got that far.
 pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
@@ -18,14 +19,20 @@ pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
         return problem.clone();
     }
     if error.is::<NotFoundError>() {
-        return Problem::new(Code::RouteNotFound, "There is nothing at this path.");
+        return Problem::new(
+            Code::RouteNotFound,
+            "There is nothing at this path; the operations are under /api/v1, and /docs lists them.",
+        );
     }
     if error.is::<MethodNotAllowedError>() {
-        let problem = Problem::new(Code::MethodNotAllowed, "This path has other methods.");
+        let problem = Problem::new(
+            Code::MethodNotAllowed,
+            "This path does not take this method; the header Allow names those that it takes.",
+        );
         return Problem { allow: route.map(|route| route.allow.clone()), ..problem };
     }
     if error.is::<BadPath>() {
-        return Problem::new(Code::BadRequest, "The path is not properly encoded.");
+        return Problem::new(Code::BadRequest, "The path is not properly percent-encoded UTF-8.");
     }
     if let Some(problem) = parameter(&error, route) {
         return problem;
@@ -56,15 +63,35 @@ fn parameter(error: &poem::Error, route: Option<&Route>) -> Option<Problem> {
     Some(Problem::parameter(name.to_owned(), FaultCode::Invalid, plain(&bad.reason)))
 }
 
-/// poem's reasons begin with the Rust type that could not be read; what follows the colon is for people.
+/// What an id of a thing looks like, for whoever sent something else.
+pub const AN_ID: &str =
+    "it must be an id, as lists show them, like 01a1f78a-395f-72e5-8000-0ecc6bc1349c";
+
+/// poem's reasons begin with the Rust type that could not be read; what follows the colon is for people, but for the
+/// types that poem knows itself, whose words are for programmers.
 fn plain(reason: &str) -> String {
     if reason.ends_with("expects an input value.") {
-        return "a value must be there, as UTF-8".to_owned();
+        return "a value is needed here, in UTF-8".to_owned();
+    }
+    if reason.starts_with("failed to parse \"string_uuid\"") {
+        return AN_ID.to_owned();
+    }
+    if reason.starts_with("failed to parse \"integer_") {
+        return "it must be a whole number".to_owned();
+    }
+    if let Some(words) = enumeration(reason) {
+        return format!("it must be one of {words}");
     }
     let rest = reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": "));
     let rest = rest.map_or(reason, |(_, rest)| rest);
     let rest = rest.split_once(" (occurred while").map_or(rest, |(rest, _)| rest);
     bound(rest).unwrap_or_else(|| rest.to_owned())
+}
+
+/// The words of the enumeration that a value is none of.
+fn enumeration(reason: &str) -> Option<&'static str> {
+    let (name, _) = reason.strip_prefix("Expected input type \"")?.split_once('"')?;
+    routes::words_of(name)
 }
 
 /// What a bound that was broken would have: poem names it like a function call.
@@ -73,10 +100,10 @@ fn bound(reason: &str) -> Option<String> {
     let (name, rest) = call.split_once('(')?;
     let number = rest.split([',', ')']).next()?;
     Some(match name {
-        "maximum" => format!("at most {number}"),
-        "minimum" => format!("at least {number}"),
-        "maxLength" => format!("at most {number} characters"),
-        "minLength" => format!("at least {number} characters"),
+        "maximum" => format!("it must be at most {number}"),
+        "minimum" => format!("it must be at least {number}"),
+        "maxLength" => format!("it must have at most {number} characters"),
+        "minLength" => format!("it must have at least {number} characters"),
         _ => return None,
     })
 }
@@ -85,10 +112,11 @@ fn media_type(error: &ContentTypeError) -> Problem {
     let detail = match error {
         ContentTypeError::NotSupported { content_type } => {
             let shown: String = content_type.chars().take(100).collect();
-            format!("{shown} is not read here.")
+            format!("Bodies of the type {shown} are not read here.")
         }
         ContentTypeError::ExpectContentType => {
-            "Say what the body is with Content-Type, like application/json.".to_owned()
+            "The request does not say what its body is; send Content-Type, like application/json."
+                .to_owned()
         }
     };
     Problem::new(Code::UnsupportedMediaType, detail)
@@ -100,9 +128,13 @@ pub fn unread(error: &ReadBodyError) -> Problem {
         ReadBodyError::PayloadTooLarge => too_large(None),
         ReadBodyError::Io(error) => match TooLarge::within(error) {
             Some(limit) => too_large(Some(limit.0)),
-            None => Problem::new(Code::BadRequest, "The body broke off."),
+            None => {
+                Problem::new(Code::BadRequest, "The body ended before it was whole; send it again.")
+            }
         },
-        ReadBodyError::Utf8(_) => Problem::new(Code::MalformedJson, "The body is not UTF-8."),
+        ReadBodyError::Utf8(_) => {
+            Problem::new(Code::MalformedJson, "The body is not UTF-8; send it as UTF-8.")
+        }
         ReadBodyError::BodyHasBeenTaken => {
             tracing::error!("a body was read twice");
             Problem::internal()
@@ -113,7 +145,9 @@ pub fn unread(error: &ReadBodyError) -> Problem {
 /// A body of more than `limit` bytes.
 pub fn too_large(limit: Option<usize>) -> Problem {
     let detail = match limit {
-        Some(limit) => format!("The body has more than {limit} bytes."),
+        Some(limit) => {
+            format!("The body has more than {limit} bytes, which is the most that is read here.")
+        }
         None => "The body is too large.".to_owned(),
     };
     Problem::new(Code::PayloadTooLarge, detail)

@@ -132,10 +132,7 @@ impl Operations {
         #[oai(validator(minimum(value = "0")))]
         after: Query<Option<i64>>,
     ) -> Result<Answer<AuditVerdict>, Failure<Lists>> {
-        if !caller.any {
-            let detail = "This needs the permission audit:read for the whole project.";
-            return Err(Problem::new(Code::Forbidden, detail).into());
-        }
+        caller.demand_any()?;
         let audit = &self.app.desk()?.audit;
         Ok(Answer(audit.verify(caller.project, after.0, VERIFIED).await?.into()))
     }
@@ -163,7 +160,7 @@ fn filter(
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
-        return Err(wrong("to", "a time after from".to_owned()));
+        return Err(wrong("to", "it must be a time after from".to_owned()));
     }
     Ok(AuditFilter { from, to, actor, action, resource_type, resource, about: None })
 }
@@ -175,7 +172,7 @@ fn within<N>(caller: &Caller<N>, filter: AuditFilter) -> Result<AuditFilter, Pro
     }
     let own = caller.user().map(|user| user.0);
     if filter.actor.is_some() && filter.actor != own {
-        let detail = "You may see what you did yourself, and not what others did.";
+        let detail = "Your permission audit:read reaches your own entries alone; leave `user` out, or name yourself.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
     match own {

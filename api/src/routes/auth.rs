@@ -179,7 +179,7 @@ impl Operations {
         match desk.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
             Ok(pass) => Ok(Answer(pass.into())),
             Err(LoginError::Refused) => {
-                let detail = "This refresh token does not hold, or no longer; log in again.";
+                let detail = "This refresh token is not valid, or no longer; log in again.";
                 Err(Problem::new(Code::InvalidToken, detail).into())
             }
             Err(other) => Err(Problem::from(other).into()),
@@ -278,8 +278,7 @@ pub(super) async fn project_of(
         let id = app.keys.project(name).await;
         let id = id.map_err(|_| Problem::unavailable(Duration::from_secs(1)))?;
         if found.is_some_and(|found| found != id) {
-            let detail =
-                "The body, the header X-Project and the subdomain name different projects.";
+            let detail = "The body, the header X-Project and the subdomain name different projects; name one.";
             return Err(Problem::new(Code::ProjectMismatch, detail));
         }
         found = Some(id);
@@ -292,7 +291,7 @@ pub(super) async fn project_of(
             Ok(id)
         }
         None => {
-            let right = "the id or slug of the project; or send the header X-Project";
+            let right = "name the project by its id or slug, here or in the header X-Project";
             let fault = shared::domain::fault::Fault::new(
                 "project",
                 shared::domain::fault::FaultCode::Required,

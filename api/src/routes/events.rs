@@ -190,16 +190,24 @@ fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
 
 fn judge(filter: &EventFilter) -> Result<(), Problem> {
     if filter.kind.as_deref().is_some_and(|kind| !is_event_type(kind)) {
-        return Err(Problem::parameter("type", FaultCode::Invalid, "a type, like order.paid"));
+        return Err(Problem::parameter(
+            "type",
+            FaultCode::Invalid,
+            "it must be a type of event, like order.paid",
+        ));
     }
     let source = filter.source.as_deref().unwrap_or_default();
     if source.contains('\0') || source.chars().count() > MAX_SOURCE {
-        return Err(Problem::parameter("source", FaultCode::Invalid, "at most 200 characters"));
+        return Err(Problem::parameter(
+            "source",
+            FaultCode::Invalid,
+            "it must have at most 200 characters",
+        ));
     }
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to
     {
-        return Err(Problem::parameter("to", FaultCode::Invalid, "a time after from"));
+        return Err(Problem::parameter("to", FaultCode::Invalid, "it must be a time after from"));
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ fn refusal(error: LinkError) -> Problem {
             "The link was not signed here, or was changed since. Ask for a new one.",
         ),
         LinkError::Expired => {
-            Problem::new(Code::ExpiredLink, "The link has ended. Ask for a new one.")
+            Problem::new(Code::ExpiredLink, "The link has expired. Ask for a new one.")
         }
         LinkError::NotServed => Problem::new(Code::RouteNotFound, "Files are not served here."),
     }

@@ -149,7 +149,7 @@ impl Operations {
         #[oai(validator(max_length = 100))]
         cursor: Query<Option<String>>,
     ) -> Result<Answer<InvitationPage>, Failure<Lists>> {
-        all(&caller)?;
+        caller.demand_any()?;
         let list = List::new("invitations", caller.project, &());
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);

@@ -45,11 +45,11 @@ enum KeyScope {
     #[oai(rename = "events:write")]
     #[serde(rename = "events:write")]
     EventsWrite,
-    /// Change balances of transfer buckets.
+    /// Change balances of transfer buckets: nothing yet, until there are any.
     #[oai(rename = "buckets:write")]
     #[serde(rename = "buckets:write")]
     BucketsWrite,
-    /// Send notifications.
+    /// Send notifications: nothing yet, until there are operations for that.
     #[oai(rename = "notifications:write")]
     #[serde(rename = "notifications:write")]
     NotificationsWrite,
@@ -279,7 +279,7 @@ async fn reach<N: Needs>(app: &Api, caller: &Caller<N>, id: Uuid) -> Result<(), 
 /// Reads a time of a body.
 fn time(field: &'static str, text: &str) -> Result<Time, Problem> {
     Time::parse(text).ok_or_else(|| {
-        let right = "a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
+        let right = "it must be a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
         Problem::invalid(vec![Fault::new(field, FaultCode::Invalid, right)])
     })
 }

@@ -11,12 +11,10 @@ use shared::admin::{FeatureView, PlanView};
 use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::feature::{Feature as Known, Switched};
 use shared::domain::plan as domain;
-use shared::id::ProjectId;
 use shared::store::stats::MOST_EVENTS;
-use uuid::Uuid;
 
 use super::Tag;
-use super::projects::{of_platform, within_reach};
+use super::projects::ProjectName;
 use crate::auth::{Caller, ProjectsManage, ProjectsRead, SettingsRead};
 use crate::body::Body;
 use crate::door::Api;
@@ -228,14 +226,14 @@ impl Operations {
     /// Read a plan
     ///
     /// Needs the permission `projects:read`, for any project on the platform, else for one's own.
-    #[oai(path = "/:id/plan", method = "get", operation_id = "get_plan")]
+    #[oai(path = "/:project/plan", method = "get", operation_id = "get_plan")]
     async fn plan(
         &self,
         caller: Caller<ProjectsRead>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Answer<Plan>, Failure<Reads>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         Ok(Answer(self.app.desk()?.admin.plan(id).await?.into()))
     }
 
@@ -243,32 +241,32 @@ impl Operations {
     ///
     /// Needs the permission `projects:manage` on the platform. Sets name and limits, all of them. What is over a limit
     /// already stays, and one more is refused.
-    #[oai(path = "/:id/plan", method = "put", operation_id = "put_plan")]
+    #[oai(path = "/:project/plan", method = "put", operation_id = "put_plan")]
     async fn put_plan(
         &self,
         caller: Caller<ProjectsManage>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
         body: Body<NewPlan>,
     ) -> Result<Answer<Plan>, Failure<Changes>> {
-        of_platform(&caller)?;
+        let id = self.app.project_of_platform(&caller, &project.0).await?;
         let NewPlan { plan, limits } = body.value;
         let plan = domain::Plan { name: plan, limits: limits.into() };
         let admin = &self.app.desk()?.admin;
-        Ok(Answer(admin.set_plan(ProjectId(id.0), plan, &caller.doer).await?.into()))
+        Ok(Answer(admin.set_plan(id, plan, &caller.doer).await?.into()))
     }
 
     /// Read features
     ///
     /// Needs the permission `settings:read`, for any project on the platform, else for one's own.
-    #[oai(path = "/:id/features", method = "get", operation_id = "get_features")]
+    #[oai(path = "/:project/features", method = "get", operation_id = "get_features")]
     async fn features(
         &self,
         caller: Caller<SettingsRead>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Answer<Features>, Failure<Reads>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         Ok(Answer(listed(self.app.desk()?.admin.features(id).await?)))
     }
 
@@ -276,32 +274,32 @@ impl Operations {
     ///
     /// Needs the permission `projects:manage` on the platform. Sets all of them: one that is not named is as usual in
     /// this installation.
-    #[oai(path = "/:id/features", method = "put", operation_id = "put_features")]
+    #[oai(path = "/:project/features", method = "put", operation_id = "put_features")]
     async fn put_features(
         &self,
         caller: Caller<ProjectsManage>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
         body: Body<NewFeatures>,
     ) -> Result<Answer<Features>, Failure<Changes>> {
-        of_platform(&caller)?;
+        let id = self.app.project_of_platform(&caller, &project.0).await?;
         let switched = read(&body.value.features)?;
         let admin = &self.app.desk()?.admin;
-        let set = admin.set_features(ProjectId(id.0), switched, &caller.doer);
+        let set = admin.set_features(id, switched, &caller.doer);
         Ok(Answer(listed(set.await?)))
     }
 
     /// Read a project's numbers
     ///
     /// Needs the permission `settings:read`, for any project on the platform, else for one's own.
-    #[oai(path = "/:id/stats", method = "get", operation_id = "get_project_stats")]
+    #[oai(path = "/:project/stats", method = "get", operation_id = "get_project_stats")]
     async fn stats(
         &self,
         caller: Caller<SettingsRead>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Answer<ProjectStats>, Failure<Reads>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         let (stats, plan) = self.app.desk()?.admin.stats(id).await?;
         let users = stats.users_pending + stats.users_active + stats.users_suspended;
         let usage = |limit: domain::PlanLimit, used| Usage {

@@ -1,5 +1,7 @@
 //! Projects: made and ended by people of the platform, named and described by their own admins.
 
+mod named;
+
 use std::sync::Arc;
 
 use poem::Request;
@@ -23,6 +25,8 @@ use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
 use crate::wire::{Answer, Done, Stamp};
+
+pub use named::ProjectName;
 
 /// The operations on projects.
 pub struct Operations {
@@ -261,29 +265,29 @@ impl Operations {
     /// Read a project
     ///
     /// Needs the permission `projects:read`, for any project on the platform, else for one's own.
-    #[oai(path = "/:id", method = "get", operation_id = "get_project")]
+    #[oai(path = "/:project", method = "get", operation_id = "get_project")]
     async fn get(
         &self,
         caller: Caller<ProjectsRead>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Answer<Project>, Failure<Reads>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         Ok(Answer(self.app.desk()?.admin.project(id).await?.into()))
     }
 
     /// Change a project
     ///
     /// Needs the permission `projects:update`, for any project on the platform, else for one's own.
-    #[oai(path = "/:id", method = "patch", operation_id = "change_project")]
+    #[oai(path = "/:project", method = "patch", operation_id = "change_project")]
     async fn change(
         &self,
         caller: Caller<ProjectsUpdate>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
         body: Body<Change>,
     ) -> Result<Answer<Project>, Failure<Changes>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         let Change { name, description } = body.value;
         let change = ProjectChange { name, description };
         Ok(Answer(self.app.desk()?.admin.change_project(id, change, &caller.doer).await?.into()))
@@ -293,41 +297,41 @@ impl Operations {
     ///
     /// Needs the permission `projects:manage` on the platform. Within two seconds its keys and people are kept out
     /// everywhere; its events are held.
-    #[oai(path = "/:id/suspend", method = "post", operation_id = "suspend_project")]
+    #[oai(path = "/:project/suspend", method = "post", operation_id = "suspend_project")]
     async fn suspend(
         &self,
         caller: Caller<ProjectsManage>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Answer<Project>, Failure<Acts>> {
-        self.set_works(&caller, id.0, false).await
+        self.set_works(&caller, &project.0, false).await
     }
 
     /// Reactivate a project
     ///
     /// Needs the permission `projects:manage` on the platform. What was held goes on.
-    #[oai(path = "/:id/reactivate", method = "post", operation_id = "reactivate_project")]
+    #[oai(path = "/:project/reactivate", method = "post", operation_id = "reactivate_project")]
     async fn reactivate(
         &self,
         caller: Caller<ProjectsManage>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Answer<Project>, Failure<Acts>> {
-        self.set_works(&caller, id.0, true).await
+        self.set_works(&caller, &project.0, true).await
     }
 
     /// Archive a project
     ///
     /// Needs the permission `projects:delete` on the platform. Its name and slug are free again; its history stays.
-    #[oai(path = "/:id", method = "delete", operation_id = "archive_project")]
+    #[oai(path = "/:project", method = "delete", operation_id = "archive_project")]
     async fn archive(
         &self,
         caller: Caller<ProjectsDelete>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Done, Failure<Acts>> {
-        of_platform(&caller)?;
-        self.app.desk()?.admin.archive_project(ProjectId(id.0), &caller.doer).await?;
+        let id = self.app.project_of_platform(&caller, &project.0).await?;
+        self.app.desk()?.admin.archive_project(id, &caller.doer).await?;
         Ok(Done)
     }
 }
@@ -336,12 +340,12 @@ impl Operations {
     async fn set_works(
         &self,
         caller: &Caller<ProjectsManage>,
-        id: Uuid,
+        name: &ProjectName,
         works: bool,
     ) -> Result<Answer<Project>, Failure<Acts>> {
-        of_platform(caller)?;
+        let id = self.app.project_of_platform(caller, name).await?;
         let admin = &self.app.desk()?.admin;
-        Ok(Answer(admin.set_project_works(ProjectId(id), works, &caller.doer).await?.into()))
+        Ok(Answer(admin.set_project_works(id, works, &caller.doer).await?.into()))
     }
 }
 
@@ -350,14 +354,8 @@ pub(super) fn of_platform<N: Needs>(caller: &Caller<N>) -> Result<(), Problem> {
     if caller.project == ProjectId::PLATFORM && caller.any {
         return Ok(());
     }
-    Err(Problem::new(Code::Forbidden, "This is for people of the platform."))
-}
-
-/// The project, if the caller may reach it: people of the platform reach all, others their own.
-pub(super) fn within_reach<N: Needs>(caller: &Caller<N>, id: Uuid) -> Result<ProjectId, Problem> {
-    let id = ProjectId(id);
-    if id == caller.project || of_platform(caller).is_ok() {
-        return Ok(id);
-    }
-    Err(Problem::not_found("project"))
+    Err(Problem::new(
+        Code::Forbidden,
+        "Only users of the project platform may do this, with a permission for all projects.",
+    ))
 }

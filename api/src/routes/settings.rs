@@ -8,10 +8,9 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path};
 use shared::admin::ShownSettings;
 use shared::domain::fault::FaultCode;
-use uuid::Uuid;
 
 use super::Tag;
-use super::projects::within_reach;
+use super::projects::ProjectName;
 use crate::auth::{Caller, SettingsRead, SettingsUpdate};
 use crate::body::Body;
 use crate::door::Api;
@@ -37,14 +36,14 @@ impl Operations {
     ///
     /// Needs the permission `settings:read`, for any project on the platform, else for one's own. Of a secret it tells
     /// whether there is one, and its last four characters if it has twelve or more.
-    #[oai(path = "/:id/settings", method = "get", operation_id = "get_settings")]
+    #[oai(path = "/:project/settings", method = "get", operation_id = "get_settings")]
     async fn get(
         &self,
         caller: Caller<SettingsRead>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
     ) -> Result<Tagged<Settings>, Failure<Reads>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         Ok(tagged(self.app.desk()?.admin.settings(id).await?)?)
     }
 
@@ -53,18 +52,18 @@ impl Operations {
     /// Needs the permission `settings:update`, for any project on the platform, else for one's own. Sets all of them:
     /// a section that is left out is removed, with its secrets. Within a section that is there, a secret that is left
     /// out stays, and `null` removes it. They hold everywhere within two seconds.
-    #[oai(path = "/:id/settings", method = "put", operation_id = "put_settings")]
+    #[oai(path = "/:project/settings", method = "put", operation_id = "put_settings")]
     async fn put(
         &self,
         caller: Caller<SettingsUpdate>,
-        /// The project.
-        id: Path<Uuid>,
+        /// The project: its id, or its slug.
+        project: Path<ProjectName>,
         /// The ETag of the settings that this is a change of; 412 when they were changed since.
         #[oai(name = "If-Match", validator(max_length = 1000))]
         condition: Header<Option<String>>,
         body: Body<Settings>,
     ) -> Result<Tagged<Settings>, Failure<Edits>> {
-        let id = within_reach(&caller, id.0)?;
+        let id = self.app.project_within_reach(&caller, &project.0).await?;
         let condition = if_match(condition.0.as_deref())?;
         let wanted = body.value.wanted().map_err(|error| {
             let fault =

@@ -206,7 +206,8 @@ struct UserPage {
 impl Operations {
     /// List people
     ///
-    /// Needs the permission `users:read`. Newest first. Where that has a condition, pages may be short.
+    /// Needs the permission `users:read`. Newest first. Whoever may read only their own account gets a list of that one.
+    /// Where the permission has a condition, pages may be short.
     #[oai(path = "/", method = "get", operation_id = "list_users")]
     async fn list(
         &self,
@@ -226,16 +227,19 @@ impl Operations {
         #[oai(validator(max_length = 100))]
         cursor: Query<Option<String>>,
     ) -> Result<Answer<UserPage>, Failure<Lists>> {
-        all(&caller)?;
         let search = search.0.filter(|text| !text.contains('\0'));
-        let filter = UserFilter { status: status.0.map(domain::UserStatus::from), search };
+        let status = status.0.map(domain::UserStatus::from);
+        let only = caller.user().filter(|_| !caller.any);
+        let filter = UserFilter { status, search, only };
         let list = List::new("users", caller.project, &filter);
         let before = list.read(cursor.0.as_deref())?.map(UserId);
         let limit = limit.0.clamp(1, page::MAX);
         let admin = &self.app.desk()?.admin;
         let found = admin.users(caller.project, filter, before, i64::from(limit) + 1).await?;
         let (mut rows, next_cursor) = page::cut(found, limit, &list, |(user, _)| user.id.0);
-        rows.retain(|(user, roles)| caller.may_with(&user_facts(user, roles), false));
+        rows.retain(|(user, roles)| {
+            caller.may_with(&user_facts(user, roles), caller.user() == Some(user.id))
+        });
         let users: Vec<&domain::User> = rows.iter().map(|(user, _)| user).collect();
         let profiles = self.app.desk()?.people.profiles(caller.project, &users).await?;
         let shown = rows.into_iter().zip(profiles);

@@ -219,15 +219,16 @@ fn the_document_says_what_holds() {
     for (path, item) in paths {
         for (method, operation) in item.as_object().expect("operations") {
             let what = format!("{method} {path}");
-            let (key, person) = (json!({"api_key": []}), json!({"bearer": []}));
+            let (key, same) = (json!({"api_key": []}), json!({"api_key_as_bearer": []}));
+            let person = json!({"bearer": []});
             let wanted = match (path.as_str(), method.as_str()) {
                 (path, "post")
                     if OPEN.iter().any(|open| path == format!("/api/v1/auth/{open}")) =>
                 {
                     Value::Null
                 }
-                (path, "post") if path.starts_with(EVENTS) => json!([key]),
-                (path, _) if path.starts_with(EVENTS) => json!([key, person]),
+                (path, "post") if path.starts_with(EVENTS) => json!([key, same]),
+                (path, _) if path.starts_with(EVENTS) => json!([key, same, person]),
                 _ => json!([person]),
             };
             assert_eq!(operation["security"], wanted, "{what}");

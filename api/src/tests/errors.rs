@@ -78,7 +78,10 @@ async fn reading() {
     let got = send(client.delete(EVENTS).header("x-api-key", KEY)).await;
     assert_eq!(got.header("allow"), "GET, HEAD, POST");
     let got = send(client.post(EVENTS).header("x-api-key", "reader")).await;
-    assert_eq!(got.json["detail"], "This key lacks the scope events:write.");
+    assert_eq!(
+        got.json["detail"],
+        "This API key lacks the scope events:write; create one that has it."
+    );
 }
 
 #[tokio::test]

@@ -79,9 +79,9 @@ impl Authenticate for Keys {
     fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>> {
         let all: &[Scope] = &[Scope::EventsWrite, Scope::Read];
         let (project, scopes) = match key {
-            "good" => (1, all),
+            "good" | "bb_good" => (1, all),
             "other" => (2, all),
-            "reader" => (1, &[Scope::Read] as &[Scope]),
+            "reader" | "bb_reader" => (1, &[Scope::Read] as &[Scope]),
             "flood" => (9, all),
             "expired" => return async { Err(AuthError::Expired) }.boxed(),
             "suspended" => return async { Err(AuthError::Suspended) }.boxed(),

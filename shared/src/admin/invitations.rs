@@ -68,7 +68,7 @@ impl Admin {
         faults.extend(self.role_faults(project, &new.roles).await?);
         let good_for = new.good_for.unwrap_or(self.auth.invitation_ttl);
         if good_for > LONGEST || good_for.is_zero() {
-            let right = "from 1 to 720 hours";
+            let right = "it must be from 1 to 720 hours";
             faults.push(Fault::new("good_for_hours", FaultCode::Invalid, right));
         }
         if !faults.is_empty() {
@@ -106,7 +106,8 @@ impl Admin {
         if !self.store.invite(project, &invitation, key, &mail, &entry, now).await? {
             let kind = MailKind::Invitation.as_str();
             metrics::counter!("bellbuoy_mails_held_back_total", "kind" => kind).increment(1);
-            let why = "This address was mailed enough within the hour; invite it later.";
+            let why =
+                "Enough mails were sent to this address within the hour; invite it again later.";
             return Err(AdminError::Enough(why));
         }
         Ok(invitation)
@@ -160,7 +161,7 @@ impl Admin {
         match &full_name {
             Some(name) => faults.extend(name_fault("full_name", name)),
             None => {
-                let right = "what you are called; the invitation does not say";
+                let right = "your name is required; the invitation does not have it";
                 faults.push(Fault::new("full_name", FaultCode::Required, right));
             }
         }

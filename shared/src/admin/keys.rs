@@ -67,11 +67,15 @@ impl Admin {
         let mut faults: Vec<Fault> = name_fault("name", &change.name).into_iter().collect();
         if change.scopes.is_empty() {
             let all: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
-            let right = format!("at least one of {}", all.join(", "));
+            let right = format!("name at least one of {}", all.join(", "));
             faults.push(Fault::new("scopes", FaultCode::Empty, right));
         }
         if change.expires_at.is_some_and(|at| at <= now) {
-            faults.push(Fault::new("expires_at", FaultCode::Invalid, "a time to come"));
+            faults.push(Fault::new(
+                "expires_at",
+                FaultCode::Invalid,
+                "it must be a time in the future",
+            ));
         }
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));

@@ -219,7 +219,8 @@ impl Admin {
             return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
         }
         let wrong = || {
-            let right = "your password; after some failures none is taken for a while";
+            let right =
+                "it is not your password; after some failures the account is locked for a while";
             AdminError::Invalid(vec![Fault::new("old_password", FaultCode::Invalid, right)])
         };
         // Read before it is proved: if another one is set in between, the store finds that this is not it.

@@ -48,7 +48,8 @@ pub(super) async fn paced<T>(work: impl Future<Output = T>) -> T {
 
 /// The fault of a token that is not good.
 pub(super) fn bad_token() -> AdminError {
-    let right = "a token that was mailed, was not used, and has not ended; ask for another one";
+    let right =
+        "it must be the token of a mail, not used before and not expired; ask for another one";
     AdminError::Invalid(vec![Fault::new("token", FaultCode::Invalid, right)])
 }
 
@@ -73,7 +74,7 @@ impl Admin {
     ) -> Result<(), AdminError> {
         if !self.is_registration_open(project) {
             return Err(AdminError::Forbidden(
-                "Accounts are not given on request here; ask an admin for an invitation."
+                "This project creates no accounts on request; ask an admin for an invitation."
                     .to_owned(),
             ));
         }

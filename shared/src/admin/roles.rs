@@ -149,7 +149,7 @@ fn answer(verdict: RoleVerdict) -> Result<Role, AdminError> {
     Err(match verdict {
         RoleVerdict::Done(role) => return Ok(role),
         RoleVerdict::BuiltIn => AdminError::Conflict(
-            "every project has this role, so that it can't be changed or deleted".to_owned(),
+            "every project has this role, so it can't be changed or deleted; create one of your own".to_owned(),
         ),
         RoleVerdict::Stale => AdminError::Stale,
         RoleVerdict::Used(uses) => AdminError::Conflict(in_use(&uses)),
@@ -161,7 +161,7 @@ fn answer(verdict: RoleVerdict) -> Result<Role, AdminError> {
         }
         RoleVerdict::Refused(RoleRefusal::Parent(fault)) => AdminError::Invalid(vec![fault]),
         RoleVerdict::Refused(RoleRefusal::Beyond(one)) => AdminError::Forbidden(format!(
-            "You don't have the permission {one} yourself, so that you can't give it to a role or take it back."
+            "You do not have the permission {one} yourself, so you can't give it to a role, or remove what denies it."
         )),
     })
 }

@@ -118,14 +118,18 @@ pub fn is_event_type(text: &str) -> bool {
 
 fn judge_type(kind: &str, faults: &mut Vec<Fault>) {
     if kind.is_empty() {
-        faults.push(Fault::new("type", FaultCode::Empty, "name the type, like order.paid"));
+        faults.push(Fault::new(
+            "type",
+            FaultCode::Empty,
+            "it is empty; name the type, like order.paid",
+        ));
     } else if kind.chars().count() > MAX_TYPE {
-        faults.push(Fault::new("type", FaultCode::TooLong, "at most 128 characters"));
+        faults.push(Fault::new("type", FaultCode::TooLong, "it must have at most 128 characters"));
     } else if !is_event_type(kind) {
         faults.push(Fault::new(
             "type",
             FaultCode::Invalid,
-            "words of the characters A-Z, a-z, 0-9, _ and -, with dots between them, \
+            "it must be words of the characters A-Z, a-z, 0-9, _ and -, with dots between them, \
              like order.paid",
         ));
     }
@@ -135,7 +139,11 @@ fn judge_text(field: &'static str, text: Option<&str>, max: usize, faults: &mut 
     let Some(text) = text else { return };
     // Only a text of more bytes can have more characters, so that most are never counted.
     if text.len() > max && text.chars().count() > max {
-        faults.push(Fault::new(field, FaultCode::TooLong, format!("at most {max} characters")));
+        faults.push(Fault::new(
+            field,
+            FaultCode::TooLong,
+            format!("it must have at most {max} characters"),
+        ));
     }
     if text.contains('\0') {
         faults.push(Fault::new(field, FaultCode::NulCharacter, NUL));
@@ -151,7 +159,7 @@ fn judge_time(text: Option<&str>, faults: &mut Vec<Fault>) -> Option<Time> {
         faults.push(Fault::new(
             "occurred_at",
             FaultCode::Invalid,
-            "a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z",
+            "it must be a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z",
         ));
     }
     time
@@ -177,14 +185,18 @@ fn judge_key(own: Option<String>, beside: Option<&str>, faults: &mut Vec<Fault>)
 /// What is wrong with an idempotency key that stands in this field or header.
 pub fn key_fault(field: &'static str, key: &str) -> Option<Fault> {
     if key.is_empty() {
-        Some(Fault::new(field, FaultCode::Empty, "1 to 255 visible characters, or leave it out"))
+        Some(Fault::new(
+            field,
+            FaultCode::Empty,
+            "it is empty; send 1 to 255 visible characters, or leave it out",
+        ))
     } else if key.len() > MAX_KEY {
-        Some(Fault::new(field, FaultCode::TooLong, "at most 255 characters"))
+        Some(Fault::new(field, FaultCode::TooLong, "it must have at most 255 characters"))
     } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
         Some(Fault::new(
             field,
             FaultCode::Invalid,
-            "visible ASCII characters alone: no blanks, no control characters",
+            "it must be of visible ASCII characters alone: no blanks, no control characters",
         ))
     } else {
         None

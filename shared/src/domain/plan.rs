@@ -36,7 +36,10 @@ pub struct OverPlan {
 impl std::fmt::Display for OverPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { limit, most, now } = self;
-        write!(f, "the project's plan allows {most} {limit}, and there are {now}")
+        write!(
+            f,
+            "the project's plan allows {most} {limit}, and there are {now}; delete some, or set another plan"
+        )
     }
 }
 
@@ -130,7 +133,7 @@ pub fn plan_faults(plan: &Plan) -> Vec<Fault> {
     if let Some(name) = &plan.name {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !(1..=MAX_NAME).contains(&name.len()) || !name.chars().all(plain) {
-            let right = "1 to 64 letters, digits or any of - _ .";
+            let right = "it must be 1 to 64 letters, digits or any of - _ .";
             faults.push(Fault::new("plan", FaultCode::Invalid, right));
         }
     }

@@ -210,7 +210,7 @@ fn minute(text: &str) -> Option<u32> {
 pub fn faults(wanted: &Preferences) -> Vec<Fault> {
     let mut faults = Vec::new();
     if wanted.mutes.len() > MAX_MUTES {
-        faults.push(Fault::new("mutes", FaultCode::TooLong, "at most 200"));
+        faults.push(Fault::new("mutes", FaultCode::TooLong, "at most 200 mutes"));
     }
     for (at, mute) in wanted.mutes.iter().enumerate().take(MAX_MUTES) {
         match (&mute.rule_id, &mute.event_type) {
@@ -218,10 +218,14 @@ pub fn faults(wanted: &Preferences) -> Vec<Fault> {
             (None, Some(kind)) if is_event_type(kind) => {}
             (None, Some(_)) => {
                 let field = format!("mutes[{at}].event_type");
-                faults.push(Fault::new(field, FaultCode::Invalid, "a type, like order.paid"));
+                faults.push(Fault::new(
+                    field,
+                    FaultCode::Invalid,
+                    "it must be a type of event, like order.paid",
+                ));
             }
             _ => {
-                let right = "either rule_id or event_type";
+                let right = "give either rule_id or event_type, and not both";
                 faults.push(Fault::new(format!("mutes[{at}]"), FaultCode::Invalid, right));
             }
         }
@@ -230,18 +234,22 @@ pub fn faults(wanted: &Preferences) -> Vec<Fault> {
         faults.extend(timezone_fault("quiet_hours.timezone", &quiet.timezone));
         for (field, text) in [("quiet_hours.from", &quiet.from), ("quiet_hours.to", &quiet.to)] {
             if minute(text).is_none() {
-                faults.push(Fault::new(field, FaultCode::Invalid, "hours and minutes, like 22:00"));
+                faults.push(Fault::new(
+                    field,
+                    FaultCode::Invalid,
+                    "it must be hours and minutes, like 22:00",
+                ));
             }
         }
         if quiet.from == quiet.to {
-            let right = "another time than from";
+            let right = "it must be another time than from";
             faults.push(Fault::new("quiet_hours.to", FaultCode::Invalid, right));
         }
     }
     if let Some(digest) = &wanted.digest
         && !(5..=1440).contains(&digest.every_minutes)
     {
-        let right = "5 to 1440 minutes";
+        let right = "it must be 5 to 1440 minutes";
         faults.push(Fault::new("digest.every_minutes", FaultCode::Invalid, right));
     }
     faults

@@ -115,8 +115,7 @@ pub fn changed(before: &AccountState, change: AccountChange) -> Result<AccountSt
 type Judge = fn(&'static str, &str) -> Result<String, Fault>;
 
 fn username(field: &'static str, text: &str) -> Result<String, Fault> {
-    let right =
-        "2 to 40 lower-case letters, digits and . _ - with a letter or digit at the beginning";
+    let right = "it must be 2 to 40 lower-case letters, digits and . _ - with a letter or digit at the beginning";
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let fine = (2..=MAX_USERNAME).contains(&text.len())
         && text.starts_with(plain)
@@ -126,7 +125,7 @@ fn username(field: &'static str, text: &str) -> Result<String, Fault> {
 
 /// A number in its one form: people write blanks, dots, hyphens and parentheses into them.
 fn phone(field: &'static str, text: &str) -> Result<String, Fault> {
-    let right = "an international number, like +43 660 1234567";
+    let right = "it must be an international number, like +43 660 1234567";
     let kept: String = text.chars().filter(|c| !" .-()/".contains(*c)).collect();
     let fine = kept.strip_prefix('+').is_some_and(|digits| {
         (7..=15).contains(&digits.len())
@@ -144,7 +143,7 @@ fn postcode(field: &'static str, text: &str) -> Result<String, Fault> {
     let text = text.trim();
     let plain = |c: char| c.is_alphanumeric() || " -".contains(c);
     if text.is_empty() || text.chars().count() > MAX_POSTCODE || !text.chars().all(plain) {
-        let right = "1 to 20 letters, digits, blanks and hyphens";
+        let right = "it must be 1 to 20 letters, digits, blanks and hyphens";
         return Err(Fault::new(field, FaultCode::Invalid, right));
     }
     Ok(text.to_owned())
@@ -152,10 +151,14 @@ fn postcode(field: &'static str, text: &str) -> Result<String, Fault> {
 
 fn bio(field: &'static str, text: &str) -> Result<String, Fault> {
     if text.chars().count() > MAX_BIO {
-        return Err(Fault::new(field, FaultCode::TooLong, "at most 2000 characters"));
+        return Err(Fault::new(field, FaultCode::TooLong, "it must have at most 2000 characters"));
     }
     if text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
-        return Err(Fault::new(field, FaultCode::Invalid, "no control characters but line breaks"));
+        return Err(Fault::new(
+            field,
+            FaultCode::Invalid,
+            "it must have no control characters but line breaks",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -172,7 +175,7 @@ fn locale(field: &'static str, text: &str) -> Result<String, Fault> {
     if fine {
         Ok(text.to_owned())
     } else {
-        Err(Fault::new(field, FaultCode::Invalid, "a language tag, like de or de-AT"))
+        Err(Fault::new(field, FaultCode::Invalid, "it must be a language tag, like de or de-AT"))
     }
 }
 
@@ -187,7 +190,11 @@ pub fn timezone_fault(
 ) -> Option<Fault> {
     let known = text.parse::<chrono_tz::Tz>().is_ok();
     (!known).then(|| {
-        Fault::new(field, FaultCode::Invalid, "a timezone of the IANA list, like Europe/Vienna")
+        Fault::new(
+            field,
+            FaultCode::Invalid,
+            "it must be a time zone of the IANA list, like Europe/Vienna",
+        )
     })
 }
 

@@ -48,19 +48,31 @@ pub fn text_faults(name: Option<&str>, description: Option<&str>) -> Vec<Fault> 
     let mut faults = Vec::new();
     if let Some(name) = name {
         if name.trim().is_empty() {
-            faults.push(Fault::new("name", FaultCode::Empty, "at least one visible character"));
+            faults.push(Fault::new(
+                "name",
+                FaultCode::Empty,
+                "it must have at least one visible character",
+            ));
         } else if name.chars().count() > MAX_NAME {
-            faults.push(Fault::new("name", FaultCode::TooLong, "at most 200 characters"));
+            faults.push(Fault::new(
+                "name",
+                FaultCode::TooLong,
+                "it must have at most 200 characters",
+            ));
         } else if name.trim() != name || name.chars().any(char::is_control) {
-            let right = "no control characters, and no blanks at its ends";
+            let right = "it must have no control characters, and no blanks at its ends";
             faults.push(Fault::new("name", FaultCode::Invalid, right));
         }
     }
     if description.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
-        faults.push(Fault::new("description", FaultCode::TooLong, "at most 2000 characters"));
+        faults.push(Fault::new(
+            "description",
+            FaultCode::TooLong,
+            "it must have at most 2000 characters",
+        ));
     }
     if description.is_some_and(|text| text.contains('\0')) {
-        let right = "no character U+0000";
+        let right = "it must not have the character U+0000";
         faults.push(Fault::new("description", FaultCode::NulCharacter, right));
     }
     faults
@@ -76,7 +88,7 @@ pub fn slug_fault(slug: &str) -> Option<&'static str> {
     let fits = (3..=48).contains(&slug.len())
         && slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !fits {
-        Some("3 to 48 of the characters a-z, 0-9 and -")
+        Some("it must be 3 to 48 of the characters a-z, 0-9 and -")
     } else if RESERVED.contains(&slug) {
         Some("this slug is reserved; choose another")
     } else {

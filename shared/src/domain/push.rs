@@ -68,21 +68,26 @@ pub fn token_faults(platform: Platform, token: &str, device: Option<&str>) -> Ve
     let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     let fault = |code, right| Fault::new("token", code, right);
     if token.is_empty() {
-        faults.push(fault(FaultCode::Empty, "the token that the push service gave"));
+        faults.push(fault(
+            FaultCode::Empty,
+            "it is empty; send the token that the push service gave",
+        ));
     } else if token.len() > MAX_TOKEN {
-        faults.push(fault(FaultCode::TooLarge, "at most 4096 bytes"));
+        faults.push(fault(FaultCode::TooLarge, "it must have at most 4096 bytes"));
     } else {
         let (fine, right) = match platform {
-            Platform::Fcm => (visible(token), "visible ASCII characters, as FCM gives them"),
+            Platform::Fcm => {
+                (visible(token), "it must be of visible ASCII characters, as FCM gives it")
+            }
             Platform::Apns => (
                 token.len() >= 64
                     && token.len().is_multiple_of(2)
                     && token.bytes().all(|byte| byte.is_ascii_hexdigit()),
-                "64 or more hexadecimal digits, as APNs gives them",
+                "it must be 64 or more hexadecimal digits, as APNs gives it",
             ),
             Platform::Webpush => (
                 is_subscription(token),
-                "the subscription as JSON: an endpoint that begins with https://, and keys.p256dh and keys.auth",
+                "it must be the subscription as JSON: an endpoint that begins with https://, and keys.p256dh and keys.auth",
             ),
         };
         if !fine {
@@ -91,9 +96,13 @@ pub fn token_faults(platform: Platform, token: &str, device: Option<&str>) -> Ve
     }
     let device = device.unwrap_or_default();
     if device.chars().count() > MAX_DEVICE {
-        faults.push(Fault::new("device", FaultCode::TooLong, "at most 100 characters"));
+        faults.push(Fault::new(
+            "device",
+            FaultCode::TooLong,
+            "it must have at most 100 characters",
+        ));
     } else if device.chars().any(char::is_control) {
-        faults.push(Fault::new("device", FaultCode::Invalid, "no control characters"));
+        faults.push(Fault::new("device", FaultCode::Invalid, "it must have no control characters"));
     }
     faults
 }

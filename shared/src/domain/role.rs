@@ -137,14 +137,17 @@ pub const MAX_DESCRIPTION: usize = 1000;
 pub fn role_name_fault(name: &str) -> Option<Fault> {
     let fault = |code, right: &'static str| Some(Fault::new("name", code, right));
     if name.is_empty() {
-        return fault(FaultCode::Empty, "a name, like on_call");
+        return fault(FaultCode::Empty, "it needs a name, like on_call");
     }
     if name.len() > MAX_NAME {
-        return fault(FaultCode::TooLong, "at most 64 characters");
+        return fault(FaultCode::TooLong, "it must have at most 64 characters");
     }
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
     if !name.chars().all(plain) {
-        return fault(FaultCode::Invalid, "lower-case letters, digits, _ and -");
+        return fault(
+            FaultCode::Invalid,
+            "it must be of lower-case letters, digits, _ and -, like on_call",
+        );
     }
     None
 }
@@ -153,9 +156,15 @@ pub fn role_name_fault(name: &str) -> Option<Fault> {
 pub fn description_fault(text: &str) -> Option<Fault> {
     let too_long = text.chars().count() > MAX_DESCRIPTION;
     if text.contains('\0') {
-        return Some(Fault::new("description", FaultCode::NulCharacter, "no character U+0000"));
+        return Some(Fault::new(
+            "description",
+            FaultCode::NulCharacter,
+            "it must not have the character U+0000",
+        ));
     }
-    too_long.then(|| Fault::new("description", FaultCode::TooLong, "at most 1000 characters"))
+    too_long.then(|| {
+        Fault::new("description", FaultCode::TooLong, "it must have at most 1000 characters")
+    })
 }
 
 /// Reads the texts of permissions; the faults name the ones that can't be read.
@@ -164,7 +173,7 @@ pub fn description_fault(text: &str) -> Option<Fault> {
 /// When there is one, or there are too many.
 pub fn read_permissions(texts: &[String]) -> Result<Vec<Grant>, Vec<Fault>> {
     if texts.len() > MAX_PERMISSIONS {
-        return Err(vec![Fault::new("permissions", FaultCode::TooLong, "at most 200")]);
+        return Err(vec![Fault::new("permissions", FaultCode::TooLong, "at most 200 permissions")]);
     }
     let (mut permissions, mut faults) = (Vec::new(), Vec::new());
     for (at, text) in texts.iter().enumerate() {
@@ -182,7 +191,7 @@ pub fn read_permissions(texts: &[String]) -> Result<Vec<Grant>, Vec<Fault>> {
     permissions.sort_unstable();
     permissions.dedup();
     if permissions.iter().filter(|one| one.condition.is_some()).count() > MAX_CONDITIONS {
-        let right = "at most 20 with a condition";
+        let right = "at most 20 permissions with a condition";
         faults.push(Fault::new("permissions", FaultCode::TooLong, right));
     }
     if faults.is_empty() { Ok(permissions) } else { Err(faults) }

@@ -91,10 +91,10 @@ pub fn normal_email(text: &str) -> String {
 pub fn email_fault(email: &str) -> Option<Fault> {
     let fault = |code, message: &'static str| Some(Fault::new("email", code, message));
     if email.is_empty() {
-        return fault(FaultCode::Empty, "an address, like ana@example.com");
+        return fault(FaultCode::Empty, "it must be an email address, like ana@example.com");
     }
     if email.len() > MAX_EMAIL {
-        return fault(FaultCode::TooLong, "at most 254 bytes");
+        return fault(FaultCode::TooLong, "it must have at most 254 bytes");
     }
     let parts = email.rsplit_once('@').filter(|(local, domain)| {
         let words = domain.split('.').all(|word| !word.is_empty());
@@ -102,7 +102,7 @@ pub fn email_fault(email: &str) -> Option<Fault> {
     });
     let odd = |c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c);
     if parts.is_none() || email.contains(odd) {
-        return fault(FaultCode::Invalid, "an address, like ana@example.com");
+        return fault(FaultCode::Invalid, "it must be an email address, like ana@example.com");
     }
     None
 }
@@ -110,13 +110,17 @@ pub fn email_fault(email: &str) -> Option<Fault> {
 /// What is wrong with somebody's name.
 pub fn name_fault(field: &'static str, name: &str) -> Option<Fault> {
     if name.trim().is_empty() {
-        return Some(Fault::new(field, FaultCode::Empty, "at least one visible character"));
+        return Some(Fault::new(
+            field,
+            FaultCode::Empty,
+            "it must have at least one visible character",
+        ));
     }
     if name.chars().count() > MAX_NAME {
-        return Some(Fault::new(field, FaultCode::TooLong, "at most 200 characters"));
+        return Some(Fault::new(field, FaultCode::TooLong, "it must have at most 200 characters"));
     }
     if name.chars().any(char::is_control) {
-        return Some(Fault::new(field, FaultCode::Invalid, "no control characters"));
+        return Some(Fault::new(field, FaultCode::Invalid, "it must have no control characters"));
     }
     None
 }
@@ -135,18 +139,27 @@ pub const MAX_PASSWORD: usize = 256;
 pub fn password_fault(password: &str, email: &str, policy: PasswordPolicy) -> Option<Fault> {
     let fault = |code, message: String| Some(Fault::new("password", code, message));
     if password.chars().count() < policy.min_length {
-        return fault(FaultCode::Invalid, format!("at least {} characters", policy.min_length));
+        return fault(
+            FaultCode::Invalid,
+            format!("it must have at least {} characters", policy.min_length),
+        );
     }
     if password.len() > MAX_PASSWORD {
-        return fault(FaultCode::TooLong, format!("at most {MAX_PASSWORD} bytes"));
+        return fault(FaultCode::TooLong, format!("it must have at most {MAX_PASSWORD} bytes"));
     }
     let lower = password.to_lowercase();
     let local = email.split('@').next().unwrap_or_default();
     if local.chars().count() >= 3 && lower.contains(local) {
-        return fault(FaultCode::Invalid, "not one that contains your address".to_owned());
+        return fault(
+            FaultCode::Invalid,
+            "it must not contain the name in the email address".to_owned(),
+        );
     }
     if is_common(&lower) {
-        return fault(FaultCode::Invalid, "not one of those that everybody tries first".to_owned());
+        return fault(
+            FaultCode::Invalid,
+            "it is one of the passwords that are guessed first; choose another one".to_owned(),
+        );
     }
     None
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo,
-    RedisConnectionInfo, TlsCertificates, Value,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates, Value,
 };
 
 use super::address::{Address, Host, Login, TlsFiles, Topology};
@@ -164,8 +164,24 @@ async fn open(client: &Client, within: Duration) -> Result<MultiplexedConnection
     let connection = client.get_multiplexed_async_connection_with_config(&config);
     match tokio::time::timeout(within, connection).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(words(&error)),
         Err(_) => Err(format!("no connection within {within:?}")),
+    }
+}
+
+/// Why there is no connection, for whoever has to mend it; the host stands before it.
+fn words(error: &RedisError) -> String {
+    if error.is_connection_refusal() {
+        return "it refuses connections: is Redis running there, and is that its port?".to_owned();
+    }
+    let text = error.to_string();
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => format!("it refuses the login: {text}"),
+        ErrorKind::Io if text.contains("certificate") => format!("TLS failed: {text}"),
+        ErrorKind::Io if text.contains("lookup address") => {
+            format!("no address is known for this name: {text}")
+        }
+        _ => text,
     }
 }
 

@@ -126,11 +126,12 @@ impl People {
                 AdminError::Invalid(vec![Fault::new("file", FaultCode::Invalid, right)])
             };
             let named = path.strip_prefix(&folder).and_then(|_| FileKey::new(project, path).ok());
-            let key = named.ok_or_else(|| fault(format!("the path of a file below {folder}")))?;
+            let key = named
+                .ok_or_else(|| fault(format!("it must be the path of a file below {folder}")))?;
             match files.head(&key).await {
                 Ok(_) => {}
                 Err(FileError::NotFound) => {
-                    return Err(fault("a file that is there".to_owned()));
+                    return Err(fault("there is no such file; store it first".to_owned()));
                 }
                 Err(other) => return Err(file_error(other)),
             }

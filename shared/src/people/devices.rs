@@ -152,7 +152,7 @@ impl People {
         Ok(unknown
             .map(|(at, _)| {
                 let field = format!("mutes[{at}].rule_id");
-                Fault::new(field, FaultCode::Invalid, "a rule of this project")
+                Fault::new(field, FaultCode::Invalid, "it must be the id of a rule of this project")
             })
             .collect())
     }

@@ -29,7 +29,8 @@ impl People {
         let (project, id) = (person.project, person.user);
         let user = self.admin.store.user(project, id).await?;
         if !self.admin.sessions.proves(project, &user.email, password).await? {
-            let right = "your password; after some failures none is taken for a while";
+            let right =
+                "it is not your password; after some failures the account is locked for a while";
             let wrong = Fault::new("password", FaultCode::Invalid, right);
             return Err(AdminError::Invalid(vec![wrong]));
         }

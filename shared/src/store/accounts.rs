@@ -28,6 +28,8 @@ pub struct UserFilter {
     pub status: Option<UserStatus>,
     /// Those whose address, name or username begins so; an address in lower case.
     pub search: Option<String>,
+    /// This one alone.
+    pub only: Option<UserId>,
 }
 
 impl Store {
@@ -79,10 +81,11 @@ impl Store {
                     let any = filter.search.is_none();
                     sql!(
                         tx, fetch_all as Row,
-                        concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR status = $5)
-                         AND ($6 OR email LIKE $7 ESCAPE '!' OR LOWER(full_name) LIKE $8 ESCAPE '!' OR username LIKE $9 ESCAPE '!')
-                         ORDER BY id DESC LIMIT $10"),
-                        project, Uuid::nil(), before, filter.status.is_none(),
+                        concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR id = $5) AND ($6 OR status = $7)
+                         AND ($8 OR email LIKE $9 ESCAPE '!' OR LOWER(full_name) LIKE $10 ESCAPE '!' OR username LIKE $11 ESCAPE '!')
+                         ORDER BY id DESC LIMIT $12"),
+                        project, Uuid::nil(), before, filter.only.is_none(),
+                        filter.only.unwrap_or(UserId(Uuid::nil())), filter.status.is_none(),
                         filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins.clone(), begins, limit
                     )
                 })

@@ -5,6 +5,7 @@ mod faults;
 mod macros;
 mod mysql;
 mod postgres;
+mod reach;
 mod sqlite;
 pub(super) mod texts;
 
@@ -26,6 +27,7 @@ pub(super) use bundle::{Bundle, add_column, gather};
 use faults::before_work;
 pub(super) use macros::{change, insert, my_text, rows_in, sql};
 pub(super) use mysql::{collation, wait_for_ever};
+pub(super) use reach::reach;
 
 /// A connection that a verb works on; for a verb that writes, inside a transaction.
 pub struct Tx(Kind);

@@ -95,7 +95,7 @@ impl Filled {
         let made = served.front.post(&admin, "/api/v1/keys", &new).await;
         assert_eq!(made.status, 201, "{made:?}");
         let key = Caller::key(made.json()["api_key"].as_str().expect("a key"));
-        words.ids.insert("projects/{id}".to_owned(), id.clone());
+        words.ids.insert("projects/{project}".to_owned(), id.clone());
         Self {
             project: id.parse().expect("an id"),
             words,

@@ -75,7 +75,7 @@ pub async fn many(
     let max = app.accept.max_batch;
     if batch.events.is_empty() || batch.events.len() > max {
         let code = if batch.events.is_empty() { FaultCode::Empty } else { FaultCode::TooLong };
-        let message = format!("1 to {max} events; here are {}", batch.events.len());
+        let message = format!("it must have 1 to {max} events, and has {}", batch.events.len());
         return Err(Problem::invalid(vec![Fault::new("events", code, message)]));
     }
     let judged: Vec<_> =

@@ -15,7 +15,7 @@ use shared::id::{KeyId, ProjectId};
 
 use super::accept;
 use super::wire::{ImportReport, LineError};
-use crate::body::{is_utf8_of, judge_media_type};
+use crate::body::{BYTE_ORDER_MARK, cause, is_utf8_of, judge_media_type, utf8};
 use crate::problem::{Code, FieldError, Problem, unread};
 
 /// How many errors are told one by one.
@@ -105,9 +105,10 @@ impl<'a> Import<'a> {
         match tokio::time::timeout(patience, stream.next()).await {
             Ok(None) => Ok(None),
             Ok(Some(Ok(piece))) => Ok(Some(piece)),
-            Ok(Some(Err(_))) => {
-                Err(Problem::new(Code::BadRequest, self.broken("The body broke off")))
-            }
+            Ok(Some(Err(_))) => Err(Problem::new(
+                Code::BadRequest,
+                self.broken("The body ended before it was whole"),
+            )),
             Err(_) => {
                 let problem = Problem::new(Code::Timeout, self.broken("Nothing more came"));
                 Err(problem.after(Duration::from_secs(1)))
@@ -126,11 +127,13 @@ impl<'a> Import<'a> {
         let text = match line {
             Line::TooLong => {
                 self.report.lines += 1;
-                self.reject(
-                    self.line,
-                    Problem::new(Code::PayloadTooLarge, "The line is too long."),
-                );
+                let most = self.app.accept.max_payload + AROUND;
+                let detail = format!("The line has more than {most} bytes.");
+                self.reject(self.line, Problem::new(Code::PayloadTooLarge, detail));
                 return Ok(());
+            }
+            Line::Text(text) if self.line == 1 && text.starts_with(BYTE_ORDER_MARK) => {
+                text.slice(BYTE_ORDER_MARK.len()..)
             }
             Line::Text(text) => text,
         };
@@ -190,10 +193,13 @@ impl<'a> Import<'a> {
 }
 
 fn parse(text: &[u8]) -> Result<&RawValue, Problem> {
-    let text = std::str::from_utf8(text)
-        .map_err(|_| Problem::new(Code::MalformedJson, "The line is not UTF-8."))?;
-    serde_json::from_str(text)
-        .map_err(|error| Problem::new(Code::MalformedJson, format!("Not JSON: {error}.")))
+    let text = utf8("line", text)?;
+    serde_json::from_str(text).map_err(|error| {
+        // The number of the line stands beside it, and is that of the whole import.
+        let detail =
+            format!("The line is not JSON: {}, at column {}.", cause(&error), error.column());
+        Problem::new(Code::MalformedJson, detail)
+    })
 }
 
 enum Line {

@@ -330,7 +330,8 @@ impl Preferences {
         for (at, mute) in self.mutes.into_iter().enumerate() {
             let until = mute.until.map(|text| Time::parse(&text.0));
             if until == Some(None) {
-                let right = "a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
+                let right =
+                    "it must be a time as RFC 3339 with its offset, like 2026-01-31T09:30:00Z";
                 let field = format!("mutes[{at}].until");
                 faults.push(Fault::new(field, FaultCode::Invalid, right));
             }

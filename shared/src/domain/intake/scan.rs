@@ -8,12 +8,12 @@ const SAFE_DIGITS: usize = 300;
 /// Judges the text of a payload; each kind of fault is told once.
 pub fn payload(text: &str, max_bytes: usize, max_depth: usize, faults: &mut Vec<Fault>) {
     if !text.starts_with('{') {
-        let message = "a JSON object, like {\"amount\": 3}";
+        let message = "it must be a JSON object, like {\"amount\": 3}";
         faults.push(Fault::new("payload", FaultCode::WrongType, message));
         return;
     }
     if text.len() > max_bytes {
-        let message = format!("at most {max_bytes} bytes; this has {}", text.len());
+        let message = format!("it must have at most {max_bytes} bytes; this has {}", text.len());
         faults.push(Fault::new("payload", FaultCode::TooLarge, message));
         return;
     }
@@ -23,7 +23,7 @@ pub fn payload(text: &str, max_bytes: usize, max_depth: usize, faults: &mut Vec<
             faults.push(Fault::new("payload", code, message));
         }
     };
-    tell(found.too_deep, FaultCode::TooDeep, format!("nested at most {max_depth} deep"));
+    tell(found.too_deep, FaultCode::TooDeep, format!("it must be nested at most {max_depth} deep"));
     tell(found.nul, FaultCode::NulCharacter, super::NUL.to_owned());
     let lone = "half of a surrogate pair (\\ud800 to \\udfff) is no character";
     tell(found.lone, FaultCode::LoneSurrogate, lone.to_owned());

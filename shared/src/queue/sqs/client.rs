@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_sqs::config::{Config, Region};
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
     MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
@@ -46,7 +46,7 @@ impl Refusal {
         let text = match (&code, error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.clone(),
-            (None, _) => DisplayErrorContext(error).to_string(),
+            (None, _) => aws::chain(error),
         };
         Self { code, text }
     }

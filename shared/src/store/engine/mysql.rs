@@ -49,8 +49,9 @@ fn accepted(text: &str) -> std::result::Result<Flavour, String> {
     Err(format!("{name} {text} is too old: it must be {major}.{minor}.{patch} or newer"))
 }
 
-pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Engine> {
-    let options = url
+/// How each connection is made.
+pub(super) fn options(url: &str) -> std::result::Result<MySqlConnectOptions, sqlx::Error> {
+    Ok(url
         .parse::<MySqlConnectOptions>()?
         .charset("utf8mb4")
         .collation("utf8mb4_bin")
@@ -59,7 +60,11 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Engine> {
         .pipes_as_concat(false)
         .no_engine_substitution(false)
         .statement_cache_capacity(256)
-        .disable_statement_logging();
+        .disable_statement_logging())
+}
+
+pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Engine> {
+    let options = options(url)?;
     refuse_old(config, &options).await?;
     let (statement, lock) = (config.statement_timeout, config.lock_timeout);
     // A connection that rested may be dead; asking one that did not would cost every verb a round trip.
@@ -101,7 +106,7 @@ async fn refuse_old(config: &StoreConfig, options: &MySqlConnectOptions) -> Resu
 }
 
 /// What holds for each connection, whatever the server's defaults are.
-async fn prepare(
+pub(super) async fn prepare(
     connection: &mut MySqlConnection,
     statement: Duration,
     lock: Duration,

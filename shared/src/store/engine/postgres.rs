@@ -9,9 +9,13 @@ use super::Engine;
 use crate::config::StoreConfig;
 use crate::store::Result;
 
-pub(super) fn open(config: &StoreConfig, url: &str) -> Result<Engine> {
+/// How each connection is made.
+pub(super) fn options(
+    config: &StoreConfig,
+    url: &str,
+) -> std::result::Result<PgConnectOptions, sqlx::Error> {
     let millis = |time: Duration| format!("{}ms", time.as_millis());
-    let options = url
+    Ok(url
         .parse::<PgConnectOptions>()?
         .application_name("bellbuoy")
         .statement_cache_capacity(256)
@@ -30,7 +34,11 @@ pub(super) fn open(config: &StoreConfig, url: &str) -> Result<Engine> {
             ("enable_material", "off".to_owned()),
             ("jit", "off".to_owned()),
         ])
-        .disable_statement_logging();
+        .disable_statement_logging())
+}
+
+pub(super) fn open(config: &StoreConfig, url: &str) -> Result<Engine> {
+    let options = options(config, url)?;
     // A connection that rested may be dead; asking one that did not would cost every verb a round trip.
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections)

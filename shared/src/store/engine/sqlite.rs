@@ -31,7 +31,8 @@ pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Engine> {
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_with(options.clone())
-        .await?;
+        .await
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
     let readers = SqlitePoolOptions::new()
         .max_connections(config.read_connections)
         .acquire_timeout(config.acquire_timeout)
