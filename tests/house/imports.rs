@@ -46,16 +46,17 @@ const USED_IN: [(&str, &[&str]); 17] = [
 ];
 
 /// The layers of `shared`: what the module may use of the crate, besides itself.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("time", &[]),
+    ("private", &[]),
     ("id", &["time"]),
     ("domain", &["id", "time"]),
     ("aws", &["time"]),
-    ("files", &["aws", "config", "id", "time"]),
+    ("files", &["aws", "config", "id", "private", "time"]),
     ("link", &[]),
     ("coordination", &["domain", "id", "link", "time"]),
     ("queue", &["aws", "domain", "id", "link", "time"]),
-    ("store", &["config", "domain", "id", "time"]),
+    ("store", &["config", "domain", "id", "private", "time"]),
 ];
 
 /// What leaves its layer, and why.
