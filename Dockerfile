@@ -31,7 +31,7 @@ RUN find api scheduler shared src worker migrations -type f -exec touch {} + \
     # The roots of TLS, without installing anything into the image that runs.
     && install -D --mode 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     # A volume that is mounted here for the first time takes over whose it is.
-    && install -d --owner 10001 --group 10001 --mode 0750 /image/var/lib/bellbuoy/data
+    && install -d --owner 10001 --group 10001 --mode 0700 /image/var/lib/bellbuoy/data
 
 FROM debian:12.12-slim
 ARG VERSION=0.1.0

@@ -8,9 +8,12 @@ use shared::audit::{Audit, Verdict};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::id::ProjectId;
+use shared::probe;
 use shared::process::Failure;
 use shared::seal::Sealer;
 use shared::store::Store;
+
+use crate::out::{self, say};
 
 /// What to do with the audit logs.
 #[derive(Subcommand)]
@@ -30,10 +33,24 @@ pub enum What {
 pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     let What::Verify { project, json } = what;
     let store = Store::connect(&config.store, config.log.slow_query).await?;
-    let audit = Audit::new(store.clone(), Sealer::open(&config)?, Clock::System, 1);
-    let outcome = verify(&store, &audit, project.as_deref(), json).await;
+    let outcome = held(&config, &store, project.as_deref(), json).await;
     store.close().await;
     outcome
+}
+
+/// With another key than the store's every checkpoint would look forged.
+async fn held(
+    config: &Config,
+    store: &Store,
+    project: Option<&str>,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
+    let sealer = match probe::known_sealer(config, store).await? {
+        Some(sealer) => sealer,
+        None => Sealer::open(config)?,
+    };
+    let audit = Audit::new(store.clone(), sealer, Clock::System, 1);
+    verify(store, &audit, project, as_json).await
 }
 
 async fn verify(
@@ -54,14 +71,14 @@ async fn verify(
     for (project, slug) in projects {
         let verdict = audit.verify(project, None, u64::MAX).await?;
         if !as_json {
-            println!("{}", line(&slug, &verdict));
+            say!("{}", line(&slug, &verdict));
         }
         found.push((project, slug, verdict));
     }
     let broken = found.iter().any(|(.., verdict)| verdict.broken.is_some());
     if as_json {
         let list: Vec<_> = found.iter().map(|(id, slug, one)| shown(*id, slug, one)).collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "ok": !broken, "projects": list }))?);
+        out::json(&json!({ "ok": !broken, "projects": list }))?;
     }
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use shared::admin::{AdminError, Invitee};
 use shared::app::App;
 use shared::audit::Doer;
+use shared::config::HttpUrl;
 use shared::domain::permission::{ADMIN, SUPER_ADMIN};
 use shared::domain::rule::{Priority, RuleBody, Suppression};
 use shared::id::ProjectId;
@@ -42,10 +43,10 @@ async fn run(app: Arc<App>, stop: CancellationToken) -> Result<(), Failure> {
             for endpoint in endpoints.iter().filter(|endpoint| endpoint.name == ENDPOINT) {
                 app.store.move_endpoint(project.id, endpoint.id, &url, app.clock.now()).await?;
             }
-            let base = app.config.http.public_url.base();
-            println!(
+            let base = app.config.http.public_url().base();
+            shown(format_args!(
                 "The demo project is there from an earlier start, which printed its key. API: {base}"
-            );
+            ));
         }
         None => make(&app, &url, login.as_deref()).await?,
     }
@@ -111,14 +112,15 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
         Some(_) => format!("{PLATFORM_LOGIN} in the project platform, the same password"),
         None => "there was one before".to_owned(),
     };
-    let base = app.config.http.public_url.base();
-    println!(
+    let base = app.config.http.public_url().base();
+    let ops = HttpUrl::of(app.config.ops.listen).base();
+    shown(format_args!(
         r#"
 Bellbuoy is up. A demo project is ready, with one rule: ring when a payment is over 1000,
 at most three times a minute for one customer.
 
   API       {base}/api/v1      reference: {base}/docs
-  health    http://{ops}/health   metrics: http://{ops}/metrics
+  health    {ops}/health   metrics: {ops}/metrics
   API key   {key}   (shown this once)
   login     {DEMO_LOGIN} in the project {SLUG}, password {password}   (shown this once)
   platform  {platform}
@@ -130,10 +132,15 @@ Ring it:
 
 The alert appears in this terminal. Why it rang (or did not): GET {base}/api/v1/events/<id>/trace
 "#,
-        ops = app.config.ops.listen,
         key = key.text(),
-    );
+    ));
     Ok(())
+}
+
+/// Shows something in the terminal. A process that serves goes on when nobody looks.
+fn shown(words: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{words}");
 }
 
 /// Prints every webhook that comes.
@@ -184,14 +191,14 @@ fn show(body: &[u8]) {
     let Ok(message) = serde_json::from_slice::<serde_json::Value>(body) else { return };
     let data = &message["data"];
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    println!(
+    shown(format_args!(
         "\x07RING [{}] {} - {} (event {}: {})",
         text(&data["priority"]),
         text(&data["title"]),
         text(&data["body"]),
         text(&data["event"]["id"]),
         data["event"]["payload"],
-    );
+    ));
 }
 
 #[cfg(test)]

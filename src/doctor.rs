@@ -9,6 +9,8 @@ use shared::config::{Config, CoordinationUrl, FilesUrl, QueueUrl, StoreUrl};
 use shared::coordination::Coordination;
 use shared::coordination::redis::RedisCoordination;
 use shared::domain::job::QueueName;
+use shared::exposure::exposures;
+use shared::probe::{self, KeyError};
 use shared::process::Failure;
 use shared::queue::Queue;
 use shared::queue::redis::RedisQueue;
@@ -16,12 +18,16 @@ use shared::queues;
 use shared::seal::Sealer;
 use shared::store::Store;
 
+use crate::out::{self, say};
+
 struct Finding {
     what: &'static str,
     engine: String,
     took: Duration,
     place: Option<String>,
     wrong: Option<String>,
+    /// What works and should be different.
+    warning: Option<String>,
 }
 
 impl Finding {
@@ -34,14 +40,14 @@ impl Finding {
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks and prints; fails when something is wrong.
+/// Asks and prints; fails when something is wrong. It changes nothing, and makes no key either.
 pub async fn run(config: Config, as_json: bool) -> Result<ExitCode, Failure> {
-    let mut findings = store(&config).await;
+    let (mut findings, store) = store(&config).await;
     findings.push(queue(&config).await);
     findings.push(coordination(&config).await);
-    let sealing = async { Sealer::open(&config).map(|_| ()).map_err(|error| error.to_string()) };
-    findings.push(ask("sealing key", "aes-256-gcm".to_owned(), sealing).await);
+    findings.push(sealing(&config, store.as_ref()).await);
     findings.push(files(&config).await);
+    findings.extend(exposures(&config).into_iter().map(exposed));
     let ill = findings.iter().any(|one| one.wrong.is_some());
     if as_json {
         let list: Vec<_> = findings
@@ -49,15 +55,16 @@ pub async fn run(config: Config, as_json: bool) -> Result<ExitCode, Failure> {
             .map(|one| {
                 json!({ "what": one.what, "engine": one.engine, "ok": one.wrong.is_none(),
                         "took_ms": one.took.as_millis() as u64, "at": one.place,
-                        "wrong": one.wrong })
+                        "wrong": one.wrong, "warning": one.warning })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "ok": !ill, "findings": list }))?);
+        out::json(&json!({ "ok": !ill, "findings": list }))?;
     } else {
         for one in &findings {
-            let verdict = one.wrong.as_deref().unwrap_or("fine");
+            let warning = one.warning.as_ref().map(|words| format!("warning: {words}"));
+            let verdict = one.wrong.as_deref().or(warning.as_deref()).unwrap_or("fine");
             let place = one.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-            println!(
+            say!(
                 "{:<14} {:<12} {:>5} ms  {verdict}{place}",
                 one.what,
                 one.engine,
@@ -77,21 +84,46 @@ async fn ask(
     let answer = tokio::time::timeout(PATIENCE, question).await;
     let wrong =
         answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))).err();
-    Finding { what, engine, took: started.elapsed(), place: None, wrong }
+    Finding { what, engine, took: started.elapsed(), place: None, wrong, warning: None }
 }
 
-async fn store(config: &Config) -> Vec<Finding> {
+fn exposed(warning: String) -> Finding {
+    let (took, engine) = (Duration::ZERO, "disk".to_owned());
+    let what = "permissions";
+    Finding { what, engine, took, place: None, wrong: None, warning: Some(warning) }
+}
+
+/// Holds the key against the store, if that answers.
+async fn sealing(config: &Config, store: Option<&Store>) -> Finding {
+    let mut found = None;
+    let asked = ask("sealing key", "aes-256-gcm".to_owned(), async {
+        let words = |error: KeyError| error.to_string();
+        found = match store {
+            Some(store) => probe::known_sealer(config, store).await.map_err(words)?,
+            None => Sealer::find(config).map_err(|error| error.to_string())?,
+        };
+        Ok(())
+    });
+    let asked = asked.await;
+    let key = found.map_or("none yet: the first start makes one".to_owned(), |sealer| {
+        format!("key {}", sealer.key_id())
+    });
+    let fine = asked.wrong.is_none();
+    asked.at(fine.then_some(key))
+}
+
+async fn store(config: &Config) -> (Vec<Finding>, Option<Store>) {
     // A pool would only say that no connection came in time.
     let reached = ask("store", engine(config).to_owned(), Store::reach(&config.store)).await;
     if reached.wrong.is_some() {
-        return vec![reached];
+        return (vec![reached], None);
     }
     let opened = Store::open(&config.store, config.log.slow_query).await;
     let store = match opened {
         Ok(store) => store,
         Err(error) => {
             let failed = async { Err(error.to_string()) };
-            return vec![ask("store", engine(config).to_owned(), failed).await];
+            return (vec![ask("store", engine(config).to_owned(), failed).await], None);
         }
     };
     let kind = || store.kind().to_owned();
@@ -117,7 +149,7 @@ async fn store(config: &Config) -> Vec<Finding> {
             .await,
         );
     }
-    findings
+    (findings, reachable.then_some(store))
 }
 
 /// Which engine keeps the store.
@@ -182,7 +214,13 @@ async fn files(config: &Config) -> Finding {
         FilesUrl::S3(_) => "s3",
     };
     ask("files", engine.to_owned(), async {
-        let sealer = Sealer::open(config).map_err(|error| error.to_string())?;
+        // No link is made that anybody would follow: any key does where there is none yet.
+        let sealer = match Sealer::find(config) {
+            Ok(Some(sealer)) => Ok(sealer),
+            Ok(None) => Sealer::with_key([0; 32]),
+            Err(error) => Err(error),
+        };
+        let sealer = sealer.map_err(|error| error.to_string())?;
         let door = open_files(config, &sealer).map_err(|error| error.to_string())?;
         door.probe().await.map_err(|error| error.to_string())
     })

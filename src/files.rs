@@ -17,10 +17,13 @@ use shared::files::key::{FileKey, FilePrefix};
 use shared::files::link::LinkOptions;
 use shared::files::{Files, PAGE};
 use shared::id::ProjectId;
+use shared::probe;
 use shared::process::Failure;
 use shared::seal::Sealer;
 use shared::store::Store;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+use crate::out::{self, say};
 
 /// What is done.
 #[derive(Subcommand)]
@@ -101,9 +104,8 @@ const PIECE: usize = 64 << 10;
 
 /// Does it and says what it did.
 pub async fn run(config: Config, what: What, as_json: bool) -> Result<ExitCode, Failure> {
-    let sealer = Sealer::open(&config)?;
+    let (project, sealer) = find(&config, what.project()).await?;
     let files = open_files(&config, &sealer)?;
-    let project = find(&config, what.project()).await?;
     match what {
         What::Put { path, file, content_type, .. } => {
             let key = FileKey::new(project, &path)?;
@@ -119,11 +121,11 @@ pub async fn run(config: Config, what: What, as_json: bool) -> Result<ExitCode, 
                 paths.iter().map(|path| FileKey::new(project, path)).collect();
             for key in keys? {
                 files.delete(&key).await?;
-                say(
+                told(
                     as_json,
                     &json!({ "deleted": key.as_str() }),
                     &format!("deleted  {}", key.path()),
-                );
+                )?;
             }
         }
         What::Url { path, seconds, content_type, name, inline, .. } => {
@@ -134,25 +136,41 @@ pub async fn run(config: Config, what: What, as_json: bool) -> Result<ExitCode, 
             let options = LinkOptions { ttl, content_type, name, inline };
             let url = files.link(&key, &options, Clock::System.now()).await?;
             let public = files.public_url(&key);
-            say(as_json, &json!({ "url": url, "public_url": public }), &url);
+            told(as_json, &json!({ "url": url, "public_url": public }), &url)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(as_json: bool, json: &serde_json::Value, words: &str) {
-    if as_json { println!("{json}") } else { println!("{words}") }
+fn told(as_json: bool, json: &serde_json::Value, words: &str) -> Result<(), Failure> {
+    if as_json {
+        say!("{json}")
+    } else {
+        say!("{words}")
+    }
+    Ok(())
 }
 
-/// The project by its id, or by its slug, which the store knows.
-async fn find(config: &Config, name: &str) -> Result<ProjectId, Failure> {
+/// The project by its id, or by its slug, which the store knows; and what signs links, if its key is the store's.
+async fn find(config: &Config, name: &str) -> Result<(ProjectId, Sealer), Failure> {
     let store = Store::connect(&config.store, config.log.slow_query).await?;
-    let found = match name.parse() {
-        Ok(id) => store.project(id).await.map(|project| Some(project.id)),
-        Err(_) => store.project_by_slug(name).await.map(|found| found.map(|project| project.id)),
-    };
+    let found = found(config, &store, name).await;
     store.close().await;
-    Ok(found?.ok_or_else(|| format!("there is no project {name:?}; see `bellbuoy project ls`"))?)
+    found
+}
+
+async fn found(config: &Config, store: &Store, name: &str) -> Result<(ProjectId, Sealer), Failure> {
+    let found = match name.parse() {
+        Ok(id) => Some(store.project(id).await?.id),
+        Err(_) => store.project_by_slug(name).await?.map(|project| project.id),
+    };
+    let id =
+        found.ok_or_else(|| format!("there is no project {name:?}; see `bellbuoy project ls`"))?;
+    let sealer = match probe::known_sealer(config, store).await? {
+        Some(sealer) => sealer,
+        None => Sealer::open(config)?,
+    };
+    Ok((id, sealer))
 }
 
 async fn put(
@@ -176,7 +194,11 @@ async fn put(
     let stored = files.put(key, content_type, body.boxed()).await?;
     let hash: String = stored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let said = json!({ "key": key.as_str(), "size": stored.length, "sha256": hash });
-    say(as_json, &said, &format!("stored  {}  {} bytes  sha256 {hash}", key.path(), stored.length));
+    told(
+        as_json,
+        &said,
+        &format!("stored  {}  {} bytes  sha256 {hash}", key.path(), stored.length),
+    )?;
     Ok(())
 }
 
@@ -189,20 +211,23 @@ async fn get(
     let mut content = files.get(key, None).await?;
     let mut sink: Box<dyn tokio::io::AsyncWrite + Send + Unpin> = match &to {
         Some(path) => {
-            let made = tokio::fs::File::create(path).await;
+            // What a project stored is nobody's else on this machine; a file that is there keeps its mode.
+            let mut options = tokio::fs::OpenOptions::new();
+            let options = options.write(true).create(true).truncate(true).mode(0o600);
+            let made = options.open(path).await;
             Box::new(made.map_err(|error| format!("{}: {error}", path.display()))?)
         }
         None => Box::new(standard(&std::io::stdout())?),
     };
     while let Some(piece) = content.body.next().await {
-        sink.write_all(&piece?).await?;
+        out::told(sink.write_all(&piece?).await)?;
     }
-    sink.flush().await?;
+    out::told(sink.flush().await)?;
     // On standard output there is the file itself.
     if let Some(path) = to {
         let (path, size) = (path.display().to_string(), content.info.size);
         let said = json!({ "key": key.as_str(), "size": size, "output": path });
-        say(as_json, &said, &format!("read  {}  {size} bytes  into {path}", key.path()));
+        told(as_json, &said, &format!("read  {}  {size} bytes  into {path}", key.path()))?;
     }
     Ok(())
 }
@@ -221,7 +246,7 @@ async fn ls(files: &Files, prefix: &FilePrefix, as_json: bool) -> Result<(), Fai
         for one in &page.files {
             let (size, modified) = (one.size, one.modified.rfc3339());
             let said = json!({ "key": one.key.as_str(), "size": size, "modified": modified });
-            say(as_json, &said, &format!("{size:>12}  {modified}  {}", one.key.path()));
+            told(as_json, &said, &format!("{size:>12}  {modified}  {}", one.key.path()))?;
         }
         match page.next {
             Some(next) => after = Some(next),

@@ -9,6 +9,8 @@ use shared::process::Failure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::out::say;
+
 /// How long it may take: longer than the two seconds that it gives each of its dependencies.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -25,7 +27,7 @@ pub async fn run(config: Config, live: bool) -> Result<ExitCode, Failure> {
         .map_err(late)
         .and_then(|answer| answer.map_err(|error| error.to_string()))
         .map_err(|why| format!("http://{address}{path}: {why}"))?;
-    println!("{}", body.trim_end());
+    say!("{}", body.trim_end());
     Ok(if status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

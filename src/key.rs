@@ -11,6 +11,7 @@ use shared::domain::key::Scope;
 use shared::process::Failure;
 use shared::time::Time;
 
+use crate::out::{self, say};
 use crate::project::find;
 
 /// What to do.
@@ -24,8 +25,8 @@ pub enum What {
         /// Its name.
         #[arg(long)]
         name: String,
-        /// What it may do; may be given several times. buckets:write and notifications:write do nothing yet.
-        #[arg(long = "scope", value_parser = scope, default_values = ["events:write", "read"])]
+        /// What it may do, with commas between them. buckets:write and notifications:write do nothing yet.
+        #[arg(long, alias = "scope", value_parser = scope, value_delimiter = ',', default_values = ["events:write", "read"])]
         scopes: Vec<Scope>,
         /// When it ends, like 2027-01-31T00:00:00Z [default: never].
         #[arg(long, value_parser = time)]
@@ -75,7 +76,7 @@ async fn work(admin: &Admin, what: What) -> Result<ExitCode, Failure> {
             (project, name, scopes, expires_at, json)
         }
         What::RotateSigning { at_once } => {
-            println!("signing key  {}", admin.rotate_signing_key(at_once).await?);
+            say!("signing key  {}", admin.rotate_signing_key(at_once).await?);
             return Ok(ExitCode::SUCCESS);
         }
         What::Reseal { check, json } => return crate::reseal::run(admin, check, json).await,
@@ -87,10 +88,10 @@ async fn work(admin: &Admin, what: What) -> Result<ExitCode, Failure> {
     if json {
         let told = json!({ "id": made.key.id, "project_id": project.id, "scopes": made.key.scopes,
                            "api_key": text });
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        out::json(&told)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("key      {} in {} ({})", made.key.name, project.slug, made.key.id);
-    println!("API key  {text}   (shown this once)");
+    say!("key      {} in {} ({})", made.key.name, project.slug, made.key.id);
+    say!("API key  {text}   (shown this once)");
     Ok(ExitCode::SUCCESS)
 }

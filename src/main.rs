@@ -1,5 +1,11 @@
 //! `bellbuoy`: every role and every operator's command in one binary.
 
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic when nobody reads: see out.rs"
+)]
+
 mod audit;
 mod demo;
 mod doctor;
@@ -7,6 +13,7 @@ mod files;
 mod health;
 mod key;
 mod migrate;
+mod out;
 mod project;
 mod queue;
 mod reseal;
@@ -19,6 +26,7 @@ use bellbuoy::roles::{Roles, queues};
 use clap::{Parser, Subcommand};
 use shared::config::{Config, Sources};
 use shared::domain::job::QueueName;
+use shared::preflight;
 use shared::process::{self, Failure};
 
 /// Alerts and notifications for many projects: events in, the right alert out, to the right person, once.
@@ -44,7 +52,7 @@ enum Command {
         #[arg(long, value_delimiter = ',', value_parser = queue_name)]
         queues: Vec<QueueName>,
         /// How many deliveries it sends at once [default: delivery.concurrency].
-        #[arg(long)]
+        #[arg(long, value_parser = concurrency)]
         concurrency: Option<usize>,
     },
     /// The scheduler alone.
@@ -129,14 +137,17 @@ fn queue_name(name: &str) -> Result<QueueName, String> {
     QueueName::parse(name).ok_or_else(|| format!("no queue of that name; there are {}", known()))
 }
 
+/// As the setting has it: the command line loosens nothing.
+fn concurrency(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=100_000).contains(number));
+    number.ok_or_else(|| "a whole number from 1 to 100000".to_owned())
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("bellbuoy: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => out::failed(&error),
     }
 }
 
@@ -155,7 +166,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let mut config = Config::load(Sources::from_process(cli.config))?;
     match cli.command.unwrap_or(Command::Up) {
         Command::Up => {
-            let (mut roles, _) = Roles::all().list(&config)?;
+            let (mut roles, _) = Roles::all().list(&mut config)?;
             roles.push(demo::role());
             serve(config, roles)
         }
@@ -181,13 +192,16 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             print(&config.print_json())
         }
         Command::Config { what: ConfigCommand::Print { json: false } } => print(&config.print()),
-        // Whoever comes here has a configuration without mistakes.
-        Command::Config { .. } | Command::Openapi => print("The configuration is fine.\n"),
+        // What comes here has no mistakes in itself; it may still name what is not there.
+        Command::Config { .. } | Command::Openapi => {
+            preflight::check(&config)?;
+            print("The configuration is fine.\n")
+        }
     }
 }
 
-fn serve_some(config: Config, roles: Roles) -> Result<ExitCode, Failure> {
-    let (roles, _) = roles.list(&config)?;
+fn serve_some(mut config: Config, roles: Roles) -> Result<ExitCode, Failure> {
+    let (roles, _) = roles.list(&mut config)?;
     serve(config, roles)
 }
 
@@ -196,10 +210,5 @@ fn serve(config: Config, roles: Vec<process::Role>) -> Result<ExitCode, Failure>
 }
 
 fn print(text: &str) -> Result<ExitCode, Failure> {
-    use std::io::Write;
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads may have seen enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    out::text(text).map(|()| ExitCode::SUCCESS)
 }

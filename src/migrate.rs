@@ -9,6 +9,8 @@ use shared::process::Failure;
 use shared::queues::Opened;
 use shared::store::{Step, Store};
 
+use crate::out::say;
+
 /// Which way.
 #[derive(Clone, Copy, Default, Subcommand)]
 pub enum What {
@@ -32,16 +34,16 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
                 Ok(queues) => done.extend(queues),
                 // The tables are there all the same: that is said first.
                 Err(error) => {
-                    say("applied", done);
+                    told("applied", done)?;
                     return Err(error.into());
                 }
             }
-            say("applied", done);
+            told("applied", done)?;
         }
-        What::Down => say("reverted", store.migrate(Step::Down).await?),
+        What::Down => told("reverted", store.migrate(Step::Down).await?)?,
         What::Status => {
             for one in store.migrations().await? {
-                println!("{}  {}", if one.applied { "applied" } else { "missing" }, one.name);
+                say!("{}  {}", if one.applied { "applied" } else { "missing" }, one.name);
             }
         }
     }
@@ -49,11 +51,12 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(done: &str, names: Vec<String>) {
+fn told(done: &str, names: Vec<String>) -> Result<(), Failure> {
     if names.is_empty() {
-        println!("nothing to do");
+        say!("nothing to do");
     }
     for name in names {
-        println!("{done}  {name}");
+        say!("{done}  {name}");
     }
+    Ok(())
 }

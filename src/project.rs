@@ -12,6 +12,7 @@ use shared::domain::project::Project;
 use shared::id::ProjectId;
 use shared::process::Failure;
 
+use crate::out::{self, say};
 use crate::user::Password;
 
 /// What to do.
@@ -32,15 +33,15 @@ pub enum What {
         #[arg(long)]
         admin_email: String,
         /// What they are called.
-        #[arg(long)]
-        admin_name: String,
+        #[arg(long, alias = "admin-name")]
+        admin_full_name: String,
         #[command(flatten)]
         password: Password,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Lists projects, newest first.
+    /// Lists projects, newest first, and at the end the platform's own.
     Ls {
         /// Prints JSON.
         #[arg(long)]
@@ -56,11 +57,11 @@ pub enum What {
         /// Its slug or id.
         project: String,
         /// What the plan is called.
-        #[arg(long)]
-        name: Option<String>,
-        /// A limit, like users=100; may be given several times. 0 is no limit, and nothing behind the sign is the
+        #[arg(long, alias = "name")]
+        plan: Option<String>,
+        /// Limits, like users=100, with commas between them. 0 is no limit, and nothing behind the sign is the
         /// installation's.
-        #[arg(long = "limit", value_parser = limit)]
+        #[arg(long, alias = "limit", value_parser = limit, value_delimiter = ',')]
         limits: Vec<(PlanLimit, Option<u64>)>,
         /// Prints JSON.
         #[arg(long)]
@@ -92,7 +93,7 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
 async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
     let doer = Doer::system();
     match what {
-        What::Create { slug, name, description, admin_email, admin_name, password, json } => {
+        What::Create { slug, name, description, admin_email, admin_full_name, password, json } => {
             let policy = admin.password_policy(ProjectId::PLATFORM);
             let (admin_password, chosen) = password.take(&admin_email, policy)?;
             let new = Onboarding {
@@ -100,7 +101,7 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
                 name,
                 description,
                 admin_email: admin_email.clone(),
-                admin_name,
+                admin_name: admin_full_name,
                 admin_password: admin_password.clone(),
             };
             let made = admin.onboard(new, &doer).await?;
@@ -111,34 +112,34 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
                     "id": made.project.id, "slug": made.project.slug, "admin_id": made.admin,
                     "admin_password": password, "key_id": made.key.0, "api_key": key,
                 });
-                println!("{}", serde_json::to_string_pretty(&told)?);
+                out::json(&told)?;
                 return Ok(());
             }
-            println!("project   {} ({})", made.project.slug, made.project.id);
-            println!("admin     {admin_email}");
+            say!("project   {} ({})", made.project.slug, made.project.id);
+            say!("admin     {admin_email}");
             if let Some(password) = password {
-                println!("password  {password}   (shown this once)");
+                say!("password  {password}   (shown this once)");
             }
-            println!("API key   {key}   (shown this once)");
+            say!("API key   {key}   (shown this once)");
         }
         What::Ls { json } => list(admin, json).await?,
         What::Suspend { project } => {
             let id = find(admin, &project).await?.id;
             admin.set_project_works(id, false, &doer).await?;
-            println!("suspended  {project}");
+            say!("suspended  {project}");
         }
-        What::Plan { project, name, limits, json } => {
+        What::Plan { project, plan: name, limits, json } => {
             plan(admin, &project, name, &limits, json).await?;
         }
         What::Settings { project } => {
             let id = find(admin, &project).await?.id;
             let shown = admin.settings(id).await?;
-            println!("{}", serde_json::to_string_pretty(&shown.settings)?);
+            out::json(&serde_json::to_value(&shown.settings)?)?;
         }
         What::Reactivate { project } => {
             let id = find(admin, &project).await?.id;
             admin.set_project_works(id, true, &doer).await?;
-            println!("active  {project}");
+            say!("active  {project}");
         }
     }
     Ok(())
@@ -180,15 +181,15 @@ async fn plan(
     if as_json {
         let told = json!({ "project_id": project.id, "plan": view.name, "limits": view.limits,
                            "own_limits": view.own.limits });
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        out::json(&told)?;
         return Ok(());
     }
-    println!("plan  {} ({})", view.name, project.slug);
+    say!("plan  {} ({})", view.name, project.slug);
     for limit in PlanLimit::ALL {
         let most = view.limits.of(*limit).filter(|most| *most > 0);
         let most = most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
         let own = if view.own.limits.of(*limit).is_some() { "" } else { "   (the installation's)" };
-        println!("{:<18}  {most}{own}", limit.as_str());
+        say!("{:<18}  {most}{own}", limit.as_str());
     }
     Ok(())
 }
@@ -204,16 +205,17 @@ async fn list(admin: &Admin, as_json: bool) -> Result<(), Failure> {
             break;
         }
     }
+    all.push(admin.project(ProjectId::PLATFORM).await?);
     if as_json {
         let told = |one: &Project| {
             json!({ "id": one.id, "slug": one.slug, "name": one.name, "status": one.status,
                     "created_at": one.created_at.rfc3339() })
         };
-        println!("{}", serde_json::to_string_pretty(&all.iter().map(told).collect::<Vec<_>>())?);
+        out::json(&all.iter().map(told).collect())?;
         return Ok(());
     }
     for one in all {
-        println!("{}  {:<9}  {:<24}  {}", one.id, one.status.as_str(), one.slug, one.name);
+        say!("{}  {:<9}  {:<24}  {}", one.id, one.status.as_str(), one.slug, one.name);
     }
     Ok(())
 }

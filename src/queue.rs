@@ -17,6 +17,8 @@ use shared::queues::Opened;
 use shared::store::Store;
 use shared::store::queues::DeadJob;
 
+use crate::out::{self, say};
+
 /// What to do with queues.
 #[derive(Subcommand)]
 pub enum What {
@@ -92,12 +94,12 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
         What::Ls { json } => list(&store, &opened, json).await?,
         What::Pause { queue } => {
             store.pause_queue(queue, Some(Clock::System.now())).await?;
-            println!("paused  {}", queue.as_str());
+            say!("paused  {}", queue.as_str());
             ExitCode::SUCCESS
         }
         What::Resume { queue } => {
             store.pause_queue(queue, None).await?;
-            println!("resumed  {}", queue.as_str());
+            say!("resumed  {}", queue.as_str());
             ExitCode::SUCCESS
         }
         What::Dead { queue, limit, json } => {
@@ -142,9 +144,9 @@ async fn list(store: &Store, opened: &Opened, as_json: bool) -> Result<ExitCode,
             .collect();
         let answer = json!({ "engine": opened.kind(), "queues": list,
                              "wrong": away.as_ref().map(ToString::to_string) });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        out::json(&answer)?;
     } else {
-        println!(
+        say!(
             "{:<12} {:>9} {:>9} {:>9} {:>12}",
             opened.kind(),
             "waiting",
@@ -156,7 +158,7 @@ async fn list(store: &Store, opened: &Opened, as_json: bool) -> Result<ExitCode,
             let count = |number: Option<u64>| number.map_or("-".to_owned(), |one| one.to_string());
             let (waiting, held) = (depth.map(|one| one.waiting), depth.map(|one| one.held));
             let state = if *paused { "  paused" } else { "" };
-            println!(
+            say!(
                 "{:<12} {:>9} {:>9} {dead:>9} {:>12}{state}",
                 name.as_str(),
                 count(waiting),
@@ -165,7 +167,7 @@ async fn list(store: &Store, opened: &Opened, as_json: bool) -> Result<ExitCode,
             );
         }
         if let Some(error) = &away {
-            eprintln!("the engine does not tell everything: {error}");
+            out::aside(format_args!("the engine does not tell everything: {error}"));
         }
     }
     Ok(if away.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -181,14 +183,14 @@ fn show_dead(dead: &[DeadJob], as_json: bool) -> Result<(), Failure> {
                         "body": String::from_utf8_lossy(&job.body) })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        out::json(&json!(list))?;
         return Ok(());
     }
     if dead.is_empty() {
-        println!("no job died there");
+        say!("no job died there");
     }
     for job in dead {
-        println!(
+        say!(
             "{}  {:<16} project {}  {}",
             job.id,
             kind(job).unwrap_or("unknown"),
@@ -242,18 +244,15 @@ fn told(
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
     if as_json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&json!({ "queue": queue.as_str(), done: count }))?
-        );
+        out::json(&json!({ "queue": queue.as_str(), done: count }))?;
     } else {
-        println!("{done}  {count}");
+        say!("{done}  {count}");
     }
     if one && count == 0 {
-        eprintln!(
+        out::aside(format_args!(
             "bellbuoy: the queue {} has no such job; see the lists of `bellbuoy queue`",
             queue.as_str()
-        );
+        ));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,8 @@ use shared::admin::{Admin, Resealed};
 use shared::process::Failure;
 use shared::reseal::{Found, Mode};
 
+use crate::out::{self, say};
+
 /// Does it and says what it found.
 pub async fn run(admin: &Admin, check: bool, as_json: bool) -> Result<ExitCode, Failure> {
     let mode = if check { Mode::Check } else { Mode::Reseal };
@@ -25,9 +27,9 @@ pub async fn run(admin: &Admin, check: bool, as_json: bool) -> Result<ExitCode, 
     }
     let done = done?;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&told(&done, check))?);
+        out::json(&told(&done, check))?;
     } else {
-        print(&done, check);
+        print(&done, check)?;
     }
     let left = if check { done.older() } else { 0 };
     Ok(if left + done.broken() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -48,28 +50,25 @@ fn told(done: &Resealed, check: bool) -> serde_json::Value {
     })
 }
 
-fn print(done: &Resealed, check: bool) {
+fn print(done: &Resealed, check: bool) -> Result<(), Failure> {
     let previous: Vec<String> = done.previous.iter().map(ToString::to_string).collect();
     let previous = if previous.is_empty() { "none".to_owned() } else { previous.join(", ") };
-    println!("key  {}   (previous: {previous})", done.newest);
+    say!("key  {}   (previous: {previous})", done.newest);
     let verb = if check { "of older keys" } else { "sealed anew" };
     for one in &done.found {
         let Found { column, looked, older, broken, .. } = one;
         let column = column.as_str();
-        println!(
-            "{column:<28} {looked:>10} looked at, {older} {verb}, {broken} that nothing opens"
-        );
+        say!("{column:<28} {looked:>10} looked at, {older} {verb}, {broken} that nothing opens");
     }
     match (check, done.older(), done.broken()) {
         (_, _, broken) if broken > 0 => {
-            println!(
-                "{broken} values open with no key of the configuration; see the log for which"
-            );
+            say!("{broken} values open with no key of the configuration; see the log for which");
         }
-        (true, 0, _) => println!("nothing of an older key is left"),
-        (true, older, _) => println!("{older} values are left; run `bellbuoy key reseal`"),
+        (true, 0, _) => say!("nothing of an older key is left"),
+        (true, older, _) => say!("{older} values are left; run `bellbuoy key reseal`"),
         (false, ..) => {
-            println!("done; `bellbuoy key reseal --check` says whether anything is left")
+            say!("done; `bellbuoy key reseal --check` says whether anything is left")
         }
     }
+    Ok(())
 }

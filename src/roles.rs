@@ -29,15 +29,17 @@ impl Roles {
         Self { api: false, worker: None, scheduler: false }
     }
 
-    /// The roles, and where the API will listen.
+    /// The roles, and where the API will listen. The configuration then says the port that it really has: links follow
+    /// it.
     ///
     /// # Errors
     /// When the API's port can't be had.
-    pub fn list(self, config: &Config) -> Result<(Vec<Role>, Option<SocketAddr>), Failure> {
+    pub fn list(self, config: &mut Config) -> Result<(Vec<Role>, Option<SocketAddr>), Failure> {
         let (mut roles, mut address) = (Vec::new(), None);
         if self.api {
             let (role, listening) = api::role(config)?;
             roles.push(role);
+            config.http.listen = listening;
             address = Some(listening);
         }
         roles.extend(self.worker.map(worker::role));
@@ -63,10 +65,10 @@ pub fn queues(config: &Config) -> Vec<QueueName> {
 /// # Errors
 /// When they can't be started.
 pub async fn start(
-    config: Config,
+    mut config: Config,
     roles: Roles,
     clock: Clock,
 ) -> Result<(Running, Option<SocketAddr>), Failure> {
-    let (roles, address) = roles.list(&config)?;
+    let (roles, address) = roles.list(&mut config)?;
     Ok((process::start(config, roles, clock).await?, address))
 }

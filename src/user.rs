@@ -10,12 +10,13 @@ use shared::config::Config;
 use shared::domain::user::{PasswordPolicy, normal_email, password_fault};
 use shared::process::Failure;
 
+use crate::out::{self, say};
 use crate::project::find;
 
 /// What to do.
 #[derive(Subcommand)]
 pub enum What {
-    /// Creates an account that works at once. The first super admin: `--project platform --role super_admin`.
+    /// Creates an account that works at once. The first super admin: `--project platform --roles super_admin`.
     Create {
         /// The project: its slug or id.
         #[arg(long)]
@@ -24,10 +25,10 @@ pub enum What {
         #[arg(long)]
         email: String,
         /// What they are called.
-        #[arg(long)]
-        name: String,
-        /// A role of it; may be given several times.
-        #[arg(long = "role")]
+        #[arg(long, alias = "name")]
+        full_name: String,
+        /// Roles of it, with commas between them.
+        #[arg(long, alias = "role", value_delimiter = ',')]
         roles: Vec<String>,
         #[command(flatten)]
         password: Password,
@@ -85,22 +86,22 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
 }
 
 async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
-    let What::Create { project, email, name, roles, password, json } = what;
+    let What::Create { project, email, full_name, roles, password, json } = what;
     let project = find(admin, &project).await?;
     let (password, chosen) = password.take(&email, admin.password_policy(project.id))?;
-    let new = Invitee { email, full_name: name, password: Some(password.clone()), roles };
+    let new = Invitee { email, full_name, password: Some(password.clone()), roles };
     let (user, roles) = admin.create_user(project.id, new, &Doer::system()).await?;
     let password = (!chosen).then_some(password);
     if json {
         let told = json!({ "id": user.id, "project_id": project.id, "email": user.email,
                            "roles": roles, "password": password });
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        out::json(&told)?;
         return Ok(());
     }
-    println!("account   {} in {} ({})", user.email, project.slug, user.id);
-    println!("roles     {}", if roles.is_empty() { "none".to_owned() } else { roles.join(", ") });
+    say!("account   {} in {} ({})", user.email, project.slug, user.id);
+    say!("roles     {}", if roles.is_empty() { "none".to_owned() } else { roles.join(", ") });
     if let Some(password) = password {
-        println!("password  {password}   (shown this once)");
+        say!("password  {password}   (shown this once)");
     }
     Ok(())
 }

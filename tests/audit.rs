@@ -23,6 +23,8 @@ on_pairs! {
     who_may_not_see_the_log_does_not
     old_rows_are_forgotten_behind_a_checkpoint
     the_deliveries_of_an_hour_are_summed_up_once
+    tenants_do_not_see_where_the_platform_sits
+    a_place_beyond_the_end_is_no_broken_log
 }
 
 async fn actions(of: &Account<'_>, query: &str) -> Vec<String> {
@@ -316,5 +318,75 @@ async fn the_deliveries_of_an_hour_are_summed_up_once(pair: Pair) {
     assert_eq!(app.app.audit.sum_up_deliveries().await.expect("sums up"), 0);
     let second = json!({ "hour": "2026-03-01T13:00:00.000Z", "deliveries": { "webhook": { "delivered": 1 } } });
     assert_eq!(summaries().await, [second, first]);
+    app.stop().await;
+}
+
+/// A super admin, logged in.
+async fn root(app: &TestApp) -> Account<'_> {
+    let new = Invitee {
+        email: "root@example.com".to_owned(),
+        full_name: "Root".to_owned(),
+        password: Some(PASSWORD.to_owned()),
+        roles: vec!["super_admin".to_owned()],
+    };
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, new, None, &Doer::system()).await;
+    made.expect("root");
+    Account::log_in(app, "platform", "root@example.com").await
+}
+
+async fn tenants_do_not_see_where_the_platform_sits(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let root = root(&app).await;
+    let admin = json!({ "email": "ada@acme.example", "full_name": "Ada", "password": PASSWORD });
+    let (status, made) =
+        root.post("/projects", &json!({ "slug": "acme", "name": "Acme", "admin": admin })).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["project"]["id"].as_str().or(made["id"].as_str()).expect("an id").to_owned();
+    for deed in ["suspend", "reactivate"] {
+        let (status, said) = root.post(&format!("/projects/{id}/{deed}"), &Value::Null).await;
+        assert!(status < 300, "{said}");
+    }
+    let (status, said) = root
+        .send(
+            reqwest::Method::PUT,
+            &format!("/projects/{id}/plan"),
+            Some(&json!({ "plan": "gold" })),
+        )
+        .await;
+    assert_eq!(status, 200, "{said}");
+    app.app.epochs.refresh(&app.app.store).await.expect("epochs");
+    let ada = Account::log_in(&app, "acme", "ada@acme.example").await;
+    let list = ada.json("/audit").await;
+    let items = list["items"].as_array().expect("items");
+    let (own, others): (Vec<_>, Vec<_>) =
+        items.iter().partition(|one| one["actor"]["id"].as_str() == Some(ada.user.as_str()));
+    assert_eq!((own.len(), others.len()), (1, 4), "{list}");
+    assert_eq!(own[0]["origin"]["address"], "127.0.0.1", "{list}");
+    for row in others {
+        assert_eq!(row["origin"], Value::Null, "{row}");
+    }
+    let (_, file) = ada.get("/audit/export").await;
+    let made = file.lines().find(|line| line.contains("project.create")).expect("is there");
+    assert!(!made.contains("127.0.0.1"), "{made}");
+    // In the platform's own log they see themselves.
+    let list = root.json("/audit?action=session.login").await;
+    assert_eq!(list["items"][0]["origin"]["address"], "127.0.0.1", "{list}");
+    app.stop().await;
+}
+
+async fn a_place_beyond_the_end_is_no_broken_log(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    app.app.audit.seal_all().await.expect("seals");
+    let last = ada.json("/audit/verify").await["head"]["seq"].as_i64().expect("a number");
+    let found = ada.json(&format!("/audit/verify?after={last}")).await;
+    assert_eq!((&found["ok"], &found["checked"]), (&json!(true), &json!(0)), "{found}");
+    for after in [last + 1, i64::MAX] {
+        let (status, said) = ada.get(&format!("/audit/verify?after={after}")).await;
+        let problem: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!((status, &problem["errors"][0]["field"]), (400, &json!("after")), "{said}");
+        let words = problem["errors"][0]["message"].as_str().expect("words");
+        assert!(words.contains(&format!("from 0 to {last}")), "{said}");
+    }
     app.stop().await;
 }

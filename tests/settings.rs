@@ -562,7 +562,7 @@ fn an_operator_rotates_the_sealing_key_and_sets_plans() {
         "Acme",
         "--admin-email",
         "a@b.example",
-        "--admin-name",
+        "--admin-full-name",
         "Ada",
     ];
     let (made, said) = run(before, &create);
@@ -574,7 +574,7 @@ fn an_operator_rotates_the_sealing_key_and_sets_plans() {
     let (fine, said) = run(during, &["key", "reseal", "--check"]);
     assert!(!fine && said.contains("values are left"), "{said}");
     let (fine, said) = run(after, &["key", "reseal"]);
-    assert!(!fine && said.contains("open with no key"), "{said}");
+    assert!(!fine && said.contains("it was sealed with the key"), "{said}");
     let (fine, said) = run(during, &["key", "reseal"]);
     assert!(fine && said.contains("1 sealed anew"), "{said}");
     let (fine, said) = run(after, &["key", "reseal", "--check", "--json"]);
@@ -584,13 +584,13 @@ fn an_operator_rotates_the_sealing_key_and_sets_plans() {
     assert!(!fine && said.contains("seal.previous_keys"), "{said}");
     assert!(!said.contains(&new), "{said}");
 
-    let plan = ["project", "plan", "acme", "--name", "gold", "--limit", "users=7"];
+    let plan = ["project", "plan", "acme", "--plan", "gold", "--limits", "users=7"];
     let (fine, said) = run(after, &plan);
     assert!(fine && said.contains("gold") && said.contains('7'), "{said}");
     let (_, said) = run(after, &["project", "plan", "acme", "--json"]);
     let told: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!((&told["plan"], &told["own_limits"]), (&json!("gold"), &json!({ "users": 7 })));
-    let (fine, said) = run(after, &["project", "plan", "acme", "--limit", "users=many"]);
+    let (fine, said) = run(after, &["project", "plan", "acme", "--limits", "users=many"]);
     assert!(!fine && said.contains("a whole number"), "{said}");
     let (fine, said) = run(after, &["project", "settings", "acme"]);
     assert!(fine && said.contains("\"registration\": \"open\""), "{said}");

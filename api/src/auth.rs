@@ -189,6 +189,7 @@ fn bearer_refusal(error: BearerError) -> Problem {
             Problem::new(Code::ProjectSuspended, "The project is suspended; ask the operator.")
         }
         BearerError::Unavailable => Problem::unavailable(RETRY),
+        BearerError::WrongKey => Problem::wrong_key(),
     }
 }
 
@@ -597,7 +598,7 @@ fn doer(request: &Request, context: &RequestContext, who: &Principal) -> Doer {
         Principal::Key { key_id, .. } => Actor::Key(*key_id),
         Principal::Person(person) => Actor::User(person.user),
     };
-    origin(request, context, actor)
+    Doer { home: Some(who.project()), ..origin(request, context, actor) }
 }
 
 fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Doer {
@@ -605,7 +606,7 @@ fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Doer {
     let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
     let origin = Origin { address: Some(context.address), user_agent: agent };
     let correlation = Some(context.id().to_owned());
-    Doer { actor, origin, correlation, once: None, requester: None }
+    Doer { actor, origin, home: None, correlation, once: None, requester: None }
 }
 
 /// Refuses parameters that the operation does not have or that stand there twice: a filter with a slip of the pen would

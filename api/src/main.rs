@@ -1,5 +1,9 @@
 //! The HTTP API alone.
 
 fn main() -> std::process::ExitCode {
-    shared::process::single(|config| Ok(bellbuoy_api::role(config)?.0))
+    shared::process::single(|config| {
+        let (role, address) = bellbuoy_api::role(config)?;
+        config.http.listen = address;
+        Ok(role)
+    })
 }

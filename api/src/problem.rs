@@ -92,6 +92,13 @@ impl Problem {
         Self::new(Code::Unavailable, detail).after(retry_after)
     }
 
+    /// What the request needs was sealed with another key than this process has.
+    pub fn wrong_key() -> Self {
+        let detail = "The sealing key of this service (seal.key) is not the one that its store was sealed with. Its \
+                      operator has to set the right one; nothing is lost.";
+        Self::new(Code::WrongSealingKey, detail).after(WRONG_KEY)
+    }
+
     /// The first request with this idempotency key is not answered yet.
     pub fn under_way() -> Self {
         let detail = "The first request with this idempotency key is still being worked on; send this one again after Retry-After.";
@@ -142,6 +149,8 @@ const CHALLENGE: &str =
     "ApiKey realm=\"bellbuoy\", header=\"X-API-Key\", Bearer realm=\"bellbuoy\"";
 /// When to come back if the store is away or too much is going on.
 const RETRY: Duration = Duration::from_secs(1);
+/// When to come back if the operator has to do something first.
+const WRONG_KEY: Duration = Duration::from_secs(60);
 /// When to come back if there was enough of something for now.
 const ENOUGH: Duration = Duration::from_secs(600);
 
@@ -207,6 +216,10 @@ impl From<AdminError> for Problem {
             .after(RETRY),
             AdminError::Enough(why) => Self::new(Code::RateLimited, why).after(ENOUGH),
             AdminError::Store(StoreError::Repeated) => Self::under_way(),
+            AdminError::Store(error @ StoreError::WrongKey(_)) => {
+                tracing::error!(%error, "a request failed");
+                Self::wrong_key()
+            }
             AdminError::Store(error) if error.is_passing() => Self::unavailable(RETRY),
             AdminError::Store(error) => {
                 tracing::error!(%error, "a request failed");

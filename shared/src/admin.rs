@@ -32,8 +32,8 @@ use crate::domain::user::PasswordPolicy;
 use crate::epochs::{self, Epochs};
 use crate::id::ProjectId;
 use crate::passwords::PasswordError;
+use crate::probe;
 use crate::process::Failure;
-use crate::seal::Sealer;
 use crate::sessions::{LoginError, Sessions};
 use crate::store::{Store, StoreError};
 use crate::tenants::{bounds, default_limits, environment};
@@ -168,7 +168,6 @@ impl Admin {
     /// # Errors
     /// When the store does not open, has other tables than this build, or the sealing key can't be read.
     pub async fn beside(config: &Config) -> Result<Self, Failure> {
-        let sealer = Sealer::open(config)?;
         let store = Store::connect(&config.store, config.log.slow_query).await?;
         if !store.is_current().await? {
             return Err(
@@ -176,6 +175,7 @@ impl Admin {
             );
         }
         let clock = Clock::System;
+        let sealer = probe::sealer(config, &store, clock.now()).await?;
         store.ensure_platform(clock.now()).await?;
         let epochs = Arc::new(Epochs::default());
         let audit = Audit::new(store.clone(), sealer.clone(), clock.clone(), 1000);

@@ -17,11 +17,13 @@ use crate::coordination::memory::MemoryCoordination;
 use crate::coordination::redis::RedisCoordination;
 use crate::epochs::Epochs;
 use crate::events::Events;
+use crate::exposure::exposures;
 use crate::files::{FileError, Files};
 use crate::limits::Limiter;
 use crate::mail::{self, Mailer};
 use crate::ops::{Check, Health};
 use crate::people::People;
+use crate::probe;
 use crate::queue::Queue;
 use crate::queues::Opened;
 use crate::registry::Registry;
@@ -89,12 +91,16 @@ impl App {
     /// When a door does not open or the process may not serve.
     pub async fn start(config: Config, clock: Clock, role: &str) -> Result<Arc<Self>, StartError> {
         let config = Arc::new(config);
-        let sealer = Sealer::open(&config)?;
         let store = Store::connect(&config.store, config.log.slow_query).await?;
         check_durability(&config, &store).await?;
+        probe::refuse_early(&config, &store).await?;
         let applied = store.migrate(Step::Up).await?;
         if !applied.is_empty() {
             tracing::info!(count = applied.len(), last = applied.last(), "migrations were applied");
+        }
+        let sealer = probe::sealer(&config, &store, clock.now()).await?;
+        for exposed in exposures(&config) {
+            tracing::warn!("{exposed}");
         }
         let registry = Registry::join(&config, &store, &clock, role).await?;
         store.make_partitions(clock.now()).await?;
@@ -176,7 +182,15 @@ impl App {
         Ok(Self {
             events: Events::new(store.clone(), accept),
             limiter: Arc::new(limiter),
-            health: Arc::new(health(&store, &queue, &coordination, &files, &epochs, &clock)),
+            health: Arc::new(health(
+                &store,
+                &sealer,
+                &queue,
+                &coordination,
+                &files,
+                &epochs,
+                &clock,
+            )),
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),
@@ -227,7 +241,7 @@ impl App {
 pub fn open_files(config: &Config, sealer: &Sealer) -> Result<Files, StartError> {
     const LINKS: &str = "links to files";
     let (key, known) = (sealer.derive(LINKS)?, sealer.derive_all(LINKS)?);
-    Ok(Files::open(&config.files, &config.http.public_url.base(), key, &known[1..])?)
+    Ok(Files::open(&config.files, &config.http.public_url().base(), key, &known[1..])?)
 }
 
 /// How long a dependency may take to answer when we are asked how it is.
@@ -235,6 +249,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 fn health(
     store: &Store,
+    sealer: &Sealer,
     queue: &Arc<dyn Queue>,
     coordination: &Arc<dyn Coordination>,
     files: &Files,
@@ -242,6 +257,7 @@ fn health(
     clock: &Clock,
 ) -> Health {
     let (asked, migrated, files) = (store.clone(), store.clone(), files.clone());
+    let sealed = (store.clone(), sealer.clone());
     let (queue, coordination, epochs) =
         (Arc::clone(queue), Arc::clone(coordination), Arc::clone(epochs));
     let (placed_queue, placed_coordination) = (Arc::clone(&queue), Arc::clone(&coordination));
@@ -258,6 +274,12 @@ fn health(
                     Ok(false) => Err("some migrations are not applied".to_owned()),
                     Err(error) => Err(error.to_string()),
                 }
+            }
+        }),
+        Check::needed("sealing_key", PATIENCE, move || {
+            let (store, sealer) = sealed.clone();
+            async move {
+                probe::check(&store, &sealer).await.map(drop).map_err(|error| error.to_string())
             }
         }),
         Check::needed("caches", PATIENCE, move || {
@@ -344,9 +366,12 @@ pub enum StartError {
     /// The files.
     #[error("files: {0}")]
     Files(#[from] FileError),
-    /// The sealing key.
+    /// A key that follows from the sealing key.
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
+    /// The sealing key is not the one of the store.
+    #[error(transparent)]
+    Key(#[from] probe::KeyError),
     /// It may not serve beside others.
     #[error(transparent)]
     Refused(#[from] crate::registry::RefusedToServe),

@@ -98,7 +98,7 @@ impl Attempts {
             }
         };
         let hash = self.sealer.sign(PURPOSE, place.to_string().as_bytes());
-        Ok(sha256(&hash.map_err(|error| StoreError::Corrupt(error.to_string()))?))
+        Ok(sha256(&hash.map_err(StoreError::from)?))
     }
 }
 

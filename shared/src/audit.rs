@@ -39,6 +39,8 @@ pub struct Doer {
     pub actor: Actor,
     /// From where.
     pub origin: Origin,
+    /// The project that they belong to, where that is known: those of the platform act in others as well.
+    pub home: Option<ProjectId>,
     /// The request.
     pub correlation: Option<String>,
     /// The key under which it is done once, however often it is asked for.
@@ -53,6 +55,7 @@ impl Doer {
         Self {
             actor: Actor::System,
             origin: Origin::default(),
+            home: None,
             correlation: None,
             once: None,
             requester: None,
@@ -104,7 +107,7 @@ pub struct Shown {
     pub row: Row,
     /// What is personal in it; nothing when its subject was forgotten.
     pub personal: Option<Value>,
-    /// Where the request came from; nothing when its actor was forgotten.
+    /// Where the request came from; nothing when its actor was forgotten, or is one of the platform in another project.
     pub origin: Option<Origin>,
 }
 
@@ -141,7 +144,10 @@ impl Audit {
             None
         } else {
             let value = serde_json::to_value(&doer.origin).unwrap_or_default();
-            Some(self.seal(project, doer.actor.id(), &value).await?)
+            // Where somebody of the platform sits is nothing for the tenant whose log this is: it is sealed with a key
+            // that the tenant's rows are never opened with.
+            let home = doer.home.unwrap_or(project);
+            Some(self.seal(home, doer.actor.id(), &value).await?)
         };
         let (subject, personal) = match &deed.personal {
             Some((user, value)) => (user.0, Some(self.seal(project, user.0, value).await?)),
@@ -353,5 +359,5 @@ fn opened(key: &Sealer, project: ProjectId, sealed: &[u8]) -> Option<Value> {
 }
 
 fn broken(error: crate::seal::SealError) -> StoreError {
-    StoreError::Corrupt(error.to_string())
+    error.into()
 }

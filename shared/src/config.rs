@@ -14,6 +14,7 @@ mod mistake;
 mod network;
 mod pages;
 mod print;
+mod range;
 mod redis_url;
 mod secret;
 mod server_url;
@@ -78,6 +79,11 @@ impl Config {
         pages::reference()
     }
 
+    /// A mistake of the setting of this name, with its value as it may be shown and where that came from.
+    pub(crate) fn mistake(&self, name: &str, fault: impl Into<String>) -> Option<Mistake> {
+        validate::mistake(self, name, fault)
+    }
+
     /// Where the value of a setting, like `http.listen`, came from.
     pub fn origin(&self, name: &str) -> Origin {
         self.origins.get(name).cloned().unwrap_or(Origin::Default)
@@ -85,8 +91,13 @@ impl Config {
 }
 
 impl HttpConfig {
+    /// How people and programs outside reach the API: as set, else on this machine, where it listens.
+    pub fn public_url(&self) -> HttpUrl {
+        self.public_url.clone().unwrap_or_else(|| HttpUrl::of(self.listen))
+    }
+
     /// Whether answers carry Strict-Transport-Security: as set, else when the public URL is https.
     pub fn sends_hsts(&self) -> bool {
-        self.hsts.unwrap_or_else(|| self.public_url.is_https())
+        self.hsts.unwrap_or_else(|| self.public_url().is_https())
     }
 }

@@ -181,6 +181,14 @@ pub struct Files {
     max_size: u64,
 }
 
+/// What the URL of the files leaves out, if anything; nothing is asked of the engine.
+pub fn url_fault(config: &FilesConfig) -> Option<String> {
+    match &config.url {
+        FilesUrl::Disk { .. } => None,
+        FilesUrl::S3(url) => s3::region(url).err(),
+    }
+}
+
 impl Files {
     /// Opens the configured engine. `base` is the public URL of the API, and `key` signs links below it; those that a
     /// `previous` one signed hold as well.

@@ -39,7 +39,7 @@ const ADDRESS: &str = "addresses of mails";
 impl Mails {
     /// With the links, the sender and the limits that are configured.
     pub fn new(config: &Config, sealer: Sealer) -> Self {
-        let url = &config.http.public_url;
+        let url = config.http.public_url();
         Self {
             sealer,
             base: url.base(),
@@ -102,7 +102,7 @@ impl Mails {
 }
 
 fn broken(error: SealError) -> StoreError {
-    StoreError::Corrupt(error.to_string())
+    error.into()
 }
 
 /// How long something is good for, in words.

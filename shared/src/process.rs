@@ -1,6 +1,7 @@
 //! The life of a serving process: its roles, the operations port, and a graceful end.
 
 use std::future::Future;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Profile, Sources};
-use crate::{ops, telemetry};
+use crate::{ops, preflight, telemetry};
 
 /// What went wrong, whoever says it.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -116,6 +117,7 @@ pub fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<
 /// # Errors
 /// When it can't start or a role fails.
 pub fn serve(config: Config, roles: Vec<Role>) -> Result<(), Failure> {
+    preflight::check(&config)?;
     let telemetry = telemetry::init(&config.log, &config.otlp)?;
     let served = block_on(live(config, roles, telemetry.metrics()));
     telemetry.shutdown(Duration::from_secs(3));
@@ -123,27 +125,34 @@ pub fn serve(config: Config, roles: Vec<Role>) -> Result<(), Failure> {
 }
 
 /// The `main` of a binary that has one role and no commands: configuration from the usual places.
-pub fn single(role: impl FnOnce(&Config) -> Result<Role, Failure>) -> ExitCode {
+pub fn single(role: impl FnOnce(&mut Config) -> Result<Role, Failure>) -> ExitCode {
     let run = || {
-        let config = Config::load(Sources::from_process(None))?;
-        let role = role(&config)?;
+        let mut config = Config::load(Sources::from_process(None))?;
+        let role = role(&mut config)?;
         serve(config, vec![role])
     };
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bellbuoy: {error}");
+            // If nobody hears it, that is all the same.
+            let _ = writeln!(std::io::stderr(), "bellbuoy: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn live(config: Config, roles: Vec<Role>, metrics: PrometheusHandle) -> Result<(), Failure> {
+async fn live(
+    mut config: Config,
+    roles: Vec<Role>,
+    metrics: PrometheusHandle,
+) -> Result<(), Failure> {
     let clock = clock(&config)?;
     // From here on: whoever asks us to end while the roles start finds them ending in order, too.
     let mut signals = Signals::listen();
     let ops_port =
         listen(config.ops.listen).await.map_err(|error| format!("ops.listen: {error}"))?;
+    // What tells where it is tells the port that it really has.
+    config.ops.listen = ops_port.local_addr()?;
     let running = tokio::select! {
         running = start(config, roles, clock) => running?,
         () = signals.next() => return Ok(()),

@@ -73,18 +73,22 @@ impl Opened {
     }
 }
 
-/// The queues of SQS that a URL names.
-///
-/// # Errors
-/// When SQS has no such names.
-pub fn sqs(config: &Config, url: &SqsUrl) -> Result<SqsQueue, QueueError> {
-    let place = Place {
+/// Where the queues of SQS are that a URL names.
+pub fn place(config: &Config, url: &SqsUrl) -> Place {
+    Place {
         region: url.region.clone(),
         prefix: url.prefix.clone().unwrap_or_else(|| config.queue.prefix.clone()),
         endpoint: url.endpoint.as_ref().map(|endpoint| endpoint.expose().to_string()),
         fifo: url.fifo,
         max_receives: url.max_receives,
         wait: url.wait,
-    };
-    SqsQueue::open(place, config.queue.lease)
+    }
+}
+
+/// The queues of SQS that a URL names.
+///
+/// # Errors
+/// When SQS has no such names.
+pub fn sqs(config: &Config, url: &SqsUrl) -> Result<SqsQueue, QueueError> {
+    SqsQueue::open(place(config, url), config.queue.lease)
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, CoordinationUrl, RegistryConfig, StoreUrl};
 use crate::id::ProcessId;
+use crate::private;
 use crate::store::processes::Process;
 use crate::store::{Store, StoreError};
 
@@ -200,7 +201,7 @@ fn host() -> String {
 fn lock(mut path: PathBuf) -> Result<File, RefusedToServe> {
     path.as_mut_os_string().push(".lock");
     let shown = || path.display().to_string();
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = private::touch(&path).and_then(|()| File::options().write(true).open(&path));
     let file =
         file.map_err(|error| RefusedToServe::LockFile { path: shown(), why: error.to_string() })?;
     match file.try_lock() {

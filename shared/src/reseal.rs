@@ -16,6 +16,9 @@ pub const SIGNING_KEY: &[u8] = b"signing key";
 /// What the signature of an audit checkpoint is for.
 pub const CHECKPOINT: &str = "audit checkpoint";
 
+/// What the probe of the sealing key is sealed for.
+pub const PROBE: &[u8] = b"seal probe";
+
 /// What a secret in a project's settings is sealed for.
 pub fn setting_row(field: &str) -> Vec<u8> {
     [b"settings:", field.as_bytes()].concat()
@@ -118,7 +121,7 @@ fn judge(
     for row in rows {
         found.looked += 1;
         let state = state(sealer, found.column, &row);
-        match state.map_err(|error| StoreError::Corrupt(error.to_string()))? {
+        match state.map_err(StoreError::from)? {
             State::Newest => found.newest += 1,
             State::Older(new) => {
                 found.older += 1;
@@ -133,6 +136,15 @@ fn judge(
         }
     }
     Ok(older)
+}
+
+/// Opens a value where it stands; of a signature nothing is known by that.
+///
+/// # Errors
+/// When no known key opens it.
+pub(crate) fn try_open(sealer: &Sealer, column: Column, row: &Sealed) -> Result<(), SealError> {
+    let (project, bound_to) = bound_to(column, &row.place);
+    sealer.open_sealed(project, &bound_to, &row.bytes).map(|_| ())
 }
 
 fn state(sealer: &Sealer, column: Column, row: &Sealed) -> Result<State, SealError> {
@@ -166,6 +178,7 @@ fn bound_to(column: Column, place: &Place) -> (ProjectId, Vec<u8>) {
         Column::Mails => mail_row(place.id),
         Column::AuditCheckpoints => Vec::new(),
         Column::OnceAnswers => answer_row(&place.name),
+        Column::Probe => PROBE.to_vec(),
     };
     (place.project, rest)
 }

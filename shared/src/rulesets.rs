@@ -60,8 +60,8 @@ impl RuleSets {
         let source = self.store.rule_source(project).await?;
         let open = |sealed: crate::store::rules::SealedEndpoint| {
             let secret = self.sealer.open_sealed(project, sealed.id.bytes(), &sealed.secret);
-            let secret = secret.map_err(|error| {
-                StoreError::Corrupt(format!("secret of endpoint {}: {error}", sealed.id))
+            let secret = secret.inspect_err(|error| {
+                tracing::error!(%project, endpoint = %sealed.id, %error, "the secret of an endpoint can't be opened");
             })?;
             Ok(Endpoint {
                 id: sealed.id,

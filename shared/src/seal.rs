@@ -11,6 +11,8 @@ use ring::hmac;
 
 use crate::config::Config;
 use crate::id::{ProjectId, sha256};
+use crate::private;
+use crate::store::StoreError;
 
 /// Seals with the newest key, and opens with any that it knows. Cheap to clone.
 #[derive(Clone)]
@@ -54,9 +56,45 @@ pub enum SealError {
         /// What is wrong.
         why: String,
     },
-    /// It was sealed with another key, for another project or row, or changed since.
-    #[error("sealed with another key, for something else, or damaged")]
+    /// It was sealed with a key that is not configured.
+    #[error("{0}")]
+    UnknownKey(UnknownKey),
+    /// It is not sealed, was sealed for another project or row, or was changed since.
+    #[error("sealed for something else, or damaged")]
     Unopenable,
+}
+
+/// A key that something was sealed with and that is not configured, and those that are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// The key that sealed it.
+    pub sealed_with: SealId,
+    /// `seal.key` first, then `seal.previous_keys`.
+    pub known: Vec<SealId>,
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut known = self.known.iter().map(ToString::to_string);
+        let newest = known.next().unwrap_or_default();
+        let previous: Vec<String> = known.collect();
+        let previous = if previous.is_empty() { "none".to_owned() } else { previous.join(", ") };
+        write!(
+            f,
+            "the sealing key does not fit: it was sealed with the key {}, and seal.key is {newest}, \
+             seal.previous_keys: {previous}",
+            self.sealed_with
+        )
+    }
+}
+
+impl From<SealError> for StoreError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::UnknownKey(unknown) => Self::WrongKey(unknown.to_string()),
+            other => Self::Corrupt(other.to_string()),
+        }
+    }
 }
 
 const VERSION: u8 = 1;
@@ -91,17 +129,33 @@ impl Known {
 }
 
 impl Sealer {
-    /// The sealer with the configured keys; in development one is made in a file at the first start.
+    /// The sealer with the configured keys; in development one is made in a file if it is not there.
     ///
     /// # Errors
     /// When the key file can't be read or made.
     pub fn open(config: &Config) -> Result<Self, SealError> {
+        if let Some(sealer) = Self::find(config)? {
+            return Ok(sealer);
+        }
+        make_development_key(&config.seal.dev_key_path)?;
+        Self::find(config)?.ok_or(SealError::KeyFile {
+            path: config.seal.dev_key_path.display().to_string(),
+            why: "it was taken away just now".to_owned(),
+        })
+    }
+
+    /// The sealer with the configured keys, if there are any: development may not have made its own yet.
+    ///
+    /// # Errors
+    /// When the key file can't be read.
+    pub fn find(config: &Config) -> Result<Option<Self>, SealError> {
         let newest = match &config.seal.key {
-            Some(key) => *key.expose().bytes(),
+            Some(key) => Some(*key.expose().bytes()),
             None => development_key(&config.seal.dev_key_path)?,
         };
+        let Some(newest) = newest else { return Ok(None) };
         let previous = config.seal.previous_keys.iter().map(|key| *key.expose().bytes());
-        Self::with_keys(newest, previous)
+        Self::with_keys(newest, previous).map(Some)
     }
 
     /// The sealer with this key alone.
@@ -187,7 +241,10 @@ impl Sealer {
         sealed: &[u8],
     ) -> Result<Vec<u8>, SealError> {
         let id = key_of(sealed).ok_or(SealError::Unopenable)?;
-        let known = self.known().find(|one| one.id == id).ok_or(SealError::Unopenable)?;
+        let known = self.known().find(|one| one.id == id).ok_or_else(|| {
+            let known = self.known().map(|one| one.id).collect();
+            SealError::UnknownKey(UnknownKey { sealed_with: id, known })
+        })?;
         let rest = &sealed[1 + 4..];
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Unopenable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Unopenable)?;
@@ -237,32 +294,28 @@ impl Sealer {
     }
 }
 
-fn development_key(path: &std::path::Path) -> Result<[u8; 32], SealError> {
-    let fault = |why: String| SealError::KeyFile { path: path.display().to_string(), why };
-    if !path.exists() {
-        let key: [u8; 32] = rand::random();
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| fault(error.to_string()))?;
-        }
-        write_new(path, &STANDARD.encode(key)).map_err(|error| fault(error.to_string()))?;
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    let bytes = STANDARD.decode(text.trim()).map_err(|error| fault(error.to_string()))?;
-    bytes.try_into().map_err(|_| fault("expected 32 bytes as base64".into()))
+fn key_file(path: &std::path::Path, why: impl ToString) -> SealError {
+    SealError::KeyFile { path: path.display().to_string(), why: why.to_string() }
 }
 
-/// Writes a file that only its owner can read; one that another process made meanwhile stays as it is.
-fn write_new(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+/// The key that development made for itself, if it did.
+fn development_key(path: &std::path::Path) -> Result<Option<[u8; 32]>, SealError> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|error| key_file(path, error))?,
+    };
+    let bytes = STANDARD.decode(text.trim()).map_err(|error| key_file(path, error))?;
+    let right = "it holds no 32 bytes in base64";
+    bytes.try_into().map(Some).map_err(|_| key_file(path, right))
+}
+
+/// Makes it; of several processes that do so at once, all find the same one.
+fn make_development_key(path: &std::path::Path) -> Result<(), SealError> {
+    let key: [u8; 32] = rand::random();
+    if let Some(folder) = path.parent() {
+        private::folder(folder, private::FOLDER).map_err(|error| key_file(path, error))?;
     }
+    private::write_once(path, &STANDARD.encode(key)).map_err(|error| key_file(path, error))
 }
 
 #[cfg(test)]

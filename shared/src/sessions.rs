@@ -75,6 +75,9 @@ pub enum BearerError {
     /// The store can't tell just now.
     #[error("the store is away")]
     Unavailable,
+    /// The sealing key does not open what proves tokens.
+    #[error("the sealing key does not fit")]
+    WrongKey,
 }
 
 /// What a login or refresh gives.
@@ -419,7 +422,10 @@ impl Sessions {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).0.clone();
         let claims = match read(token, &keys, now) {
             Err(TokenError::UnknownKey) => {
-                let keys = self.look_at_keys().await.map_err(|_| BearerError::Unavailable)?;
+                let keys = self.look_at_keys().await.map_err(|error| match error {
+                    StoreError::WrongKey(_) => BearerError::WrongKey,
+                    _ => BearerError::Unavailable,
+                })?;
                 read(token, &keys, now)
             }
             other => other,

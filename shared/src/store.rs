@@ -29,6 +29,7 @@ pub mod once;
 pub mod one_time;
 pub mod people;
 pub mod preferences;
+pub mod probe;
 pub mod processes;
 pub mod profiles;
 pub mod projects;
@@ -51,7 +52,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-pub use engine::Tx;
+pub use engine::{Tx, url_fault};
 pub use migrate::{MigrationState, Step};
 
 use crate::config::StoreConfig;
@@ -87,15 +88,37 @@ pub enum StoreError {
     /// The engine refuses the data or the statement.
     #[error("the store refuses: {0}")]
     Refused(#[source] sqlx::Error),
+    /// What the store holds was sealed with a key that is not configured: it opens once that is.
+    #[error("{0}")]
+    WrongKey(String),
     /// What the store holds can't be read.
     #[error("the store holds something that can't be read: {0}")]
     Corrupt(String),
 }
 
 impl StoreError {
-    /// Whether waiting may help.
+    /// Whether waiting may help, or another process with the right key.
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Again(_))
+        matches!(self, Self::Unavailable(_) | Self::Again(_) | Self::WrongKey(_))
+    }
+
+    /// The same error, for one more of those who waited for it.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(why.clone()),
+            Self::Again(why) => Self::Again(why.clone()),
+            Self::Conflict(what) => Self::Conflict(what),
+            Self::Repeated => Self::Repeated,
+            Self::OverPlan(over) => Self::OverPlan(*over),
+            Self::NotFound(what) => Self::NotFound(what),
+            // The engine's own error can't be had twice, its words can.
+            Self::Refused(error) => {
+                Self::Refused(sqlx::Error::Configuration(error.to_string().into()))
+            }
+            Self::WrongKey(why) => Self::WrongKey(why.clone()),
+            Self::Corrupt(why) => Self::Corrupt(why.clone()),
+        }
     }
 
     /// For an insert that must find its row there when it is tried again.

@@ -55,6 +55,20 @@ pub struct Telemetry {
     traces: Option<otlp::Traces>,
 }
 
+/// What is wrong with a filter, if anything is.
+pub fn filter_fault(filter: &str) -> Option<String> {
+    EnvFilter::try_new(filter).err()?;
+    let right = "directives like info or bellbuoy=debug stand between commas, each with a level out of off, error, \
+                 warn, info, debug, trace";
+    // The parser tells that something is wrong, not where.
+    let wrong = |(_, part): &(usize, &str)| EnvFilter::try_new(part.trim()).is_err();
+    let found = filter.split(',').enumerate().find(wrong);
+    Some(match found {
+        Some((at, _)) => format!("directive {} can't be read; {right}", at + 1),
+        None => format!("can't be read; {right}"),
+    })
+}
+
 /// Installs the one TLS provider there is; a second call finds it there, which is as good.
 pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -11,6 +11,7 @@ use shared::queue::sqs::SqsQueue;
 use shared::queues::Opened;
 
 use super::told;
+use crate::out::{self, say};
 
 /// What to do with what was put aside.
 #[derive(Subcommand)]
@@ -87,12 +88,12 @@ async fn list(sqs: &SqsQueue, as_json: bool) -> Result<ExitCode, Failure> {
     for queue in QueueName::ALL {
         let count = sqs.dead_letters(queue).await?.unwrap_or_default();
         if !as_json {
-            println!("{:<12} {count:>9}", queue.as_str());
+            say!("{:<12} {count:>9}", queue.as_str());
         }
         rows.push(json!({ "queue": queue.as_str(), "dead_letters": count }));
     }
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        out::json(&json!(rows))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -114,14 +115,14 @@ async fn peek(
                         "received": one.received, "body": String::from_utf8_lossy(&one.body) })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        out::json(&json!(list))?;
         return Ok(ExitCode::SUCCESS);
     }
     if letters.is_empty() {
-        println!("nothing was put aside");
+        say!("nothing was put aside");
     }
     for one in &letters {
-        println!(
+        say!(
             "{}  {:<16} project {}  sent {}  received {} times",
             one.message,
             kind(&one.body).unwrap_or("unknown"),

@@ -13,6 +13,17 @@ on_pairs! {
     an_address_is_proved_once_and_in_time
     roles_are_given_with_the_approval
     registration_can_be_closed
+    whoever_waits_uses_no_plan_up
+}
+
+async fn whoever_waits_uses_no_plan_up(pair: Pair) {
+    let app = start(pair).await;
+    let admin = acme(&app).await;
+    assert_eq!(register(&app, "cleo@example.com").await.0, 202);
+    let stats = admin.json(&format!("/projects/{}/stats", admin.project)).await;
+    assert_eq!(stats["users"], json!({ "pending": 1, "active": 1, "suspended": 0 }), "{stats}");
+    assert_eq!(stats["usage"][0], json!({ "limit": "users", "used": 1 }), "{stats}");
+    app.stop().await;
 }
 
 async fn whoever_asks_is_let_in_by_an_admin(pair: Pair) {
@@ -21,6 +32,10 @@ async fn whoever_asks_is_let_in_by_an_admin(pair: Pair) {
     assert_eq!(register(&app, " Cleo@Example.com ").await, (202, Value::Null));
     let letter = last(&app, "cleo@example.com").await;
     assert!(!letter.text.contains("Cleo"), "nothing that a stranger chose: {}", letter.text);
+    assert!(letter.text.contains(&format!("{}/", app.base)), "where we listen: {}", letter.text);
+    let known = std::fs::metadata(mailbox(&app)).expect("is there").permissions();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&known) & 0o777;
+    assert_eq!(mode, 0o700, "it holds tokens");
     let (status, told) = login(&app, "cleo@example.com", OTHER).await;
     assert_eq!((status, &told["code"]), (403, &json!("account_pending")));
 

@@ -61,7 +61,7 @@ impl Place {
     pub fn reach(&self, link: &str) -> String {
         match &self.kind {
             Kind::Disk(app) => {
-                let base = app.app.config.http.public_url.base();
+                let base = app.app.config.http.public_url().base();
                 let rest = link.strip_prefix(&base).expect("the public URL");
                 format!("{}{rest}", app.base)
             }

@@ -48,14 +48,15 @@ const USED_IN: [(&str, &[&str]); 17] = [
 /// The layers of `shared`: what the module may use of the crate, besides itself.
 const LAYERS: [(&str, &[&str]); 10] = [
     ("time", &[]),
+    ("private", &[]),
     ("id", &["time"]),
     ("domain", &["id", "time"]),
     ("aws", &["time"]),
-    ("files", &["aws", "config", "id", "time"]),
+    ("files", &["aws", "config", "id", "private", "time"]),
     ("link", &[]),
     ("coordination", &["domain", "id", "link", "time"]),
     ("clock", &["time"]),
-    ("store", &["config", "domain", "id", "time"]),
+    ("store", &["config", "domain", "id", "private", "time"]),
     ("queue", &["aws", "clock", "domain", "id", "link", "store", "time"]),
 ];
 

@@ -291,6 +291,7 @@ async fn a_person_is_forgotten_and_the_chain_stays_whole(which: Stores) {
             address: Some(std::net::IpAddr::from([192, 0, 2, 7])),
             user_agent: Some("Anas Browser".to_owned()),
         },
+        home: None,
         correlation: None,
         once: None,
         requester: None,

@@ -16,6 +16,7 @@ mod migrations;
 mod partitions;
 #[cfg(feature = "servers")]
 mod postgres;
+mod probe;
 mod projects;
 mod queues;
 mod races;

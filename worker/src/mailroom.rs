@@ -7,6 +7,7 @@ use shared::domain::mail::{Handed, after_failure};
 use shared::id::ProjectId;
 use shared::mail::MailError;
 use shared::mails::Mails;
+use shared::seal::SealError;
 use shared::store::mails::ClaimedMail;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -93,7 +94,11 @@ impl Mailroom {
         deadline: tokio::time::Instant,
     ) -> Result<String, MailError> {
         let message = self.mails.open(project, mail);
-        let message = message.map_err(|error| MailError::Permanent(error.to_string()))?;
+        let message = message.map_err(|error| match error {
+            // It opens once the key is configured.
+            SealError::UnknownKey(_) => MailError::Passing(error.to_string()),
+            _ => MailError::Permanent(error.to_string()),
+        })?;
         match tokio::time::timeout_at(deadline, self.app.mail.send(message)).await {
             Ok(sent) => sent,
             Err(_) => Err(MailError::Passing("it took too long".to_owned())),

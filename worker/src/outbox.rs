@@ -142,7 +142,7 @@ impl Outbox {
         let set = match self.app.rulesets.get(delivery.project).await {
             Ok(set) => set,
             Err(error) => {
-                tracing::warn!(project = %delivery.project, %error, "the endpoint was not found; its delivery waits");
+                tracing::warn!(project = %delivery.project, %error, "the rules were not read; a delivery waits");
                 return self.snooze(&delivery, Duration::from_secs(1));
             }
         };

@@ -110,6 +110,8 @@ codes! {
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error",
     /// The store is away.
     Unavailable "unavailable" SERVICE_UNAVAILABLE "Unavailable",
+    /// The service has another sealing key than its store was sealed with; its operator must set the right one.
+    WrongSealingKey "wrong_sealing_key" SERVICE_UNAVAILABLE "Wrong sealing key",
     /// The request took too long; it may or may not have been done.
     Timeout "timeout" SERVICE_UNAVAILABLE "Timeout",
 }

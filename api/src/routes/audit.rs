@@ -134,6 +134,13 @@ impl Operations {
     ) -> Result<Answer<AuditVerdict>, Failure<Lists>> {
         caller.demand_any()?;
         let audit = &self.app.desk()?.audit;
+        if let Some(after) = after.0 {
+            let last = audit.last_place(caller.project).await?;
+            if after > last {
+                let right = format!("from 0 to {last}, the last place of this log");
+                return Err(Problem::parameter("after", FaultCode::Invalid, right).into());
+            }
+        }
         Ok(Answer(audit.verify(caller.project, after.0, VERIFIED).await?.into()))
     }
 }

@@ -42,7 +42,7 @@ struct PlanLimits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(validator(maximum(value = "9223372036854775807")))]
     events_per_minute: Option<u64>,
-    /// Accounts, in whatever state.
+    /// Accounts, active or suspended; those that wait for approval don't count.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(validator(maximum(value = "9223372036854775807")))]
     users: Option<u64>,
@@ -217,7 +217,7 @@ struct ProjectStats {
     more_events: bool,
     /// What it is called that the project may use.
     plan: String,
-    /// How much of its limits is used.
+    /// How much of its limits is used; of accounts, those that don't wait for approval.
     usage: Vec<Usage>,
 }
 
@@ -301,7 +301,8 @@ impl Operations {
     ) -> Result<Answer<ProjectStats>, Failure<Reads>> {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
         let (stats, plan) = self.app.desk()?.admin.stats(id).await?;
-        let users = stats.users_pending + stats.users_active + stats.users_suspended;
+        // As the plan counts them: strangers who wait use nothing up.
+        let users = stats.users_active + stats.users_suspended;
         let usage = |limit: domain::PlanLimit, used| Usage {
             limit: limit.to_string(),
             used,

@@ -8,6 +8,7 @@ use super::{Admin, AdminError};
 use crate::domain::once::{Kept, Once, Operation};
 use crate::id::{ProjectId, UserId, time_of};
 use crate::reseal::answer_row;
+use crate::seal::SealError;
 use crate::store::StoreError;
 use crate::store::once::answer_name;
 
@@ -59,23 +60,25 @@ impl Admin {
         }
         let lost = Recalled::Lost(result);
         Ok(Some(match answer {
-            Some(sealed) => self.opened(once, &sealed).unwrap_or(lost),
+            Some(sealed) => self.opened(once, &sealed)?.unwrap_or(lost),
             None if now.since(time_of(result)) < UNDER_WAY => Recalled::UnderWay,
             None => lost,
         }))
     }
 
-    fn opened(&self, once: &Once, sealed: &[u8]) -> Option<Recalled> {
+    /// A damaged answer is lost; one of a key that is not configured is not, and is told once that is.
+    fn opened(&self, once: &Once, sealed: &[u8]) -> Result<Option<Recalled>, StoreError> {
         let row = row(once);
         match self.audit.sealer().open_sealed(once.project, &row, sealed) {
-            Ok(plain) => {
-                let (status, body) = plain.split_first_chunk()?;
-                Some(Recalled::Answer { status: u16::from_be_bytes(*status), body: body.to_vec() })
-            }
+            Ok(plain) => Ok(plain.split_first_chunk().map(|(status, body)| Recalled::Answer {
+                status: u16::from_be_bytes(*status),
+                body: body.to_vec(),
+            })),
+            Err(error @ SealError::UnknownKey(_)) => Err(error.into()),
             Err(error) => {
                 let operation = once.operation.as_str();
                 tracing::warn!(%error, operation, project = %once.project, "a kept answer can't be opened");
-                None
+                Ok(None)
             }
         }
     }
@@ -92,7 +95,7 @@ impl Admin {
     ) -> Result<(), AdminError> {
         let plain = [status.to_be_bytes().as_slice(), body].concat();
         let sealed = self.audit.sealer().seal(once.project, &row(once), &plain);
-        let sealed = sealed.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let sealed = sealed.map_err(StoreError::from)?;
         Ok(self.store.keep_answer(once, sealed).await?)
     }
 }

@@ -102,7 +102,7 @@ impl Admin {
     ) -> Result<Vec<(String, Vec<u8>)>, AdminError> {
         let seal = |(field, text): (String, String)| {
             let sealed = self.audit.sealer().seal(project, &setting_row(&field), text.as_bytes());
-            let sealed = sealed.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let sealed = sealed.map_err(StoreError::from)?;
             Ok((field, sealed))
         };
         new.into_iter().map(seal).collect()

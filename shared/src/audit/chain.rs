@@ -90,6 +90,14 @@ impl Audit {
         failed.map_or(Ok(told), Err)
     }
 
+    /// The number of the last place in a project's chain; 0 when it has none.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn last_place(&self, project: ProjectId) -> Result<i64, StoreError> {
+        Ok(self.store.audit_head(project).await?.map_or(0, |head| head.seq))
+    }
+
     /// Holds up to `limit` rows of a project's log against its chain, from behind the place `after` on, or from its
     /// beginning.
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::setting::Setting;
+use super::{setting::Setting, suggest};
 
 macro_rules! choices {
     ($(
@@ -45,7 +45,10 @@ macro_rules! choices {
 
             fn parse(text: &str) -> Result<Self, String> {
                 let found = Self::ALL.iter().find(|choice| choice.as_str() == text);
-                found.copied().ok_or_else(|| Self::KIND.to_owned())
+                found.copied().ok_or_else(|| {
+                    let hint = suggest::hint(text, Self::ALL.iter().map(|one| one.as_str()));
+                    format!("must be {}{hint}", Self::KIND)
+                })
             }
 
             fn print(&self) -> String {

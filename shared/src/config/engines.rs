@@ -37,14 +37,22 @@ impl Setting for StoreUrl {
         if let Some(path) = text.strip_prefix("sqlite:") {
             return sqlite(path.strip_prefix("//").unwrap_or(path));
         }
-        let with_database = |url: &ServerUrl| !url.database().is_empty();
-        let postgres = ServerUrl::parse(text, &["postgres", "postgresql"]).filter(with_database);
-        let mysql = ServerUrl::parse(text, &["mysql", "mariadb"]).filter(with_database);
-        postgres.map(Self::Postgres).or(mysql.map(Self::Mysql)).ok_or_else(|| {
-            "sqlite://./data/bellbuoy.db, postgres://user:password@host:5432/database or \
-             mysql://user:password@host:3306/database (a password with its special characters %-escaped)"
-                .to_owned()
-        })
+        const RIGHT: &str = "it takes sqlite://./data/bellbuoy.db, postgres://user:password@host:5432/database or \
+             mysql://user:password@host:3306/database (a password with its special characters %-escaped)";
+        let (is_mysql, schemes) = match text.split_once(':').map_or(text, |(scheme, _)| scheme) {
+            "mysql" | "mariadb" => (true, ["mysql", "mariadb"]),
+            "postgres" | "postgresql" => (false, ["postgres", "postgresql"]),
+            _ => return Err(format!("is of no kind of store that is known; {RIGHT}")),
+        };
+        let url = ServerUrl::parse(text, &schemes).map_err(|why| format!("{why}; {RIGHT}"))?;
+        if url.database().is_empty() {
+            return Err(format!("names no database behind the host; {RIGHT}"));
+        }
+        let url = if is_mysql { Self::Mysql(url) } else { Self::Postgres(url) };
+        match crate::store::url_fault(&url) {
+            Some(why) => Err(why),
+            None => Ok(url),
+        }
     }
 
     fn print(&self) -> String {
@@ -63,11 +71,20 @@ impl Setting for StoreUrl {
 fn sqlite(path: &str) -> Result<StoreUrl, String> {
     if path.contains('?') {
         return Err(
-            "a path without parameters: journal, synchronous and timeouts are set by us".to_owned()
+            "has parameters behind a ?; it takes a path without parameters: journal, synchronous \
+             and timeouts are set by us"
+                .to_owned(),
         );
     }
     if path.is_empty() || path.starts_with(":memory:") || path.ends_with('/') {
-        return Err("the path of a file, like sqlite://./data/bellbuoy.db".to_owned());
+        let why = match path {
+            "" => "has no path",
+            path if path.starts_with(":memory:") => "is in memory, where nothing is kept",
+            _ => "is the path of a folder",
+        };
+        return Err(format!(
+            "{why}; it takes the path of a file, like sqlite://./data/bellbuoy.db"
+        ));
     }
     Ok(StoreUrl::sqlite(path))
 }
@@ -138,11 +155,14 @@ impl Setting for CoordinationUrl {
     }
 }
 
-/// Whoever meant Redis is told what is wrong with that, anybody else what else there is.
+/// A URL that means Redis is judged as one; of any other it is told what there is.
 fn redis(text: &str, other: &str) -> Result<RedisUrl, String> {
-    RedisUrl::parse(text).map_err(|right| match text.starts_with("redis") {
-        true => right,
-        false => format!("{other} or {right}"),
+    RedisUrl::parse(text).map_err(|fault| match text {
+        "" => format!("is empty; it takes {other} or a URL of Redis, like redis://host:6379"),
+        text if text.starts_with("redis") => fault,
+        _ => format!(
+            "is of no kind of engine that is known; it takes {other} or a URL of Redis, like redis://host:6379"
+        ),
     })
 }
 

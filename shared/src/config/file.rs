@@ -30,8 +30,7 @@ pub(super) fn read(text: &str, path: &Path, gathered: &mut Gathered) {
         // The error's own rendering would show the line, and with it perhaps a secret.
         let line = error.span().map(|span| reader.line(span.start));
         let origin = Origin::File { path: path.to_owned(), line };
-        let right = format!("valid TOML ({})", error.message().replace('\n', ", "));
-        reader.gathered.mistake("configuration file", None, origin, right);
+        reader.gathered.mistake("", None, origin, broken(error.message()));
     }
 }
 
@@ -52,7 +51,7 @@ impl Reader<'_> {
                 Some(section) => self.section(section, key, value),
                 None if name == PROFILE_KEY => match scalar(value.get_ref()) {
                     Some(text) => self.give(PROFILE_KEY, text, key),
-                    None => self.mistake(PROFILE_KEY, key, "one word in quotes"),
+                    None => self.mistake(PROFILE_KEY, key, "is not one word in quotes"),
                 },
                 None => self.unknown_top(name, key, value),
             }
@@ -61,18 +60,25 @@ impl Reader<'_> {
 
     fn unknown_top(&mut self, name: &str, key: &Key<'_>, value: &Value<'_>) {
         let sections = SECTIONS.iter().map(|section| section.name);
-        let right = if value.get_ref().is_table() {
+        let fault = if value.get_ref().is_table() {
             format!("no such section{}", suggest::hint(name, sections))
         } else {
             let names = fields().map(|field| field.name).chain([PROFILE_KEY]);
             format!("no such setting outside of a section{}", suggest::hint(name, names))
         };
-        self.mistake(name, key, right);
+        self.mistake(name, key, fault);
     }
 
     fn section(&mut self, section: &Section, key: &Key<'_>, value: &Value<'_>) {
         let Some(table) = value.get_ref().as_table() else {
-            return self.mistake(section.name, key, format!("a section: [{}]", section.name));
+            return self.mistake(
+                section.name,
+                key,
+                format!(
+                    "is the name of a section: write [{}] and the settings below it",
+                    section.name
+                ),
+            );
         };
         for (key, value) in table {
             let found = section.fields.iter().find(|field| field.key == key.get_ref().as_ref());
@@ -106,10 +112,16 @@ impl Reader<'_> {
         match (text, field.form) {
             (Some(text), _) => self.give(field.name, text, key),
             (None, Form::List) => {
-                let right = format!("an array, each item a {} without a comma", field.kind);
-                self.mistake(field.name, key, right);
+                let fault = format!(
+                    "has an item that is no single value; it takes an array, each item a {} without a comma",
+                    field.kind
+                );
+                self.mistake(field.name, key, fault);
             }
-            (None, _) => self.mistake(field.name, key, format!("one value: {}", field.kind)),
+            (None, _) => {
+                let fault = format!("is not a single value; it takes one value: {}", field.kind);
+                self.mistake(field.name, key, fault);
+            }
         }
     }
 
@@ -118,9 +130,9 @@ impl Reader<'_> {
         self.gathered.values.insert(name.to_owned(), Given { text, origin });
     }
 
-    fn mistake(&mut self, name: &str, key: &Key<'_>, right: impl Into<String>) {
+    fn mistake(&mut self, name: &str, key: &Key<'_>, fault: impl Into<String>) {
         let origin = self.origin(key);
-        self.gathered.mistake(name, None, origin, right);
+        self.gathered.mistake(name, None, origin, fault);
     }
 
     fn origin(&self, key: &Key<'_>) -> Origin {
@@ -130,6 +142,46 @@ impl Reader<'_> {
     fn line(&self, offset: usize) -> usize {
         let before = self.text.as_bytes().get(..offset).unwrap_or_default();
         before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+}
+
+/// What the parser found wrong, in plain words. Its own are about grammar; those that it has for what people get wrong
+/// most are told as what they see in the file.
+fn broken(message: &str) -> String {
+    const PLAIN: [(&str, &str); 22] = [
+        ("unclosed table", "the table header is not closed: a ] is missing"),
+        ("unclosed array table", "the header is not closed: ]] is missing"),
+        ("unclosed array", "the array is not closed: a ] is missing"),
+        ("unclosed inline table", "the inline table is not closed: a } is missing"),
+        ("key with no value", "a name stands there without = and a value"),
+        ("missing value for key", "the value behind = is missing"),
+        ("missing value", "the value behind = is missing"),
+        ("missing key", "the name before = is missing"),
+        ("extra `=`", "there is one = too many"),
+        ("extra assignment", "there is one = too many"),
+        ("extra comma", "there is one comma too many"),
+        ("missing comma", "a comma is missing between two items"),
+        ("string values must be quoted", "the value is a text, and texts stand in quotes"),
+        (
+            "invalid basic string",
+            "the text in quotes is not closed, or a character in it must be escaped",
+        ),
+        ("invalid literal string", "the text in quotes is not closed"),
+        (
+            "invalid multi-line",
+            "the text in triple quotes is not closed, or a character in it must be escaped",
+        ),
+        ("missing opening quote", "the opening quote is missing"),
+        ("invalid unquoted key", "a name has other characters than letters, digits, - and _"),
+        ("unquoted keys cannot be empty", "the name before = is missing"),
+        ("duplicate key", "the same name is set twice in this section"),
+        ("unexpected key or value", "something stands behind the value on the same line"),
+        ("unexpected content", "something stands there that is neither a header nor a setting"),
+    ];
+    let line = message.lines().next().unwrap_or_default();
+    match PLAIN.iter().find(|(start, _)| line.starts_with(start)) {
+        Some((_, plain)) => (*plain).to_owned(),
+        None => format!("this is no TOML: {}", message.replace('\n', ", ")),
     }
 }
 

@@ -39,7 +39,7 @@ pub struct S3Url {
 /// The most bytes of a prefix: keys are longer already than most, and S3 allows 1024.
 const LONGEST_PREFIX: usize = 200;
 
-const RIGHT: &str = "file://./data/files or s3://bucket/prefix?region=…, for another server than AWS with \
+const RIGHT: &str = "it takes file://./data/files or s3://bucket/prefix?region=…, for another server than AWS with \
      &endpoint=https://host:9000&path_style=true";
 
 impl FilesUrl {
@@ -76,25 +76,35 @@ impl Setting for FilesUrl {
 
 fn disk(path: &str) -> Result<FilesUrl, String> {
     match path {
-        "" | "/" => Err("the path of a folder, like file://./data/files".to_owned()),
-        path if path.contains(['?', '\0']) => Err("a path without parameters".to_owned()),
+        "" => Err("has no path; it takes a folder, like file://./data/files".to_owned()),
+        "/" => Err("is the root of the file system; it takes a folder, like file://./data/files"
+            .to_owned()),
+        path if path.contains(['?', '\0']) => {
+            Err("has parameters behind a ?; it takes a path without parameters".to_owned())
+        }
         path => Ok(FilesUrl::disk(path)),
     }
 }
 
 fn s3(text: &str) -> Result<S3Url, String> {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "s3").ok_or(RIGHT)?;
+    if text.is_empty() {
+        return Err(format!("is empty; {RIGHT}"));
+    }
+    if !text.starts_with("s3:") {
+        return Err(format!("is of no kind of engine that is known; {RIGHT}"));
+    }
+    let url = Url::parse(text).map_err(|_| format!("can't be read as a URL; {RIGHT}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            "a URL without keys: they are files.access_key_id and files.secret_access_key".into()
+            "has a user or password in it: keys are files.access_key_id and files.secret_access_key".into()
         );
     }
     let bucket = url.host_str().filter(|name| is_bucket(name)).ok_or(
-        "an s3 URL with the bucket as its host: 3 to 63 lower-case letters, digits, dots and hyphens",
+        "names no bucket as its host: 3 to 63 lower-case letters, digits, dots and hyphens",
     )?;
     if url.port().is_some() || url.fragment().is_some() {
         return Err(
-            "an s3 URL without port and fragment: a server is said with endpoint=…".to_owned()
+            "has a port or a fragment: another server than AWS is said with endpoint=…".to_owned()
         );
     }
     let mut found = S3Url {
@@ -107,10 +117,21 @@ fn s3(text: &str) -> Result<S3Url, String> {
     for (name, value) in url.query_pairs() {
         match &*name {
             "region" if is_region(&value) => found.region = Some(value.into_owned()),
-            "region" => return Err("a region like eu-central-1".to_owned()),
+            "region" => {
+                return Err(
+                    "has a region that is none; it takes a region like eu-central-1".to_owned()
+                );
+            }
             "endpoint" => found.endpoint = Some(endpoint(&value)?),
-            "path_style" => found.path_style = bool::parse(&value)?,
-            _ => return Err(format!("no parameter but region, endpoint and path_style; {RIGHT}")),
+            "path_style" => {
+                found.path_style = bool::parse(&value)
+                    .map_err(|fault| format!("has a path_style that {fault}"))?;
+            }
+            _ => {
+                return Err(format!(
+                    "has an unknown parameter: there is no parameter but region, endpoint and path_style; {RIGHT}"
+                ));
+            }
         }
     }
     Ok(found)
@@ -118,7 +139,8 @@ fn s3(text: &str) -> Result<S3Url, String> {
 
 fn endpoint(text: &str) -> Result<HttpUrl, String> {
     HttpUrl::parse(text).ok().filter(HttpUrl::is_plain).ok_or_else(|| {
-        "an endpoint like https://host:9000, without user, password and query".to_owned()
+        "has an endpoint that is none; it takes an endpoint like https://host:9000, without user, password and query"
+            .to_owned()
     })
 }
 
@@ -133,7 +155,7 @@ fn prefix(path: &str) -> Result<String, String> {
             Ok(format!("{path}/"))
         }
         _ => Err(
-            "a prefix of up to 200 letters, digits and any of - _ . in parts with / between them"
+            "has a prefix that can't be one: a prefix has up to 200 letters, digits and any of - _ . in parts with / between them"
                 .into(),
         ),
     }

@@ -80,9 +80,9 @@ impl Gathered {
         key: impl Into<String>,
         value: Option<String>,
         origin: Origin,
-        right: impl Into<String>,
+        fault: impl Into<String>,
     ) {
-        self.mistakes.push(Mistake { key: key.into(), value, origin, right: right.into() });
+        self.mistakes.push(Mistake { key: key.into(), value, origin, fault: fault.into() });
     }
 }
 
@@ -111,9 +111,9 @@ fn profile(gathered: &mut Gathered) -> Profile {
     };
     match Profile::parse(&given.text) {
         Ok(profile) => profile,
-        Err(right) => {
+        Err(fault) => {
             let (value, origin) = (quote(&given.text), given.origin.clone());
-            gathered.mistake(PROFILE_KEY, Some(value), origin, right);
+            gathered.mistake(PROFILE_KEY, Some(value), origin, fault);
             // Any will do, for loading has failed; this one makes no further complaints.
             Profile::Development
         }
@@ -126,9 +126,9 @@ fn apply(field: &Field, config: &mut Config, gathered: &mut Gathered) {
     let Some(given) = gathered.values.get(field.name) else {
         return;
     };
-    if let Err(right) = (field.set)(config, &given.text) {
+    if let Err(fault) = (field.set)(config, &given.text) {
         let (value, origin) = ((field.mask)(&given.text), given.origin.clone());
-        gathered.mistake(field.name, Some(value), origin, right);
+        gathered.mistake(field.name, Some(value), origin, fault);
     }
 }
 
@@ -143,9 +143,9 @@ fn read_file(sources: &Sources, gathered: &mut Gathered) {
         Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => {
             let asked = if required { format!(", as {origin} asks") } else { String::new() };
-            let right = format!("a TOML file that can be read{asked} ({error})");
+            let fault = format!("the configuration file can't be read{asked}: {error}");
             gathered.incomplete = true;
-            gathered.mistake("configuration file", None, Origin::File { path, line: None }, right);
+            gathered.mistake("", None, Origin::File { path, line: None }, fault);
         }
     }
 }
@@ -167,8 +167,8 @@ fn read_environment(sources: &Sources, gathered: &mut Gathered) {
             Some(field) => read_variable(field, name, text, sources, gathered),
             None => {
                 let names = known.keys().map(String::as_str).chain([CONFIG, PROFILE]);
-                let right = format!("no such variable{}", suggest::hint(name, names));
-                gathered.mistake(name, None, origin, right);
+                let fault = format!("no such variable{}", suggest::hint(name, names));
+                gathered.mistake(name, None, origin, fault);
             }
         }
     }
@@ -186,15 +186,15 @@ fn read_variable(
     let mut value = text.to_owned();
     if name != variable {
         if sources.env.contains_key(&variable) {
-            let right = format!("either {variable} or {name}, not both");
-            gathered.mistake(field.name, None, origin, right);
+            let fault = format!("is given twice: set either {variable} or {name}, not both");
+            gathered.mistake(field.name, None, origin, fault);
             return;
         }
         value = match secret_file(text) {
             Ok(content) => content,
-            Err(right) => {
+            Err(fault) => {
                 // Masked like the value: people put the secret itself where its path belongs.
-                gathered.mistake(field.name, Some((field.mask)(text)), origin, right);
+                gathered.mistake(field.name, Some((field.mask)(text)), origin, fault);
                 return;
             }
         };
@@ -202,7 +202,7 @@ fn read_variable(
     }
     // Names and values that are no UTF-8 have come here with this mark in them.
     if value.contains('\u{fffd}') {
-        gathered.mistake(field.name, Some((field.mask)(&value)), origin, "UTF-8 text");
+        gathered.mistake(field.name, Some((field.mask)(&value)), origin, "is not UTF-8");
         return;
     }
     gathered.values.insert(field.name.to_owned(), Given { text: value, origin });
@@ -212,9 +212,9 @@ fn read_variable(
 /// "no value": a mount that failed must not switch a secret off.
 fn secret_file(path: &str) -> Result<String, String> {
     let content = fs::read_to_string(path)
-        .map_err(|error| format!("the path of a file that can be read ({error})"))?;
+        .map_err(|error| format!("the file that is named can't be read: {error}"))?;
     match content.trim_end_matches(['\r', '\n']) {
-        "" => Err("a file with the value in it (this one is empty)".to_owned()),
+        "" => Err("the file that is named is empty; the value must be in it".to_owned()),
         value => Ok(value.to_owned()),
     }
 }

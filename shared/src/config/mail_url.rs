@@ -28,9 +28,12 @@ impl Setting for MailUrl {
         let path =
             text.strip_prefix("mailbox:").map(|path| path.strip_prefix("//").unwrap_or(path));
         match path {
-            Some("" | "/") | None => Err("a folder, like mailbox:./data/mailbox".to_owned()),
+            None => Err("does not begin with mailbox:, and there is nothing else yet; it takes a folder, like mailbox:./data/mailbox".to_owned()),
+            Some("" | "/") => {
+                Err("names no folder; it takes a folder, like mailbox:./data/mailbox".to_owned())
+            }
             Some(path) if path.contains(['?', '\0']) => {
-                Err("a path without parameters, like mailbox:./data/mailbox".to_owned())
+                Err("has parameters behind a ?; it takes a path without parameters, like mailbox:./data/mailbox".to_owned())
             }
             Some(path) => Ok(Self::mailbox(path)),
         }

@@ -35,24 +35,27 @@ impl fmt::Display for Origin {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The setting, as `section.key`, or the name that is none.
+    /// The setting, as `section.key`, or the name that is none; empty where the whole source is wrong.
     pub key: String,
     /// The value as it may be shown, where there is one.
     pub value: Option<String>,
     /// Where it stands.
     pub origin: Origin,
-    /// What would be right.
-    pub right: String,
+    /// What is wrong with it, and what would be right.
+    pub fault: String,
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() {
+            return write!(f, "{}: {}", self.origin, self.fault);
+        }
         // A name out of a file can have anything in it; messages stay on their lines.
         write!(f, "{}", self.key.escape_debug())?;
         if let Some(value) = &self.value {
             write!(f, " = {value}")?;
         }
-        write!(f, " ({}): {}", self.origin, self.right)
+        write!(f, " ({}): {}", self.origin, self.fault)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     choices::Profile,
+    range::Range,
     setting::{Form, Setting},
     settings::SECTIONS,
     table::Field,
@@ -33,6 +34,11 @@ pub(super) fn env_example() -> String {
                 let production = if production.is_empty() { "not set" } else { &production };
                 out.push_str(&format!("# In staging and production: {production}\n"));
             }
+            out.push_str(
+                &bounds(field)
+                    .map(|words| comment(&format!("Bounds: {words}.")))
+                    .unwrap_or_default(),
+            );
             out.push_str(&format!("#{}={development}\n", field.variable()));
         }
     }
@@ -49,7 +55,8 @@ pub(super) fn reference() -> String {
          a file with the value in it. Giving both is a mistake, and so is any unknown name.\n\n\
          The profile is set by `BELLBUOY_PROFILE` or `profile` at the top of the file: {}. \
          Staging and production share their defaults and refuse insecure values. \
-         Where two defaults are given, the first is that of development.\n\n\
+         Where two defaults are given, the first is that of development. A value out of its bounds \
+         is a mistake; `bellbuoy config check` tells all of them without starting anything.\n\n\
          In the file, lists are arrays; in variables, their items stand between commas. \
          An empty value means \"not set\" where a setting may be unset, and an empty list.\n",
         Profile::KIND
@@ -57,7 +64,8 @@ pub(super) fn reference() -> String {
     for section in SECTIONS {
         out.push_str(&format!("\n## {}\n\n{}\n\n", section.name, section.doc.trim()));
         out.push_str(
-            "| key | environment | type | default | meaning |\n| --- | --- | --- | --- | --- |\n",
+            "| key | environment | type | default | bounds | meaning |\n\
+             | --- | --- | --- | --- | --- | --- |\n",
         );
         for field in section.fields {
             out.push_str(&row(field));
@@ -77,7 +85,20 @@ fn row(field: &Field) -> String {
     let secret = if field.secret { " (secret)" } else { "" };
     let meaning = field.doc.trim().replace('|', "\\|");
     let (name, variable, kind) = (field.name, field.variable(), field.kind);
-    format!("| `{name}` | `{variable}` | {list}{kind}{secret} | {default} | {meaning} |\n")
+    let bounds = bounds(field).unwrap_or_default();
+    format!(
+        "| `{name}` | `{variable}` | {list}{kind}{secret} | {default} | {bounds} | {meaning} |\n"
+    )
+}
+
+/// What the value must be within, in words.
+fn bounds(field: &Field) -> Option<String> {
+    let words = |range: &Option<Range>| range.as_ref().map(|range| (range.words)());
+    match (words(&field.within), words(&field.strict)) {
+        (within, None) => within,
+        (None, Some(strict)) => Some(format!("outside of development {strict}")),
+        (Some(within), Some(strict)) => Some(format!("{within}; outside of development {strict}")),
+    }
 }
 
 fn code(value: &str) -> String {

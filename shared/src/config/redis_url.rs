@@ -13,14 +13,13 @@ pub struct RedisUrl {
 }
 
 impl RedisUrl {
-    /// Reads a URL; the error says what would be right and repeats nothing.
+    /// Reads a URL; the error says what is wrong and repeats nothing.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let address = Address::parse(text)?;
         // The masked form of a URL is not a URL to connect to, see `Config::print`.
         if address.has_secret(HIDDEN) {
             return Err(
-                "redis://user:password@host:6379 with the password itself: what is printed \
-                        hides it"
+                "has *** in it, which is printed in place of a secret; it takes the password itself"
                     .to_owned(),
             );
         }

@@ -38,7 +38,9 @@ impl<T: Setting> Setting for Secret<T> {
 
     fn parse(text: &str) -> Result<Self, String> {
         if text == HIDDEN {
-            return Err("the secret itself (*** only stands for it when it is printed)".to_owned());
+            return Err(
+                "is what is printed in place of a secret; it takes the secret itself".to_owned()
+            );
         }
         T::parse(text).map(Self)
     }
@@ -79,9 +81,15 @@ impl Setting for SealKey {
     const SECRET: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
-        base64(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(|| {
-            "32 random bytes in base64, as `openssl rand -base64 32` prints them".to_owned()
-        })
+        const RIGHT: &str =
+            "it takes 32 random bytes in base64, as `openssl rand -base64 32` prints them";
+        if text.is_empty() {
+            return Err(format!("is empty; {RIGHT}"));
+        }
+        let bytes = base64(text).ok_or_else(|| format!("is not base64; {RIGHT}"))?;
+        let bytes: [u8; 32] =
+            bytes.try_into().map_err(|_| format!("is not of 32 bytes; {RIGHT}"))?;
+        Ok(Self(bytes))
     }
 
     fn print(&self) -> String {

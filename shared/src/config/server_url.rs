@@ -11,15 +11,38 @@ use super::setting::{HIDDEN, Setting, quote};
 pub struct ServerUrl(Url);
 
 impl ServerUrl {
-    /// Reads a URL that has one of these schemes; none when it is malformed or has no host.
-    pub(super) fn parse(text: &str, schemes: &[&str]) -> Option<Self> {
-        let url = Url::parse(text).ok()?;
-        let known = schemes.contains(&url.scheme());
-        let named = url.host_str().is_some_and(|host| !host.is_empty());
+    /// Reads a URL that has one of these schemes; else says what is wrong, without a word of the text.
+    pub(super) fn parse(text: &str, schemes: &[&str]) -> Result<Self, String> {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let list = schemes.iter().map(|one| format!("{one}://")).collect::<Vec<_>>().join(" or ");
+        match scheme {
+            None if text.is_empty() => return Err("is empty".to_owned()),
+            None => return Err(format!("does not begin with {list}")),
+            Some(scheme) if !schemes.contains(&&*scheme) => {
+                return Err(format!("does not begin with {list}"));
+            }
+            Some(_) => {}
+        }
+        let url = Url::parse(text).map_err(|error| match error {
+            url::ParseError::EmptyHost => "has no host".to_owned(),
+            // Which part it takes for the port may be a password's.
+            url::ParseError::InvalidPort => {
+                "has no number as its port, or a user or password whose special characters are \
+                 not %-escaped"
+                    .to_owned()
+            }
+            error => format!("can't be read as a URL ({error})"),
+        })?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err("has no host".to_owned());
+        }
         // The masked form of a URL is not a URL to connect to, see `Config::print`.
         let masked = url.password() == Some(HIDDEN)
             || url.query_pairs().any(|(name, value)| is_secret(&name) && value == HIDDEN);
-        (known && named && !masked).then_some(Self(url))
+        if masked {
+            return Err("has *** in it, which is printed in place of a secret".to_owned());
+        }
+        Ok(Self(url))
     }
 
     /// The URL with its password: for connecting, not for showing.
@@ -89,9 +112,15 @@ pub(super) fn mask_malformed(text: &str) -> String {
 pub struct HttpUrl(ServerUrl);
 
 impl HttpUrl {
-    /// The URL of this address, over plain http.
-    pub(super) fn of(address: std::net::SocketAddr) -> Self {
-        match Url::parse(&format!("http://{address}")) {
+    /// The URL of what listens there, over plain http, as somebody on the same machine reaches it.
+    pub fn of(address: std::net::SocketAddr) -> Self {
+        let (ip, port) = (address.ip(), address.port());
+        let text = if ip.is_unspecified() {
+            format!("http://localhost:{port}")
+        } else {
+            format!("http://{address}")
+        };
+        match Url::parse(&text) {
             Ok(url) => Self(ServerUrl(url)),
             Err(_) => unreachable!("an address makes a URL"),
         }
@@ -131,9 +160,9 @@ impl Setting for HttpUrl {
     const KIND: &'static str = "http or https URL";
 
     fn parse(text: &str) -> Result<Self, String> {
-        ServerUrl::parse(text, &["http", "https"])
+        ServerUrl::parse(text, &["https", "http"])
             .map(Self)
-            .ok_or_else(|| "an http or https URL, like https://alerts.example.com".to_owned())
+            .map_err(|why| format!("{why}; it takes a URL, like https://alerts.example.com"))
     }
 
     fn print(&self) -> String {

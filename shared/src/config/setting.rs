@@ -28,7 +28,8 @@ pub(super) trait Setting: Sized {
     /// Whether its values are never shown.
     const SECRET: bool = false;
 
-    /// Reads a value; the error says what would be right, and never repeats the value.
+    /// Reads a value; the error says what is wrong and what would be right, and never repeats the
+    /// value.
     fn parse(text: &str) -> Result<Self, String>;
 
     /// The value as it may be shown; for what is not secret, `parse` gives it back.
@@ -53,7 +54,7 @@ impl Setting for bool {
     const FORM: Form = Form::Bare;
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| Self::KIND.to_owned())
+        text.parse().map_err(|_| "must be true or false".to_owned())
     }
 
     fn print(&self) -> String {
@@ -68,8 +69,16 @@ macro_rules! integers {
             const FORM: Form = Form::Bare;
 
             fn parse(text: &str) -> Result<Self, String> {
-                text.parse()
-                    .map_err(|_| format!("a whole number from {} to {}", Self::MIN, Self::MAX))
+                text.parse().map_err(|_| {
+                    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                    let why = match text {
+                        "" => "is empty",
+                        text if digits(text) => "is too large",
+                        text if text.strip_prefix('-').is_some_and(digits) => "is negative",
+                        _ => "is not a whole number",
+                    };
+                    format!("{why}; it takes a whole number from {} to {}", Self::MIN, Self::MAX)
+                })
             }
 
             fn print(&self) -> String {
@@ -88,7 +97,7 @@ impl Setting for f64 {
     fn parse(text: &str) -> Result<Self, String> {
         match text.parse::<Self>() {
             Ok(number) if number.is_finite() => Ok(number),
-            _ => Err("a number, like 0.25".to_owned()),
+            _ => Err("is not a number; it takes a number, like 0.25".to_owned()),
         }
     }
 
@@ -114,8 +123,11 @@ impl Setting for PathBuf {
     const KIND: &'static str = "path";
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.contains('\0') {
-            return Err("a path, like ./data/files".to_owned());
+        if text.is_empty() {
+            return Err("is empty; it takes a path, like ./data/files".to_owned());
+        }
+        if text.contains('\0') {
+            return Err("has a NUL in it, which no path has".to_owned());
         }
         Ok(Self::from(text))
     }
@@ -130,12 +142,36 @@ impl Setting for SocketAddr {
 
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| {
-            "an IP address and a port, like 127.0.0.1:8080 or [::1]:8080 (no host name)".to_owned()
+            let why = address_fault(text);
+            format!("{why}; it takes an IP address and a port, like 127.0.0.1:8080 or [::1]:8080")
         })
     }
 
     fn print(&self) -> String {
         self.to_string()
+    }
+}
+
+/// Why a text is no IP address with a port.
+fn address_fault(text: &str) -> &'static str {
+    use std::net::{IpAddr, Ipv6Addr};
+    if text.is_empty() {
+        return "is empty";
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return "has no port (and an address of IPv6 stands in brackets before it)";
+    }
+    let Some((host, port)) = text.rsplit_once(':') else { return "has no port" };
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_address = match bare {
+        Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<IpAddr>().is_ok(),
+    };
+    match (host, port.parse::<u16>()) {
+        ("", _) => "has no IP address before the port (0.0.0.0 is all of this machine's)",
+        (_, Err(_)) => "has no port from 0 to 65535 at its end",
+        _ if is_address => "is an address of IPv6 without brackets around it",
+        _ => "has no IP address before the port (no host name is taken)",
     }
 }
 
@@ -151,7 +187,7 @@ impl<T: Setting> Setting for Option<T> {
         }
         // Who gets a secret wrong does not want to go without.
         let hint = if T::SECRET { "" } else { "; or empty for none" };
-        T::parse(text).map(Some).map_err(|right| right + hint)
+        T::parse(text).map(Some).map_err(|fault| fault + hint)
     }
 
     fn print(&self) -> String {
@@ -176,10 +212,12 @@ impl<T: Setting> Setting for Vec<T> {
         let item = |(position, item): (usize, &str)| {
             let item = item.trim();
             if item.is_empty() {
-                return Err(format!("a value between all commas (item {} is empty)", position + 1));
+                return Err(format!(
+                    "item {} is empty; there must be a value between all commas",
+                    position + 1
+                ));
             }
-            T::parse(item)
-                .map_err(|right| format!("each item {right} (item {} is not)", position + 1))
+            T::parse(item).map_err(|fault| format!("item {} {fault}", position + 1))
         };
         text.split(',').enumerate().map(item).collect()
     }

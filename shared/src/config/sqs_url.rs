@@ -37,26 +37,29 @@ impl SqsUrl {
     /// Reads a URL.
     ///
     /// # Errors
-    /// It says what would be right.
+    /// It says what is wrong, and what would be right.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let shape = || "sqs://region/prefix, like sqs://eu-central-1/bellbuoy".to_owned();
-        let url = Url::parse(text).map_err(|_| shape())?;
+        let shape = |why: &str| {
+            format!("{why}; it takes sqs://region/prefix, like sqs://eu-central-1/bellbuoy")
+        };
+        let url = Url::parse(text).map_err(|_| shape("can't be read as a URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(
-                "sqs://region/prefix without credentials: they are read from the environment \
+            return Err("has credentials in it: they are read from the environment \
                         (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), a profile or the machine's role"
-                    .to_owned(),
-            );
+                .to_owned());
         }
         let region = url.host_str().unwrap_or_default().to_owned();
         let is_region = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if region.is_empty() || !region.bytes().all(is_region) || url.port().is_some() {
-            return Err(shape());
+        if region.is_empty() {
+            return Err(shape("names no region"));
+        }
+        if !region.bytes().all(is_region) || url.port().is_some() {
+            return Err(shape("has a region with other characters than letters, digits and -"));
         }
         let path = url.path().trim_start_matches('/');
         let prefix = (!path.is_empty()).then(|| path.to_owned());
         if url.fragment().is_some() || !path.bytes().all(|byte| is_region(byte) || byte == b'_') {
-            return Err(format!("{}, where the prefix has letters, digits, _ and - only", shape()));
+            return Err(shape("has a prefix with other characters than letters, digits, _ and -"));
         }
         let (endpoint, fifo, max_receives) = (None, false, MAX_RECEIVES);
         let wait = Duration::from_secs(WAIT);
@@ -70,28 +73,34 @@ impl SqsUrl {
     fn option(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "endpoint" => {
-                let right = || "endpoint=http://host:port, as a plain URL".to_owned();
-                let url = HttpUrl::parse(value).map_err(|_| right())?;
+                let wrong = || {
+                    "has an endpoint that is none; it takes endpoint=http://host:port, as a plain URL"
+                        .to_owned()
+                };
+                let url = HttpUrl::parse(value).map_err(|_| wrong())?;
                 self.endpoint = Some(url).filter(HttpUrl::is_plain);
                 if self.endpoint.is_none() {
-                    return Err(right());
+                    return Err(wrong());
                 }
             }
             "fifo" => {
-                self.fifo = value.parse().map_err(|_| "fifo=true or fifo=false".to_owned())?;
+                self.fifo = value.parse().map_err(|_| {
+                    "has a fifo that is neither; it takes fifo=true or fifo=false".to_owned()
+                })?;
             }
             "max_receives" => {
                 let count = value.parse().ok().filter(|count| (1..=1000).contains(count));
-                self.max_receives = count.ok_or("max_receives=1 to max_receives=1000")?;
+                self.max_receives = count.ok_or("has a max_receives out of bounds; it takes max_receives=1 to max_receives=1000")?;
             }
             "wait" => {
                 let seconds = value.parse().ok().filter(|seconds| *seconds <= WAIT);
-                let seconds = seconds.ok_or("wait=0 to wait=20, in seconds")?;
+                let seconds = seconds
+                    .ok_or("has a wait out of bounds; it takes wait=0 to wait=20, in seconds")?;
                 self.wait = Duration::from_secs(seconds);
             }
             _ => {
                 return Err(
-                    "a URL with no other options than endpoint, fifo, max_receives and wait"
+                    "has an unknown option; there are no other options than endpoint, fifo, max_receives and wait"
                         .to_owned(),
                 );
             }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    choices::Profile, mistake::Origin, setting::Form, settings::Config, settings::SECTIONS,
+    choices::Profile, mistake::Origin, range::Range, setting::Form, settings::Config,
+    settings::SECTIONS,
 };
 
 /// Where each value came from, by the setting's dotted name; what is absent is a default.
@@ -30,6 +31,10 @@ pub(super) struct Field {
     pub(super) kind: &'static str,
     pub(super) form: Form,
     pub(super) secret: bool,
+    /// What its value must be within in any profile.
+    pub(super) within: Option<Range>,
+    /// What it must be within outside of development, where nothing that protects may be switched off.
+    pub(super) strict: Option<Range>,
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
     /// The value as it may be shown.
     pub(super) show: fn(&Config) -> String,
@@ -60,9 +65,10 @@ pub(super) fn fields() -> impl Iterator<Item = &'static Field> {
     SECTIONS.iter().flat_map(|section| section.fields)
 }
 
-/// Declares the configuration: `section: Type { key: Type = default, production: other; }`, each
-/// with a doc comment. Whether a setting is secret and what its values look like is known from
-/// its type, so that it can't be forgotten here.
+/// Declares the configuration: `section: Type { key: Type = default, production: other, within: a..=b,
+/// strict: c..=d; }`, each with a doc comment; `strict` holds outside of development, besides
+/// `within`. Whether a setting is secret and what its values look like is known from its type, so
+/// that it can't be forgotten here.
 macro_rules! settings {
     (@default $profile:ident, $default:expr) => {{
         // Most defaults are the same in all profiles, then nobody looks at it.
@@ -72,12 +78,20 @@ macro_rules! settings {
     (@default $profile:ident, $default:expr, $production:expr) => {
         if $profile.is_strict() { $production } else { $default }
     };
+    (@range $section:ident $key:ident $type:ty;) => { None };
+    (@range $section:ident $key:ident $type:ty; $range:expr) => {
+        Some(Range {
+            holds: |config| Within::<$type>::holds(&($range), &config.$section.$key),
+            words: || Within::<$type>::words(&($range)),
+        })
+    };
     ($(
         $(#[doc = $section_doc:literal])+
         $section:ident: $Section:ident {
             $(
                 $(#[doc = $doc:literal])+
-                $key:ident: $type:ty = $default:expr $(, production: $production:expr)?;
+                $key:ident: $type:ty = $default:expr $(, production: $production:expr)?
+                    $(, within: $within:expr)? $(, strict: $strict:expr)?;
             )+
         }
     )+) => {
@@ -141,6 +155,8 @@ macro_rules! settings {
                         kind: <$type as Setting>::KIND,
                         form: <$type as Setting>::FORM,
                         secret: <$type as Setting>::SECRET,
+                        within: settings!(@range $section $key $type; $($within)?),
+                        strict: settings!(@range $section $key $type; $($strict)?),
                         set: |config, text| {
                             config.$section.$key = Setting::parse(text)?;
                             Ok(())

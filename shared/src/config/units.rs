@@ -48,12 +48,36 @@ impl ByteSize {
     }
 }
 
-/// The number before the unit, times the unit; none when anything about it is wrong.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+/// The number before the unit, times the unit; else what is wrong.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, &'static str> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
+    let unit = unit.trim_start();
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    if number.is_empty() {
+        return Err(if text.starts_with('-') {
+            "is negative"
+        } else {
+            "does not begin with a number"
+        });
+    }
+    let known = units.iter().find(|(name, _)| *name == unit);
+    let Some((_, factor)) = known else {
+        let fraction = unit.starts_with(['.', ',']);
+        let several = unit.bytes().any(|byte| byte.is_ascii_digit());
+        let other_case = units.iter().any(|(name, _)| name.eq_ignore_ascii_case(unit));
+        return Err(match unit {
+            "" => "has no unit",
+            _ if fraction => "is a fraction; take a smaller unit",
+            _ if several => "has several numbers; take the smaller unit alone",
+            _ if other_case => "has its unit in other letters than it is written",
+            _ => "has an unknown unit",
+        });
+    };
+    let amount = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
+    amount.ok_or("is too large")
 }
 
 /// The amount in the largest unit that divides it; zero is in `zero`.
@@ -73,12 +97,11 @@ impl Setting for Duration {
 
     fn parse(text: &str) -> Result<Self, String> {
         match scaled(text, &TIME) {
-            Some(micros) if micros <= LONGEST => Ok(Self::from_micros(micros)),
-            Some(_) => Err("a duration of at most 3650d".to_owned()),
-            None => {
-                Err("a whole number and a unit out of us, ms, s, m, h, d, like 250ms or 10m"
-                    .to_owned())
-            }
+            Ok(micros) if micros <= LONGEST => Ok(Self::from_micros(micros)),
+            Ok(_) => Err("is too long; it takes a duration of at most 3650d".to_owned()),
+            Err(why) => Err(format!(
+                "{why}; it takes a whole number and a unit out of us, ms, s, m, h, d, like 250ms or 10m"
+            )),
         }
     }
 
@@ -92,11 +115,11 @@ impl Setting for ByteSize {
 
     fn parse(text: &str) -> Result<Self, String> {
         match scaled(text, &SIZE) {
-            Some(bytes) if bytes <= LARGEST => Ok(Self(bytes)),
-            Some(_) => Err("a size of at most 1024GiB".to_owned()),
-            None => {
-                Err("a whole number and a unit out of B, KiB, MiB, GiB, like 256KiB".to_owned())
-            }
+            Ok(bytes) if bytes <= LARGEST => Ok(Self(bytes)),
+            Ok(_) => Err("is too large; it takes a size of at most 1024GiB".to_owned()),
+            Err(why) => Err(format!(
+                "{why}; it takes a whole number and a unit out of B, KiB, MiB, GiB, like 256KiB"
+            )),
         }
     }
 

@@ -83,6 +83,7 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("sessions.origin", Holds::Deleted),
     ("refresh_tokens.token_hash", Holds::Deleted),
     ("signing_keys.secret", Holds::Ours),
+    ("seal_probe.value", Holds::Ours),
     ("subject_keys.secret", Holds::KeyForgotten),
     ("audit.actor_kind", Holds::Ours),
     ("audit.action", Holds::Ours),

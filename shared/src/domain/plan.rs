@@ -11,7 +11,7 @@ words! {
     PlanLimit {
         /// Events that are accepted, per minute.
         EventsPerMinute = 1 "events_per_minute",
-        /// Accounts, in whatever state.
+        /// Accounts, active or suspended; those that wait for approval don't count.
         Users = 2 "users",
         /// Rules, active or not.
         Rules = 3 "rules",
@@ -50,7 +50,7 @@ pub struct Limits {
     /// Events that are accepted, per minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events_per_minute: Option<u64>,
-    /// Accounts, in whatever state.
+    /// Accounts, active or suspended; those that wait for approval don't count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
     /// Rules, active or not.

@@ -31,6 +31,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// A folder with files.
 pub struct Disk {
     root: PathBuf,
+    modes: place::Modes,
     signer: Arc<Signer>,
 }
 
@@ -40,14 +41,14 @@ impl Disk {
     /// # Errors
     /// When it can't be made.
     pub fn open(root: &Path, signer: Arc<Signer>) -> Result<Self, FileError> {
-        std::fs::create_dir_all(root.join(place::UNDER_WAY)).map_err(|error| at(root, &error))?;
+        let modes = place::open(root).map_err(|error| at(root, &error))?;
         match place::sweep(root, FRESH) {
             Ok(0) => {}
             Ok(swept) => tracing::info!(swept, "took away files that were never wholly stored"),
             // Whatever is wrong with them, the others can be used.
             Err(error) => tracing::warn!(%error, "what was left behind was not swept"),
         }
-        Ok(Self { root: root.to_owned(), signer })
+        Ok(Self { root: root.to_owned(), modes, signer })
     }
 
     fn path(&self, key: &FileKey) -> PathBuf {
@@ -56,7 +57,7 @@ impl Disk {
     }
 
     async fn write(&self, key: &FileKey, upload: &mut Upload<'_>) -> Result<(), FileError> {
-        let made = blocking(place::Draft::begin, self.root.clone()).await;
+        let made = blocking(place::Draft::begin, (self.root.clone(), self.modes)).await;
         let (draft, file) = made.map_err(|error| at(&self.root, &error))?;
         let mut file = File::from_std(file);
         while let Some(piece) = upload.piece().await? {

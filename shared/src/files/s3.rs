@@ -29,6 +29,17 @@ const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 /// Servers of others have regions in name only; this is what they expect.
 const ANY_REGION: &str = "us-east-1";
 
+/// The region of the bucket; else what is missing.
+pub(super) fn region(url: &S3Url) -> Result<String, String> {
+    let elsewhere = url.endpoint.is_some().then(|| ANY_REGION.to_owned());
+    aws::region(url.region.as_deref()).or(elsewhere).ok_or_else(|| {
+        format!(
+            "files.url names no region: add region=… to it, like s3://{}?region=eu-central-1, or set AWS_REGION",
+            url.bucket
+        )
+    })
+}
+
 /// A bucket.
 pub struct S3 {
     client: Client,
@@ -43,13 +54,7 @@ impl S3 {
     /// # Errors
     /// When no region is known.
     pub fn open(url: &S3Url, config: &FilesConfig) -> Result<Self, FileError> {
-        let elsewhere = url.endpoint.is_some().then(|| ANY_REGION.to_owned());
-        let region = aws::region(url.region.as_deref()).or(elsewhere).ok_or_else(|| {
-            FileError::Refused(format!(
-                "files.url names no region: add region=… to it, like s3://{}?region=eu-central-1, or set AWS_REGION",
-                url.bucket
-            ))
-        })?;
+        let region = region(url).map_err(FileError::Refused)?;
         let fixed = match (&config.access_key_id, &config.secret_access_key) {
             (Some(id), Some(secret)) => Some((id.as_str(), secret.expose().as_str())),
             _ => None,

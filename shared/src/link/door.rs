@@ -24,8 +24,8 @@ pub(super) struct Door {
 impl Door {
     /// Reads the address, and the certificates that it names, once: what is missing is told at the start.
     pub(super) fn new(url: &str) -> Result<Self, String> {
-        let address = Address::parse(url)
-            .map_err(|right| format!("not a Redis address: it should be {right}"))?;
+        let address =
+            Address::parse(url).map_err(|fault| format!("the address of Redis {fault}"))?;
         // TLS needs a provider; whoever installed one before is right.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let door = Self { address };

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::{MailError, Mailer};
 use crate::domain::mail::Message;
+use crate::private;
 
 /// A folder with mails.
 pub(super) struct Mailbox {
@@ -37,16 +38,13 @@ impl Mailer for Mailbox {
 }
 
 fn write(folder: &Path, message: &Message) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
+    private::folder(folder, private::FOLDER)?;
     let name = message.id.simple();
     let draft = |attempt: i64| folder.join(format!(".{name}.{attempt}.part"));
     let (mine, place) = (draft(message.attempt), folder.join(format!("{name}.eml")));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
     // There are tokens in it.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&mine)?;
+    private::touch(&mine)?;
+    let mut file = OpenOptions::new().write(true).truncate(true).open(&mine)?;
     file.write_all(&message.bytes())?;
     file.sync_all()?;
     fs::rename(&mine, &place)?;
@@ -88,12 +86,7 @@ mod tests {
         let names: Vec<_> = fs::read_dir(&folder).expect("reads").collect();
         assert_eq!(names.len(), 1, "{names:?}");
         assert_eq!(fs::read(&first).expect("reads"), bytes);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(&first).expect("is there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
+        assert_eq!((private::mode(&first), private::mode(&folder)), (Some(0o600), Some(0o700)));
         fs::remove_dir_all(&folder).expect("goes");
     }
 

@@ -113,7 +113,7 @@ impl Sessions {
         sealed: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
         let opened = self.sealer.open_sealed(project, &factor_row(user), sealed);
-        opened.map_err(|error| StoreError::Corrupt(error.to_string()))
+        opened.map_err(StoreError::from)
     }
 
     /// Makes a secret for whoever proves to know the password; it is not asked for before it is confirmed.
@@ -127,7 +127,7 @@ impl Sessions {
         }
         let secret: [u8; SECRET] = rand::random();
         let sealed = self.sealer.seal(home.id, &factor_row(user.id), &secret);
-        let sealed = sealed.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let sealed = sealed.map_err(StoreError::from)?;
         self.store.enrol_factor(home.id, user.id, &sealed, self.clock.now()).await?;
         let uri = totp::uri(&secret, &home.name, &user.email);
         Ok(Enrolment { secret: totp::base32(&secret), picture: picture(&uri)?, uri })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Sessions;
 use crate::id::{ProjectId, fresh};
 use crate::reseal::SIGNING_KEY;
+use crate::seal::SealError;
 use crate::store::StoreError;
 use crate::tokens::SigningKey;
 
@@ -44,7 +45,7 @@ impl Sessions {
         let sealed = self
             .sealer
             .seal(ProjectId::PLATFORM, SIGNING_KEY, &secret)
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(StoreError::from)?;
         let succeeded = (!at_once).then(|| now.minus(self.config.access_ttl));
         self.store.add_signing_key(id, &sealed, succeeded, now).await?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = (Vec::new(), None);
@@ -68,14 +69,21 @@ impl Sessions {
             }
         }
         let sealed = self.store.signing_keys().await?;
-        let open = |(id, sealed): (Uuid, Vec<u8>)| {
-            let secret = self.sealer.open_sealed(ProjectId::PLATFORM, SIGNING_KEY, &sealed);
-            if secret.is_err() {
-                tracing::error!(key = %id, "a signing key can't be opened; tokens of it are refused");
+        let (mut keys, mut unknown) = (Vec::with_capacity(sealed.len()), None);
+        for (id, sealed) in sealed {
+            match self.sealer.open_sealed(ProjectId::PLATFORM, SIGNING_KEY, &sealed) {
+                Ok(secret) => keys.push(SigningKey::new(id, &secret)),
+                Err(error) => {
+                    tracing::error!(key = %id, %error, "a signing key can't be opened; tokens of it are refused");
+                    unknown =
+                        unknown.or(matches!(error, SealError::UnknownKey(_)).then_some(error));
+                }
             }
-            Some(SigningKey::new(id, &secret.ok()?))
-        };
-        let keys: Vec<SigningKey> = sealed.into_iter().filter_map(open).collect();
+        }
+        // One that is damaged is replaced. One more of ours beside keys that we can't open would be one that others can't.
+        if let (true, Some(error)) = (keys.is_empty(), unknown) {
+            return Err(error.into());
+        }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) =
             (keys.clone(), Some(Instant::now()));
         Ok(keys)

@@ -12,9 +12,9 @@ pub(super) mod texts;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, MySql, MySqlPool, PgPool, Pool, Postgres, Sqlite, SqlitePool, Transaction};
 
@@ -114,6 +114,19 @@ async fn acquire<D: sqlx::Database>(pool: &Pool<D>) -> Result<PoolConnection<D>>
 /// As `acquire`, in a transaction.
 async fn begin<D: sqlx::Database>(pool: &Pool<D>) -> Result<Transaction<'static, D>> {
     Box::pin(pool.begin()).await.map_err(before_work)
+}
+
+/// What the driver can't make of a URL, if anything; nothing is asked of the server. No word of the URL is repeated, for
+/// there may be a password in it.
+pub fn url_fault(url: &StoreUrl) -> Option<String> {
+    let fine = match url {
+        StoreUrl::Sqlite { .. } => true,
+        StoreUrl::Postgres(url) => url.expose().as_str().parse::<PgConnectOptions>().is_ok(),
+        StoreUrl::Mysql(url) => url.expose().as_str().parse::<MySqlConnectOptions>().is_ok(),
+    };
+    let fault = "has a parameter that the driver can't use: look at those behind the ?, like sslmode (PostgreSQL) or \
+                 ssl-mode (MySQL), and at the characters that are %-escaped";
+    (!fine).then(|| fault.to_owned())
 }
 
 impl Engine {

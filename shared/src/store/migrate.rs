@@ -78,6 +78,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0044_push_tokens",
     "0045_preferences",
     "0046_erasures",
+    "0065_seal_probe",
 ];
 
 /// Which way to go.

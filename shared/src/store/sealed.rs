@@ -27,11 +27,13 @@ pub enum Column {
     AuditCheckpoints,
     /// Answers to deeds that are done once.
     OnceAnswers,
+    /// What tells whether a key is the one that the store was sealed with.
+    Probe,
 }
 
 impl Column {
     /// All of them. A new column comes here, and a test of the house says so when it does not.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EndpointSecrets,
         Self::SigningKeys,
         Self::SubjectKeys,
@@ -40,6 +42,7 @@ impl Column {
         Self::Mails,
         Self::AuditCheckpoints,
         Self::OnceAnswers,
+        Self::Probe,
     ];
 
     /// Its name, with that of its table.
@@ -53,6 +56,7 @@ impl Column {
             Self::Mails => "mails.content",
             Self::AuditCheckpoints => "audit_checkpoints.signature",
             Self::OnceAnswers => "idempotency_keys.answer",
+            Self::Probe => "seal_probe.value",
         }
     }
 }
@@ -222,6 +226,14 @@ async fn read(
             }
         })
         .collect(),
+        Column::Probe => sql!(
+            tx, fetch_all as (ProjectId, Vec<u8>),
+            "SELECT project_id, value FROM seal_probe WHERE ($1 OR project_id > $2) ORDER BY project_id LIMIT $3",
+            first, project, limit
+        )?
+        .into_iter()
+        .map(|(project, bytes)| by_id((project, Uuid::nil(), bytes)))
+        .collect(),
         Column::OnceAnswers => super::once::answers(tx, first, project, &name, limit).await?,
     })
 }
@@ -286,6 +298,14 @@ async fn replace(tx: &mut Tx, column: Column, old: Sealed, new: Vec<u8>) -> Resu
             tx,
             execute,
             "UPDATE audit_checkpoints SET signature = $1 WHERE project_id = $2 AND signature = $3",
+            new,
+            project,
+            bytes
+        ),
+        Column::Probe => sql!(
+            tx,
+            execute,
+            "UPDATE seal_probe SET value = $1 WHERE project_id = $2 AND value = $3",
             new,
             project,
             bytes

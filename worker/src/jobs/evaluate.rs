@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use shared::app::App;
 use shared::domain::evaluation::{Looked, look};
 use shared::domain::event::Event;
+use shared::domain::ruleset::RuleSet;
 use shared::id::{EventId, ProjectId};
 use shared::store::StoreError;
 use shared::store::deliveries::{Claimed, Content, ContentEvent};
@@ -71,6 +73,8 @@ async fn each(worker: &Arc<Worker>, project: ProjectId, events: &[Event]) -> boo
 
 async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Result<(), StoreError> {
     let app = &worker.app;
+    // Rules that can't be read are no fault of the event's: it waits, and no attempt is counted.
+    rules(app, project).await?;
     let begun = app.store.begin_event_attempt(
         project,
         event.id,
@@ -93,6 +97,10 @@ async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Resul
 /// How often rules may change under an evaluation before it is left to a later try.
 const RELOADS: usize = 8;
 
+async fn rules(app: &App, project: ProjectId) -> Result<Arc<RuleSet>, StoreError> {
+    app.rulesets.get(project).await.map_err(|error| error.for_another())
+}
+
 async fn attempt(
     worker: &Arc<Worker>,
     project: ProjectId,
@@ -100,11 +108,7 @@ async fn attempt(
 ) -> Result<(), StoreError> {
     let app = &worker.app;
     for _ in 0..RELOADS {
-        let set = app
-            .rulesets
-            .get(project)
-            .await
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let set = rules(app, project).await?;
         let now = app.clock.now();
         let looked = events
             .iter()

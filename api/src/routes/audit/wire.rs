@@ -72,7 +72,7 @@ pub struct AuditRow {
     /// Those values; left out once the person was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     personal: Option<AnyJson>,
-    /// Where the request came from; left out once the actor was erased.
+    /// Where the request came from; left out once the actor was erased, and of those who run the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<AuditOrigin>,
     /// The `X-Request-Id` of the request.

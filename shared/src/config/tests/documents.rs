@@ -72,6 +72,13 @@ fn documents_name_every_setting() {
     }
     assert!(reference.contains("| `127.0.0.1:8080` / `0.0.0.0:8080` |"), "{reference}");
     assert!(reference.contains("| 32 bytes in base64 (secret) | none |"), "{reference}");
+    assert!(
+        reference.contains("| `15m` | from 1s to 365d; outside of development from 1m to 1h |"),
+        "{reference}"
+    );
+    assert!(
+        example.contains("\n# Bounds: from 8 to 128.\n#BELLBUOY_AUTH_PASSWORD_MIN_LENGTH=10\n")
+    );
     assert!(example.contains(
         "# In staging and production: 0.0.0.0:8080\n#BELLBUOY_HTTP_LISTEN=127.0.0.1:8080\n"
     ));

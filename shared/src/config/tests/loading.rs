@@ -22,6 +22,24 @@ fn nothing_given_is_development() {
 }
 
 #[test]
+fn the_public_url_follows_where_we_listen_until_it_is_set() {
+    for (listen, url) in [
+        ("127.0.0.1:9090", "http://127.0.0.1:9090"),
+        ("0.0.0.0:9090", "http://localhost:9090"),
+        ("[::]:9090", "http://localhost:9090"),
+        ("[::1]:9090", "http://[::1]:9090"),
+        ("10.0.0.7:80", "http://10.0.0.7"),
+    ] {
+        let desk = Desk::new("").env("BELLBUOY_HTTP_LISTEN", listen);
+        assert_eq!(desk.config().http.public_url().base(), url);
+    }
+    let desk = Desk::new("")
+        .env("BELLBUOY_HTTP_LISTEN", "127.0.0.1:9090")
+        .env("BELLBUOY_HTTP_PUBLIC_URL", "https://a.example.com");
+    assert_eq!(desk.config().http.public_url().base(), "https://a.example.com");
+}
+
+#[test]
 fn later_sources_win() {
     let toml =
         "[http]\nlisten = \"127.0.0.1:1\"\nmax_body = \"1MiB\"\n[store]\nmax_connections = 7";

@@ -17,7 +17,7 @@ fn mistakes_in_the_file() {
         ("\"a\\nb\" = 1", &["- a\\nb (bellbuoy.toml line 1)"]),
         (
             "[http]\nlisten = \"here\"",
-            &["http.listen = \"here\" (bellbuoy.toml line 2): an IP address"],
+            &["http.listen = \"here\" (bellbuoy.toml line 2): has no port; it takes an IP address"],
         ),
         (
             "[http]\nlistn = \"secretive\"",
@@ -36,21 +36,39 @@ fn mistakes_in_the_file() {
         ("profil = \"staging\"", &["did you mean profile?"]),
         (
             "profile = \"prod\"",
-            &["profile = \"prod\" (bellbuoy.toml line 1): one of development, staging, production"],
+            &[
+                "profile = \"prod\" (bellbuoy.toml line 1): must be one of development, staging, production",
+            ],
         ),
-        ("profile = [1]", &["profile (bellbuoy.toml line 1): one word"]),
-        ("http = 5", &["http (bellbuoy.toml line 1): a section: [http]"]),
-        ("[[http]]", &["http (bellbuoy.toml line 1): a section: [http]"]),
-        ("[http.listen]", &["http.listen (bellbuoy.toml line 1): one value: IP address and port"]),
-        ("[http]\nlisten = [\"127.0.0.1:80\"]", &["http.listen (bellbuoy.toml line 2): one value"]),
-        ("[queue]\npoll = 5", &["queue.poll = \"5\"", "a unit"]),
-        ("[queue]\npoll = 2026-01-01", &["queue.poll (bellbuoy.toml line 2): one value: duration"]),
-        ("[queue]\nbatch = -1", &["queue.batch = \"-1\"", "a whole number"]),
+        ("profile = [1]", &["profile (bellbuoy.toml line 1): is not one word"]),
+        ("http = 5", &["http (bellbuoy.toml line 1): is the name of a section: write [http]"]),
+        ("[[http]]", &["http (bellbuoy.toml line 1): is the name of a section: write [http]"]),
+        (
+            "[http.listen]",
+            &[
+                "http.listen (bellbuoy.toml line 1): is not a single value; it takes one value: IP address and port",
+            ],
+        ),
+        (
+            "[http]\nlisten = [\"127.0.0.1:80\"]",
+            &["http.listen (bellbuoy.toml line 2): is not a single value"],
+        ),
+        ("[queue]\npoll = 5", &["queue.poll = \"5\"", "has no unit", "like 250ms"]),
+        (
+            "[queue]\npoll = 2026-01-01",
+            &[
+                "queue.poll (bellbuoy.toml line 2): is not a single value; it takes one value: duration",
+            ],
+        ),
+        ("[queue]\nbatch = -1", &["queue.batch = \"-1\"", "is negative; it takes a whole number"]),
         (
             "[delivery]\nbackoff = [\"5s,6s\"]",
             &["delivery.backoff", "each item a duration without a comma"],
         ),
-        ("[delivery]\nbackoff = [\"5s\", 6]", &["delivery.backoff = \"5s,6\"", "item 2 is not"]),
+        (
+            "[delivery]\nbackoff = [\"5s\", 6]",
+            &["delivery.backoff = \"5s,6\"", "item 2 has no unit"],
+        ),
         ("[http]\nhsts = \"x\"", &["hsts = \"x\"", "true or false; or empty for none"]),
     ];
     for (toml, parts) in table {
@@ -60,15 +78,20 @@ fn mistakes_in_the_file() {
 
 #[test]
 fn broken_files() {
-    one(
-        &Desk::new("[http]\nlisten = "),
-        &["configuration file (bellbuoy.toml line 2): valid TOML ("],
-    );
-    one(&Desk::new("[seal]\nkey = \"hunter2"), &["bellbuoy.toml line 2): valid TOML ("]);
-    one(
-        &Desk::new("[log]\nfilter = \"a\"\nfilter = \"b\""),
-        &["bellbuoy.toml line 3): valid TOML (duplicate key"],
-    );
+    for (toml, told) in [
+        ("[log]\nfilter = \"a\"\n[http\n", "line 3: the table header is not closed"),
+        ("[http]\nlisten = ", "line 2: the value behind = is missing"),
+        ("[http]\nlisten\n", "line 2: a name stands there without ="),
+        ("[http]\nlisten = here\n", "line 2: the value is a text, and texts stand in quotes"),
+        ("[seal]\nkey = \"hunter2", "line 2: the text in quotes is not closed"),
+        ("[log]\nfilter = \"a\"\nfilter = \"b\"", "line 3: the same name is set twice"),
+        ("[worker]\nqueues = [\"events\"", "the array is not closed: a ] is missing"),
+    ] {
+        let desk = Desk::new(toml);
+        let message = desk.message();
+        assert!(message.contains(&format!("- bellbuoy.toml {told}")), "{toml}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
     let desk = Desk::new("[http]\nlisten = \n[queue\nbatch = 1").env("BELLBUOY_QUEUE_POLL", "soon");
     assert!(desk.mistakes().0.len() >= 3, "{}", desk.message());
 }
@@ -77,9 +100,7 @@ fn broken_files() {
 fn missing_files() {
     let asked = load_only(Some("/nowhere/x.toml".as_ref()), &[]).unwrap_err().to_string();
     assert!(
-        asked.contains(
-            "configuration file (/nowhere/x.toml): a TOML file that can be read, as --config asks"
-        ),
+        asked.contains("/nowhere/x.toml: the configuration file can't be read, as --config asks"),
         "{asked}"
     );
     let named = load_only(None, &[("BELLBUOY_CONFIG", "/nowhere/y.toml")]).unwrap_err().to_string();
@@ -98,7 +119,7 @@ fn mistakes_in_the_environment() {
         (
             "BELLBUOY_HTTP_LISTEN",
             "here",
-            &["http.listen = \"here\" (environment BELLBUOY_HTTP_LISTEN): an IP"],
+            &["http.listen = \"here\" (environment BELLBUOY_HTTP_LISTEN): has no port"],
         ),
         (
             "BELLBUOY_HTTP_LISTNE",
@@ -115,12 +136,12 @@ fn mistakes_in_the_environment() {
         (
             "BELLBUOY_PROFILE",
             "",
-            &["profile = \"\" (environment BELLBUOY_PROFILE): one of development"],
+            &["profile = \"\" (environment BELLBUOY_PROFILE): must be one of development"],
         ),
         (
             "BELLBUOY_LOG_FILTER_FILE",
             "/nowhere/f",
-            &["(environment BELLBUOY_LOG_FILTER_FILE): the path of a file"],
+            &["(environment BELLBUOY_LOG_FILTER_FILE): the file that is named can't be read"],
         ),
         ("BELLBUOY_LOG_FILTER", "a\u{fffd}", &["log.filter", "UTF-8"]),
     ];
@@ -133,10 +154,16 @@ fn mistakes_in_the_environment() {
         }
     }
     let empty = Desk::new("").secret("BELLBUOY_SEAL_KEY_FILE", "\n");
-    one(&empty, &["seal.key = *** (environment BELLBUOY_SEAL_KEY_FILE)", "this one is empty"]);
+    one(
+        &empty,
+        &["seal.key = *** (environment BELLBUOY_SEAL_KEY_FILE)", "the file that is named is empty"],
+    );
     let both =
         Desk::new("").env("BELLBUOY_QUEUE_URL", "sql:").secret("BELLBUOY_QUEUE_URL_FILE", "sql:");
-    one(&both, &["queue.url", "either BELLBUOY_QUEUE_URL or BELLBUOY_QUEUE_URL_FILE, not both"]);
+    one(
+        &both,
+        &["queue.url", "set either BELLBUOY_QUEUE_URL or BELLBUOY_QUEUE_URL_FILE, not both"],
+    );
 }
 
 #[test]
@@ -154,15 +181,15 @@ fn values_that_do_not_do() {
         ("FILES_ACCESS_KEY_ID", "a", "or neither"),
         ("FILES_SECRET_ACCESS_KEY", "a", "or neither"),
         ("FILES_URL", "ftp://a", "s3://bucket"),
-        ("HTTP_MAX_BODY", "100KiB", "at most http.max_body (100KiB)"),
+        ("HTTP_MAX_BODY", "100KiB", "must be at most http.max_body (100KiB)"),
         ("HTTP_PUBLIC_URL", "https://u:p@h", "without user, password"),
         ("HTTP_CORS_ORIGINS", "*,https://a.example.com/", "as browsers send it"),
         ("HTTP_REQUEST_TIMEOUT", "5s", "less than http.request_timeout (5s)"),
-        ("OPS_LISTEN", "127.0.0.1:8080", "another port than http.listen"),
-        ("OPS_LISTEN", "0.0.0.0:8080", "another port than http.listen"),
+        ("OPS_LISTEN", "127.0.0.1:8080", "take another port"),
+        ("OPS_LISTEN", "0.0.0.0:8080", "take another port"),
         ("OTLP_SAMPLE_RATIO", "1.5", "from 0.0 to 1.0"),
         ("QUEUE_PREFIX", "a b", "1 to 64 letters"),
-        ("QUEUE_LEASE", "1s", "at least 2s"),
+        ("QUEUE_LEASE", "1s", "from 2s to 1h"),
         ("DELIVERY_CLAIM", "18s", "at most four fifths of delivery.claim (14400ms)"),
         ("WEBHOOKS_TIMEOUT", "25s", "at most four fifths of delivery.claim (20s)"),
         ("DELIVERY_BACKOFF", "", "1 to 64 pauses"),
@@ -172,7 +199,7 @@ fn values_that_do_not_do() {
         ("REGISTRY_DEAD_AFTER", "1s", "at least twice registry.beat (1s)"),
         ("WORKER_QUEUES", "", "at least one queue"),
         ("WORKER_QUEUES", "events,events", "each once"),
-        ("LOG_FILTER", " ", "not empty"),
+        ("LOG_FILTER", " ", "is empty"),
         ("WEBHOOKS_USER_AGENT", "a\nb", "printable"),
     ];
     for (name, value, part) in table {
@@ -202,13 +229,13 @@ fn values_that_do_not_do() {
         "CACHE_TTL",
         "COORDINATION_TIMEOUT",
     ] {
-        one(&Desk::new("").env(&format!("BELLBUOY_{name}"), "0s"), &["at least 1ms"]);
+        one(&Desk::new("").env(&format!("BELLBUOY_{name}"), "0s"), &["from 1ms"]);
     }
     one(
         &Desk::new("")
             .env("BELLBUOY_DELIVERY_CLAIM", "1s")
             .env("BELLBUOY_WEBHOOKS_TIMEOUT", "500ms"),
-        &["delivery.claim = \"1s\"", "at least 2s"],
+        &["delivery.claim = \"1s\"", "from 2s to 1h"],
     );
 }
 
@@ -218,14 +245,12 @@ fn strict_profiles_refuse_what_is_insecure() {
         let errors = load_only(None, &[("BELLBUOY_PROFILE", profile)]).unwrap_err();
         let keys: Vec<&str> = errors.0.iter().map(|mistake| mistake.key.as_str()).collect();
         assert_eq!(keys, ["http.public_url", "seal.key"], "{errors}");
-        assert!(
-            errors.to_string().contains("http.public_url = \"http://127.0.0.1:8080\" (default)"),
-            "{errors}"
-        );
+        let told = format!("http.public_url (default): must be set in {profile}, to an https URL");
+        assert!(errors.to_string().contains(&told), "{errors}");
     }
     let table = [
-        ("DEMO_ENABLED", "true", "false in production"),
-        ("STORE_REQUIRE_DURABLE", "false", "true in production"),
+        ("DEMO_ENABLED", "true", "must be false in production"),
+        ("STORE_REQUIRE_DURABLE", "false", "must be true in production"),
         ("WEBHOOKS_ALLOW_NETWORKS", "10.0.0.0/8,127.0.0.0/16", "loopback"),
         ("WEBHOOKS_ALLOW_NETWORKS", "0.0.0.0/0", "loopback"),
         ("WEBHOOKS_ALLOW_NETWORKS", "::/0", "loopback"),
@@ -264,4 +289,87 @@ fn all_are_told_at_once() {
     ];
     assert_eq!(lines, expected, "{message}");
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+/// What protects people or the installation can be made stricter, and not be switched off.
+#[test]
+fn strict_profiles_switch_no_protection_off() {
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("HTTP_MAX_BODY", &["1GiB"], &["256KiB", "128MiB"]),
+        ("HTTP_REQUEST_TIMEOUT", &["10m"], &["6s", "5m"]),
+        ("HTTP_MAX_CONNECTIONS", &["0", "1", "1000000"], &["16", "200000"]),
+        ("HTTP_HEADER_TIMEOUT", &["0s", "100ms", "5m"], &["1s", "1m"]),
+        ("FILES_URL_TTL", &["7d"], &["1s", "1d"]),
+        ("LIMITS_ADDRESS_PER_SECOND", &["0", "1000000"], &["1", "10000"]),
+        ("LIMITS_LOGIN_PER_MINUTE", &["0", "1001"], &["1", "1000"]),
+        ("LIMITS_REGISTER_PER_MINUTE", &["0", "601"], &["1", "600"]),
+        ("LIMITS_RECOVER_PER_MINUTE", &["0", "601"], &["1", "600"]),
+        ("LIMITS_REFRESH_PER_MINUTE", &["0", "4294967295"], &["1", "10000"]),
+        ("LIMITS_BURST_SECONDS", &["0", "3600"], &["1", "60"]),
+        ("LIMITS_LEASE_WINDOW", &["0s", "1m"], &["1ms", "1s"]),
+        ("ACCEPT_IDEMPOTENCY_TTL", &["1s", "365d"], &["1m", "90d"]),
+        ("AUTH_ACCESS_TTL", &["0s", "1s", "3000d"], &["1m", "1h"]),
+        ("AUTH_SESSION_IDLE", &["0s", "3650d"], &["5m", "90d"]),
+        ("AUTH_SESSION_ABSOLUTE", &["0s", "3650d"], &["5m", "365d"]),
+        ("AUTH_LOCKOUT", &["0s", "59s", "2d"], &["1m", "1d"]),
+        ("AUTH_LOCKOUT_FAILURES", &["0", "101"], &["1", "100"]),
+        ("AUTH_PASSWORD_MIN_LENGTH", &["7"], &["8", "128"]),
+        ("AUTH_VERIFY_TTL", &["1m", "30d"], &["5m", "7d"]),
+        ("AUTH_RESET_TTL", &["1m", "30d"], &["5m", "1d"]),
+        ("AUTH_HASH_MEMORY", &["64KiB", "6MiB", "17MiB"], &["18MiB", "1GiB"]),
+        ("AUTH_HASH_PASSES", &["0", "1", "101"], &["2", "5"]),
+        ("MAIL_PER_ADDRESS_HOURLY", &["0", "1000"], &["1", "60"]),
+        ("WEBHOOKS_MAX_RESPONSE", &["16MiB"], &["0B", "1MiB"]),
+        ("AUDIT_RETENTION", &["1d"], &["30d", "3650d"]),
+        (
+            "HTTP_TRUSTED_PROXIES",
+            &["0.0.0.0/0", "::/0", "128.0.0.0/1", "::ffff:0:0/96", "2000::/3"],
+            &["10.0.0.0/8,fd00::/8", "2400:cb00::/32", "fc00::/7"],
+        ),
+    ];
+    for (name, wrong, right) in table {
+        let set = |value: &str| Desk::production("").env(&format!("BELLBUOY_{name}"), value);
+        let key = name.to_lowercase().replacen('_', ".", 1);
+        for value in *wrong {
+            let desk = set(value);
+            let found = desk.mistakes();
+            let first = &found.0[0];
+            // How much memory is enough depends on the passes.
+            let of_it = first.key == key || name.starts_with("AUTH_HASH");
+            assert!(of_it && found.0.len() == 1, "{name}={value}: {found}");
+        }
+        for value in *right {
+            set(value).config();
+        }
+    }
+    // Five passes make up for less memory, as OWASP has it.
+    let few = Desk::production("").env("BELLBUOY_AUTH_HASH_MEMORY", "7MiB");
+    one(&few, &["auth.hash_memory = \"7MiB\"", "at least 18MiB"]);
+    few.env("BELLBUOY_AUTH_HASH_PASSES", "5").config();
+}
+
+#[test]
+fn what_a_start_can_not_use_is_a_mistake() {
+    for (name, value, part) in [
+        ("LOG_FILTER", "info,bellbuoy=loud", "directive 2 can't be read"),
+        ("LOG_FILTER", "a=b=c", "directive 1 can't be read"),
+        (
+            "AUTH_BASE_DOMAIN",
+            "https://alerts.example.com",
+            "it is a URL; it takes the domain alone",
+        ),
+        ("AUTH_BASE_DOMAIN", "alerts.example.com:8080", "there is a port in it"),
+        ("AUTH_BASE_DOMAIN", ".example.com", "begins or ends with a dot"),
+        ("AUTH_BASE_DOMAIN", "Example.com", "capital letters"),
+        ("AUTH_BASE_DOMAIN", "127.0.0.1", "an IP address"),
+        ("AUTH_BASE_DOMAIN", "a_b.example", "no name of a domain"),
+        ("HTTP_CORS_ORIGINS", "https://*.example.com", "a * stands for all origins alone"),
+        ("HTTP_CORS_ORIGINS", "app.example.com", "it is no URL"),
+        ("STORE_URL", "postgres://h/d?sslmode=perhaps", "sslmode"),
+        ("STORE_URL", "mysql://h/d?ssl-mode=perhaps", "ssl-mode"),
+    ] {
+        one(&Desk::new("").env(&format!("BELLBUOY_{name}"), value), &[part]);
+    }
+    let fine = Desk::new("").env("BELLBUOY_AUTH_BASE_DOMAIN", "alerts.example.com");
+    assert_eq!(fine.config().auth.base_domain.as_deref(), Some("alerts.example.com"));
 }

@@ -34,7 +34,7 @@ fn plain_values() {
     refuses::<u32>(&[
         ("-1", "0 to 4294967295"),
         ("4294967296", "whole"),
-        ("1.5", "whole"),
+        ("1.5", "is not a whole number"),
         ("", "whole"),
     ]);
     reads::<f64>(&[("1", "1.0"), ("0.25", "0.25"), ("1e-7", "1e-7")]);
@@ -45,8 +45,11 @@ fn plain_values() {
     reads::<SocketAddr>(&[("127.0.0.1:80", "127.0.0.1:80"), ("[::]:80", "[::]:80")]);
     refuses::<SocketAddr>(&[
         ("localhost:80", "no host name"),
+        ("::1:80", "brackets"),
+        ("127.0.0.1:65536", "no port from 0 to 65535"),
         ("127.0.0.1", "port"),
-        (":80", "IP"),
+        (":80", "no IP address before the port"),
+        ("", "is empty"),
     ]);
     reads::<LogFormat>(&[("json", "json"), ("pretty", "pretty")]);
     refuses::<LogFormat>(&[("JSON", "one of pretty, json"), ("", "one of")]);
@@ -99,14 +102,15 @@ fn lists_and_options() {
     reads::<Steps>(&[("5s,30s, 2m", "5s,30s,2m"), ("5s", "5s"), ("", ""), (" ", "")]);
     refuses::<Steps>(&[
         ("5s,,1m", "item 2 is empty"),
-        ("5s,6", "item 2 is not"),
+        ("5s,6", "item 2 has no unit"),
         ("5s,", "item 2"),
     ]);
     reads::<Vec<IpNet>>(&[("10.0.0.0/8,::1/128", "10.0.0.0/8,::1/128")]);
     refuses::<Vec<IpNet>>(&[
-        ("10.0.0.1", "/32"),
+        ("10.0.0.1", "add /32"),
         ("10.1.2.3/8", "10.0.0.0/8"),
-        ("10.0.0.0/33", "network"),
+        ("10.0.0.0/33", "wrong length"),
+        ("here", "is no network"),
     ]);
     reads::<Vec<WorkerQueue>>(&[("events,deliveries", "events,deliveries")]);
     refuses::<Vec<WorkerQueue>>(&[("events,files", "one of events, deliveries, maintenance")]);
@@ -131,7 +135,7 @@ fn engine_urls() {
         ("oracle://host/db", "postgres://"),
         ("postgres://user:pa/ss@host/db", "%-escaped"),
         ("postgres://host", "5432/database"),
-        ("postgres:///db", "host"),
+        ("postgres:///db", "has no host"),
         ("postgres://user:***@host/db", "postgres://"),
         ("sqlite://", "the path of a file"),
         ("sqlite::memory:", "the path of a file"),

@@ -1,9 +1,11 @@
 //! How a file gets to its place on disk and goes from there, so that it survives a power cut or was never there.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use crate::private;
 
 /// The folder of what is being written, beside the projects, so that a rename stays within one file system.
 pub(super) const UNDER_WAY: &str = ".under-way";
@@ -11,26 +13,51 @@ pub(super) const UNDER_WAY: &str = ".under-way";
 /// How often a folder is made anew that a deletion took away just then.
 const TRIES: usize = 64;
 
+/// What others may do with the folder of the files they may do with what is in it: nothing, if we made it. An operator who
+/// lets a public server read there, or shares it with processes of other users, says so by the folder's mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Modes {
+    folder: u32,
+    file: u32,
+}
+
+impl Modes {
+    /// Those that follow from the folder of all files.
+    pub(super) fn below(root: &Path) -> Self {
+        let mode = private::mode(root).unwrap_or(private::FOLDER);
+        Self { folder: private::FOLDER | mode, file: private::FILE | (mode & 0o666) }
+    }
+}
+
+/// Makes the folder of the files, and in it that of what is being written.
+pub(super) fn open(root: &Path) -> io::Result<Modes> {
+    private::folder(root, private::FOLDER)?;
+    let modes = Modes::below(root);
+    private::folder(&root.join(UNDER_WAY), modes.folder)?;
+    Ok(modes)
+}
+
 /// A file that is being written. Dropped before it is in its place, it goes.
 pub(super) struct Draft {
     path: Option<PathBuf>,
+    modes: Modes,
 }
 
 impl Draft {
     /// Makes an empty file and locks it: the lock goes with the process, however it ends, and tells the sweeper.
-    pub(super) fn begin(root: PathBuf) -> io::Result<(Self, File)> {
+    pub(super) fn begin((root, modes): (PathBuf, Modes)) -> io::Result<(Self, File)> {
         let folder = root.join(UNDER_WAY);
         let path = folder.join(uuid::Uuid::new_v4().to_string());
-        let open = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let open = || private::file(&path, modes.file);
         let file = match open() {
             // The folder was there at the start: somebody has tidied up.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(&folder)?;
+                private::folder(&folder, modes.folder)?;
                 open()?
             }
             file => file?,
         };
-        let draft = Self { path: Some(path) };
+        let draft = Self { path: Some(path), modes };
         file.lock()?;
         Ok((draft, file))
     }
@@ -42,7 +69,8 @@ impl Draft {
         };
         let mut tries = TRIES;
         loop {
-            let moved = fs::create_dir_all(folder).and_then(|()| fs::rename(path, target));
+            let made = private::folder(folder, self.modes.folder);
+            let moved = made.and_then(|()| fs::rename(path, target));
             match moved {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries > 0 => tries -= 1,
                 // Another file stands where a folder is needed.
@@ -145,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_being_written_is_not_swept_and_what_was_left_is() {
         let root = folder();
-        let (draft, file) = Draft::begin(root.clone()).expect("begins");
+        let (draft, file) = Draft::begin((root.clone(), Modes::below(&root))).expect("begins");
         let left = root.join(UNDER_WAY).join("left");
         fs::write(&left, "half").expect("writes");
         assert_eq!(sweep(&root, Duration::from_secs(60)).expect("sweeps"), 0, "both are fresh");

@@ -5,10 +5,10 @@ use super::{Address, Host, Login, SENTINEL_PASSWORD, TlsFiles, Topology, Written
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-const SCHEMES: &str = "redis://host:6379, redis+sentinel://host:26379,host:26379/name or \
+const SCHEMES: &str = "has a beginning that is none of Redis'; it takes redis://host:6379, redis+sentinel://host:26379,host:26379/name or \
                        redis+cluster://host:6379,host:6379 (rediss… for TLS)";
-const ESCAPE: &str =
-    "redis://user:password@host:6379, with the special characters of user and password %-escaped";
+const ESCAPE: &str = "has special characters that are not %-escaped in its user or password, or out of place; it takes \
+     redis://user:password@host:6379, with the special characters of user and password %-escaped";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -45,7 +45,7 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
     let (topology, database) = match form {
         Form::Single if hosts.len() > 1 => {
             return Err(
-                "one host; several are a cluster, redis+cluster://host:6379,host:6379, or \
+                "has several hosts; it takes one: several are a cluster, redis+cluster://host:6379,host:6379, or \
                         sentinels, redis+sentinel://host:26379,host:26379/name"
                     .to_owned(),
             );
@@ -53,7 +53,10 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
         Form::Single => (Topology::Single, database(path)?),
         Form::Cluster => {
             if !matches!(path.trim_end_matches('/'), "" | "0") {
-                return Err("no database behind the hosts: a cluster has but one".to_owned());
+                return Err(
+                    "has a database behind the hosts; it takes none: a cluster has but one"
+                        .to_owned(),
+                );
             }
             (Topology::Cluster, 0)
         }
@@ -61,7 +64,7 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
             let (name, number) = path.split_once('/').unwrap_or((path, ""));
             let name = decoded(name)?;
             if name.is_empty() {
-                return Err("the name that the sentinels have for the primary, as in \
+                return Err("lacks the name that the sentinels have for the primary, as in \
                             redis+sentinel://host:26379,host:26379/name"
                     .to_owned());
             }
@@ -81,7 +84,7 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
 
 fn login(text: &str) -> Result<Login, String> {
     let Some((user, password)) = text.split_once(':') else {
-        return Err("user:password@ before the host, or :password@ for the default user".to_owned());
+        return Err("has something before the @ that is no user:password; it takes user:password@ before the host, or :password@ for the default user".to_owned());
     };
     if password.contains(':') || password.is_empty() {
         return Err(ESCAPE.to_owned());
@@ -95,7 +98,10 @@ fn hosts(text: &str, port: u16) -> Result<Vec<Host>, String> {
 }
 
 fn host(text: &str, port: u16) -> Result<Host, String> {
-    let wrong = || "hosts like redis.example.com:6379, 10.0.0.7 or [fd00::7]:6379".to_owned();
+    let wrong = || {
+        "has a host or port that is none; it takes hosts like redis.example.com:6379, 10.0.0.7 or [fd00::7]:6379"
+            .to_owned()
+    };
     let (name, rest) = match text.strip_prefix('[') {
         Some(inner) => {
             let (name, rest) = inner.split_once(']').ok_or_else(wrong)?;
@@ -119,10 +125,10 @@ fn host(text: &str, port: u16) -> Result<Host, String> {
 fn database(text: &str) -> Result<i64, String> {
     match text.trim_end_matches('/') {
         "" => Ok(0),
-        number => number
-            .parse::<u16>()
-            .map(i64::from)
-            .map_err(|_| "the number of a database at the end, like /0, or nothing".to_owned()),
+        number => number.parse::<u16>().map(i64::from).map_err(|_| {
+            "has something at its end that is not the number of a database, like /0; or nothing"
+                .to_owned()
+        }),
     }
 }
 
@@ -131,7 +137,10 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if value.is_empty() {
-            return Err("a value for each parameter, like ?ca=/etc/redis/ca.pem".to_owned());
+            return Err(
+                "has a parameter without a value; each has a value, like ?ca=/etc/redis/ca.pem"
+                    .to_owned(),
+            );
         }
         Ok((name.to_owned(), value.to_owned()))
     };
@@ -152,9 +161,11 @@ impl Parameters {
             let text = decoded(value)?;
             let twice = query.iter().skip(at + 1).any(|(other, _)| other == name);
             match name.as_str() {
-                _ if twice => return Err("each parameter once".to_owned()),
+                _ if twice => {
+                    return Err("has a parameter twice; it takes each parameter once".to_owned());
+                }
                 "ca" | "cert" | "key" if !tls => {
-                    return Err("rediss://, rediss+sentinel:// or rediss+cluster:// where \
+                    return Err("has certificates and is not over TLS; it takes rediss://, rediss+sentinel:// or rediss+cluster:// where \
                                 certificates are given: redis… is not over TLS"
                         .to_owned());
                 }
@@ -171,10 +182,16 @@ impl Parameters {
         known.files.own = match (certificate, key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((certificate, key)),
-            _ => return Err("cert and key together, or neither".to_owned()),
+            _ => {
+                return Err("has one of cert and key; it takes cert and key together, or neither"
+                    .to_owned());
+            }
         };
         if known.sentinel.user.is_some() && known.sentinel.password.is_none() {
-            return Err("sentinel_password beside sentinel_user".to_owned());
+            return Err(
+                "has no sentinel_password; it takes sentinel_password beside sentinel_user"
+                    .to_owned(),
+            );
         }
         Ok(known)
     }
@@ -189,8 +206,11 @@ fn possible(form: Form, tls: bool) -> String {
         names.extend(["ca", "cert", "key"]);
     }
     match names.is_empty() {
-        true => "no parameters".to_owned(),
-        false => format!("no other parameters than {}", names.join(", ")),
+        true => "has a parameter; it takes no parameters".to_owned(),
+        false => format!(
+            "has an unknown parameter; it takes no other parameters than {}",
+            names.join(", ")
+        ),
     }
 }
 

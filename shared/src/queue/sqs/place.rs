@@ -49,7 +49,10 @@ impl Place {
     }
 
     /// Says what is wrong with the names and numbers.
-    pub(super) fn check(&self) -> Result<(), QueueError> {
+    ///
+    /// # Errors
+    /// The first thing that is.
+    pub fn check(&self) -> Result<(), QueueError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let longest = QueueName::ALL.map(|queue| self.dead_name(queue).len());
         let longest = longest.into_iter().max().unwrap_or_default();

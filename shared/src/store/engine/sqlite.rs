@@ -7,17 +7,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use super::Engine;
 use crate::config::StoreConfig;
+use crate::private;
 use crate::store::sqlite::Writer;
 use crate::store::{Result, StoreError};
 
 pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Engine> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
+        private::folder(folder, private::FOLDER)
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display())))?;
     }
+    // SQLite makes the files beside it with the same mode.
+    private::touch(path)
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

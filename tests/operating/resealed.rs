@@ -1,0 +1,65 @@
+//! A process that runs while the store is sealed anew with a key that it was not given.
+
+use bellbuoy_harness::account::PASSWORD;
+use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use serde_json::{Value, json};
+use shared::reseal::{Mode, walk};
+use shared::seal::Sealer;
+
+on_every_pair! {
+    a_process_with_another_key_says_so_and_gives_nothing_up
+}
+
+async fn ready(app: &TestApp) -> (u16, String) {
+    let answer = app.http.get(format!("{}/ready", app.base)).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("a text"))
+}
+
+async fn a_process_with_another_key_says_so_and_gives_nothing_up(pair: Pair) {
+    let own = [1; 32];
+    let app = TestApp::with(pair, bellbuoy::roles::Roles::all(), |config| {
+        use shared::config::{SealKey, Secret};
+        config.seal.key = Some(Secret::new(SealKey::new(own)));
+        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        // One attempt that counted would be the last.
+        config.evaluate.attempts = 1;
+    })
+    .await;
+    let tenant = app.tenant("acme").await;
+    app.rule(&tenant, "rings", "event.type == \"ring\"", None).await;
+    app.administered("other", PASSWORD).await;
+
+    let stolen = [2; 32];
+    let away = Sealer::with_keys(stolen, [own]).expect("keys");
+    walk(&app.app.store, &away, Mode::Reseal, |_| {}).await.expect("reseals");
+    // Reports are at most a second old.
+    let started = std::time::Instant::now();
+    let (status, said) = loop {
+        let found = ready(&app).await;
+        if found.0 != 200 || started.elapsed().as_secs() > 30 {
+            break found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert!(status == 503 && said.contains("sealing_key"), "{status} {said}");
+    let health = app.app.health.report().await;
+    let checked = health.standings.iter().find(|one| one.name == "sealing_key").expect("a check");
+    let why = checked.error.as_deref().unwrap_or_default();
+    assert!(why.contains(&away.key_id().to_string()) && !why.contains("away"), "{why}");
+
+    let email = "admin@other.example";
+    let (status, problem) = Account::try_log_in(&app, "other", email, PASSWORD).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("wrong_sealing_key")), "{problem}");
+    let event = app.event(&tenant, "ring", &json!({ "group": "a" })).await;
+    let (status, read) = app.get(&format!("/api/v1/events/{event}"), &tenant).await;
+    assert_eq!((status, &read["status"]), (200, &json!("pending")), "{read}");
+
+    let back = Sealer::with_keys(own, [stolen]).expect("keys");
+    walk(&app.app.store, &back, Mode::Reseal, |_| {}).await.expect("reseals");
+    app.run_for(std::time::Duration::from_secs(30)).await;
+    let trace: Value = app.trace(&tenant, &event).await;
+    assert_eq!(trace["event"]["status"], "processed", "{trace}");
+    assert_eq!(trace["rules"][0]["outcome"], "rang", "{trace}");
+    assert_eq!(Account::try_log_in(&app, "other", email, PASSWORD).await.0, 200);
+    app.stop().await;
+}
