@@ -276,7 +276,7 @@ async fn a_deed_whose_answer_was_lost_is_not_done_again(pair: Pair) {
         password: None,
         roles: Vec::new(),
     };
-    let (made, _) = admin.create_user(acme, new, None, &doer).await.expect("an account");
+    let (made, _) = admin.create_user(acme, new, &doer).await.expect("an account");
 
     let got = ana.post("/users", "k-1", &body).await;
     assert_eq!(got.problem(), (409, "idempotency_in_progress".to_owned()), "{got:?}");
