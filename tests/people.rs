@@ -332,6 +332,9 @@ async fn roles_say_who_may_what_and_changes_hold_at_once(pair: Pair) {
     let (status, told) = try_login(&app, "acme", "viv@acme.example", PASSWORD).await;
     assert_eq!((status, &told["code"]), (403, &json!("account_suspended")));
     assert_eq!(admin.act(&format!("/users/{id}/reactivate")).await.0, 200);
+    assert_eq!(viewer.get("/me").await.0, 401, "and for good");
+    let body = json!({ "refresh_token": viewer.refresh });
+    assert_eq!(call(&app, Method::POST, "/auth/refresh", &[], Some(body)).await.0, 401);
     let viewer = login(&app, "acme", "viv@acme.example").await;
     let elsewhere = login(&app, "acme", "viv@acme.example").await;
     let change = json!({ "old_password": PASSWORD, "new_password": "battery horse correct" });
@@ -418,10 +421,14 @@ async fn a_suspended_project_lets_nobody_in(pair: Pair) {
         assert_eq!((status, &told["code"]), (403, &json!("project_suspended")), "no failure");
     }
     assert_eq!(root.act(&format!("/projects/{id}/reactivate")).await.0, 200);
-    assert_eq!(admin.get("/me").await.0, 200, "all are back");
-    let (status, _) = call(&app, Method::POST, "/auth/refresh", &[], Some(refresh)).await;
-    assert_eq!(status, 200, "the token was not used up meanwhile");
-    assert_eq!(call(&app, Method::GET, "/events", &key, None).await.0, 200);
+    assert_eq!(call(&app, Method::GET, "/events", &key, None).await.0, 200, "keys are back");
+    let (status, told) = admin.get("/me").await;
+    assert_eq!((status, &told["code"]), (401, &json!("invalid_token")), "logins are not");
+    let (status, told) = call(&app, Method::POST, "/auth/refresh", &[], Some(refresh)).await;
+    assert_eq!((status, &told["code"]), (401, &json!("invalid_token")), "{told}");
+    let again = login(&app, "acme", "admin@acme.example").await;
+    let (_, sessions) = again.get("/auth/sessions").await;
+    assert_eq!(sessions["items"].as_array().map(Vec::len), Some(1), "{sessions}");
     app.stop().await;
 }
 

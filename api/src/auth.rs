@@ -20,6 +20,7 @@ use shared::domain::key::Scope;
 use shared::domain::permission::{Action, Resource, Wanted};
 use shared::id::{ProjectId, UserId};
 use shared::sessions::{BearerError, Person};
+use uuid::Uuid;
 
 use crate::context::RequestContext;
 use crate::limits;
@@ -467,6 +468,14 @@ impl<N> Caller<N> {
     pub const fn user(&self) -> Option<UserId> {
         match &self.who {
             Principal::Person(person) => Some(person.user),
+            Principal::Key { .. } => None,
+        }
+    }
+
+    /// The session of the person that it is, if it is one.
+    pub const fn session(&self) -> Option<Uuid> {
+        match &self.who {
+            Principal::Person(person) => Some(person.session),
             Principal::Key { .. } => None,
         }
     }

@@ -1,8 +1,10 @@
 //! What administrators do: projects, keys, people and roles. Whether somebody may is decided before; what is right, what
 //! is written down, and what must be known elsewhere at once is decided here.
 
+mod emails;
 mod invitations;
 mod keys;
+mod logins;
 mod once;
 mod people;
 mod plans;
@@ -42,9 +44,10 @@ pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
 pub use once::Recalled;
 pub use people::Invitee;
+pub(crate) use people::wrong_password;
 pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
-pub use registering::Application;
+pub use registering::{Application, Confirmation};
 pub use reseal::Resealed;
 pub use roles::{NewRole, RoleChange};
 pub use settings::ShownSettings;

@@ -6,6 +6,7 @@ pub mod key;
 pub mod link;
 pub mod range;
 pub mod s3;
+pub mod sniff;
 pub mod upload;
 
 use std::future::Future;

@@ -21,6 +21,7 @@ pub mod mail;
 pub mod mails;
 pub mod onboarding;
 pub mod ops;
+pub mod pace;
 pub mod passwords;
 pub mod people;
 pub mod preflight;

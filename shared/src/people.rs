@@ -5,6 +5,7 @@ mod accounts;
 mod devices;
 mod erase;
 mod export;
+mod pictures;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::store::StoreError;
 
 pub use devices::{Device, NewDevice};
 pub use export::{Export, Named};
+pub use pictures::Picture;
 
 /// How long after its beginning an erasure is done once more and ended: until then another process may have used a key or
 /// a token that it had at hand.

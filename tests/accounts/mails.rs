@@ -135,17 +135,19 @@ async fn mails_are_empty_once_they_are_sent_and_forgotten_later(pair: Pair) {
     let sent = kept(&app, project).await;
     assert_eq!(
         sent.iter().map(|one| one.kind).collect::<Vec<_>>(),
-        [MailKind::VerifyEmail, MailKind::PasswordReset]
+        [MailKind::Registration, MailKind::PasswordReset]
     );
     assert!(sent.iter().all(|one| one.state == MailState::Sent && !one.has_content), "{sent:?}");
-    let found = admin.json("/users?search=cleo").await;
-    let id = found["items"][0]["id"].as_str().expect("an id");
+    let id = waiting(&app, "three@example.com").await;
+    assert_eq!(admin.post(&format!("/users/{id}/approve"), &json!({})).await.0, 200);
+    assert_eq!(letters(&app).await.len(), 4);
     assert_eq!(admin.delete(&format!("/users/{id}")).await.0, 204);
-    assert_eq!(kept(&app, project).await.len(), 1, "mails go with their account");
+    assert_eq!(kept(&app, project).await.len(), 3, "mails go with their account");
 
     let later = app.app.clock.now().plus(Duration::from_secs(40 * 86_400));
     let store = &app.app.store;
-    assert_eq!(store.forget_mails(later, 10).await.expect("forgets"), 1);
+    assert_eq!(store.forget_mails(later, 10).await.expect("forgets"), 3);
+    assert_eq!(store.forget_registrations(later, 10).await.expect("forgets"), 1);
     assert_eq!(store.forget_tokens(later, 10).await.expect("forgets"), 1);
     assert_eq!(store.forget_invitations(later, 10).await.expect("forgets"), 0);
     assert_eq!(kept(&app, project).await.len(), 0);

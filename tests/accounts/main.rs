@@ -3,7 +3,10 @@
 
 #![allow(clippy::expect_used, reason = "a test that can't go on should say so at once")]
 
+mod addresses;
+mod hijacking;
 mod invitations;
+mod logins;
 mod mails;
 mod recovery;
 mod registering;

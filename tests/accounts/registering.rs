@@ -14,12 +14,15 @@ on_pairs! {
     roles_are_given_with_the_approval
     registration_can_be_closed
     whoever_waits_uses_no_plan_up
+    nobody_learns_which_projects_take_registrations
 }
 
 async fn whoever_waits_uses_no_plan_up(pair: Pair) {
     let app = start(pair).await;
     let admin = acme(&app).await;
     assert_eq!(register(&app, "cleo@example.com").await.0, 202);
+    let token = last(&app, "cleo@example.com").await.token();
+    assert_eq!(confirm(&app, &token, OTHER).await.0, 201);
     let stats = admin.json(&format!("/projects/{}/stats", admin.project)).await;
     assert_eq!(stats["users"], json!({ "pending": 1, "active": 1, "suspended": 0 }), "{stats}");
     assert_eq!(stats["usage"][0], json!({ "limit": "users", "used": 1 }), "{stats}");
@@ -36,19 +39,26 @@ async fn whoever_asks_is_let_in_by_an_admin(pair: Pair) {
     let known = std::fs::metadata(mailbox(&app)).expect("is there").permissions();
     let mode = std::os::unix::fs::PermissionsExt::mode(&known) & 0o777;
     assert_eq!(mode, 0o700, "it holds tokens");
+    assert_eq!(admin.json("/users?status=pending").await["items"], json!([]), "no account yet");
+    assert_eq!(login(&app, "cleo@example.com", OTHER).await.0, 401);
+
+    let token = letter.token();
+    let (status, told) = confirm(&app, &token, "short").await;
+    assert_eq!((status, fields(&told)), (400, vec!["password"]), "{told}");
+    let (status, made) = confirm(&app, &token, OTHER).await;
+    assert_eq!((status, &made["status"]), (201, &json!("pending")), "{made}");
+    assert_eq!(made["full_name"], "Cleo Clerk");
+    assert_eq!(confirm(&app, &token, OTHER).await.0, 400, "good once");
     let (status, told) = login(&app, "cleo@example.com", OTHER).await;
     assert_eq!((status, &told["code"]), (403, &json!("account_pending")));
-
     let listed = admin.json("/users?status=pending").await;
     let id = listed["items"][0]["id"].as_str().expect("an id").to_owned();
-    assert_eq!(listed["items"][0]["email_verified_at"], Value::Null);
-    let body = json!({ "token": letter.token() });
-    assert_eq!(post(&app, "/auth/verify-email", body).await.0, 204);
-    let listed = admin.json("/users?status=pending").await;
     assert!(listed["items"][0]["email_verified_at"].is_string(), "{listed}");
 
-    let (status, told) = admin.post(&format!("/users/{id}/reactivate"), &json!({})).await;
-    assert_eq!((status, &told["code"]), (409, &json!("conflict")), "that is another deed: {told}");
+    for act in ["reactivate", "suspend"] {
+        let (status, told) = admin.post(&format!("/users/{id}/{act}"), &json!({})).await;
+        assert_eq!((status, &told["code"]), (409, &json!("conflict")), "{act}: {told}");
+    }
     let (status, let_in) =
         admin.send(reqwest::Method::POST, &format!("/users/{id}/approve"), None).await;
     let let_in: Value = serde_json::from_str(&let_in).expect("JSON");
@@ -56,13 +66,13 @@ async fn whoever_asks_is_let_in_by_an_admin(pair: Pair) {
     assert_eq!(let_in["roles"], json!(["member"]));
     assert_eq!(login(&app, "cleo@example.com", OTHER).await.0, 200);
     let told = subjects(&app, "cleo@example.com").await;
-    assert_eq!(told, ["Prove your address for acme", "You were let in to acme"]);
+    assert_eq!(told, ["Your registration for acme", "You were let in to acme"]);
     let (status, _) = admin.post(&format!("/users/{id}/approve"), &json!({})).await;
     assert_eq!(status, 200, "twice does no harm");
     assert_eq!(subjects(&app, "cleo@example.com").await.len(), 2);
 
     let log = admin.json("/audit").await.to_string();
-    for action in ["user.register", "user.verify_email", "user.approve"] {
+    for action in ["registration.create", "user.register", "user.approve"] {
         assert!(log.contains(action), "{action}");
     }
     app.stop().await;
@@ -74,7 +84,6 @@ async fn nobody_learns_who_has_an_account(pair: Pair) {
     let timed = async |path: &str, project: &str, email: &str| {
         let mut body = json!({ "project": project, "email": email });
         if path == "/auth/register" {
-            body["password"] = json!(OTHER);
             body["full_name"] = json!("X");
         }
         let began = Instant::now();
@@ -90,8 +99,7 @@ async fn nobody_learns_who_has_an_account(pair: Pair) {
         let (status, told) =
             post(&app, path, json!({ "project": "acme", "email": "x\u{0}@y.z" })).await;
         assert_eq!(status, 400, "{path} {told}");
-        let odd =
-            json!({ "project": "a\u{0}", "email": ADMIN, "password": OTHER, "full_name": "X" });
+        let odd = json!({ "project": "a\u{0}", "email": ADMIN, "full_name": "X" });
         let status = post(&app, path, odd).await.0;
         assert!(matches!(status, 202 | 400), "{path} {status}");
     }
@@ -108,27 +116,31 @@ async fn nobody_learns_who_has_an_account(pair: Pair) {
         &app,
         "/auth/register",
         json!({
-            "project": "acme", "email": "cleo", "password": "password123", "full_name": " "
+            "project": "acme", "email": "cleo", "full_name": " "
         }),
     )
     .await;
-    assert_eq!((status, fields(&told)), (400, vec!["email", "full_name", "password"]), "{told}");
+    assert_eq!((status, fields(&told)), (400, vec!["email", "full_name"]), "{told}");
     app.stop().await;
 }
 
 async fn an_address_is_proved_once_and_in_time(pair: Pair) {
     let app = start(pair).await;
-    acme(&app).await;
+    let admin = acme(&app).await;
     let email = "cleo@example.com";
-    register(&app, email).await;
+    admin.colleague("acme", "cleo", &["viewer"]).await;
+    let resend = async |email: &str| {
+        let body = json!({ "project": "acme", "email": email });
+        assert_eq!(post(&app, "/auth/verify-email/resend", body).await.0, 202);
+    };
+    resend(email).await;
     let first = last(&app, email).await.token();
-    let resend = json!({ "project": "acme", "email": email });
     for _ in 0..8 {
-        assert_eq!(post(&app, "/auth/verify-email/resend", resend.clone()).await.0, 202);
+        resend(email).await;
     }
     assert_eq!(subjects(&app, email).await.len(), 5, "and no more within the hour");
     app.advance(HOUR);
-    post(&app, "/auth/verify-email/resend", resend.clone()).await;
+    resend(email).await;
     let second = last(&app, email).await.token();
     assert_eq!(subjects(&app, email).await.len(), 6);
 
@@ -144,13 +156,18 @@ async fn an_address_is_proved_once_and_in_time(pair: Pair) {
     assert_eq!(verify(&second).await.0, 204);
     assert_eq!(verify(&second).await.0, 400, "good once");
     assert_eq!(verify(&first).await.0, 400, "and it uses up the others");
-    post(&app, "/auth/verify-email/resend", resend).await;
+    resend(email).await;
     assert_eq!(subjects(&app, email).await.len(), 6, "nothing left to prove");
+    assert_eq!(login(&app, email, ADMIN_PASSWORD).await.0, 200, "the password is the one it had");
 
+    // A registration is mailed again as well, and ends.
     register(&app, "late@example.com").await;
+    let first = last(&app, "late@example.com").await.token();
+    resend("late@example.com").await;
     let late = last(&app, "late@example.com").await.token();
+    assert_eq!(confirm(&app, &first, OTHER).await.0, 400, "the newest takes the place of others");
     app.advance(Duration::from_secs(25 * 3600));
-    assert_eq!(verify(&late).await.0, 400, "too late");
+    assert_eq!(confirm(&app, &late, OTHER).await.0, 400, "too late");
     app.stop().await;
 }
 
@@ -160,13 +177,9 @@ async fn roles_are_given_with_the_approval(pair: Pair) {
     let role = json!({ "name": "doorman", "permissions": ["users:approve", "users:read"] });
     assert_eq!(admin.post("/roles", &role).await.0, 201);
     let doorman = admin.colleague("acme", "dora", &["doorman"]).await;
-    let waiting = async |name: &str| {
-        let email = format!("{name}@example.com");
-        register(&app, &email).await;
-        let found = admin.json(&format!("/users?search={name}")).await;
-        found["items"][0]["id"].as_str().expect("an id").to_owned()
-    };
-    let (one, two, three) = (waiting("one").await, waiting("two").await, waiting("three").await);
+    let one = waiting(&app, "one@example.com").await;
+    let two = waiting(&app, "two@example.com").await;
+    let three = waiting(&app, "three@example.com").await;
     let roles = json!({ "roles": ["responder"] });
     let (status, told) = doorman.post(&format!("/users/{one}/approve"), &roles).await;
     assert_eq!((status, &told["code"]), (403, &json!("forbidden")), "{told}");
@@ -183,7 +196,8 @@ async fn roles_are_given_with_the_approval(pair: Pair) {
 
     assert_eq!(admin.delete(&format!("/users/{three}")).await.0, 204, "rejected");
     register(&app, "three@example.com").await;
-    assert_eq!(subjects(&app, "three@example.com").await.len(), 1, "mails to it went with it");
+    assert_eq!(last(&app, "three@example.com").await.subject, "Your registration for acme");
+    assert_eq!(subjects(&app, "three@example.com").await.len(), 2, "the address is free");
     app.stop().await;
 }
 
@@ -197,7 +211,32 @@ async fn registration_can_be_closed(pair: Pair) {
     assert_eq!((status, &told["code"]), (403, &json!("forbidden")), "{told}");
     app.stop().await;
     let app = start(pair).await;
-    let body = json!({ "project": "platform", "email": "a@b.example", "password": OTHER, "full_name": "X" });
+    let body = json!({ "project": "platform", "email": "a@b.example", "full_name": "X" });
     assert_eq!(post(&app, "/auth/register", body).await.0, 403, "nobody asks for the platform");
+    app.stop().await;
+}
+
+async fn nobody_learns_which_projects_take_registrations(pair: Pair) {
+    let app = start(pair).await;
+    let admin = acme(&app).await;
+    let other = Account::admin(&app, "other").await;
+    register(&app, "early@example.com").await;
+    let early = last(&app, "early@example.com").await.token();
+    let path = format!("/projects/{}/settings", admin.project);
+    let closed = json!({ "registration": "invited_only" });
+    let (status, told) = admin.send(reqwest::Method::PUT, &path, Some(&closed)).await;
+    assert_eq!(status, 200, "{told}");
+    for project in ["acme", "nowhere", "other"] {
+        let body = json!({ "project": project, "email": "cleo@example.com", "full_name": "Cleo" });
+        let began = Instant::now();
+        let answer = post(&app, "/auth/register", body).await;
+        assert_eq!(answer, (202, Value::Null), "{project}");
+        assert!(began.elapsed() >= Duration::from_millis(250), "{project}");
+    }
+    let told = subjects(&app, "cleo@example.com").await;
+    assert_eq!(told, ["Your registration for other"], "the others do nothing");
+    let (status, told) = confirm(&app, &early, OTHER).await;
+    assert_eq!((status, &told["code"]), (403, &json!("forbidden")), "closed since: {told}");
+    assert_eq!(other.json("/users?status=pending").await["items"], json!([]));
     app.stop().await;
 }

@@ -61,11 +61,29 @@ pub async fn login_with(app: &TestApp, mut body: Value) -> (u16, Value) {
     post(app, "/auth/login", body).await
 }
 
-/// Asks for an account of acme.
+/// Registers with acme.
 pub async fn register(app: &TestApp, email: &str) -> (u16, Value) {
-    let body =
-        json!({ "project": "acme", "email": email, "password": OTHER, "full_name": "Cleo Clerk" });
+    register_as(app, email, "Cleo Clerk").await
+}
+
+/// The same under that name.
+pub async fn register_as(app: &TestApp, email: &str, full_name: &str) -> (u16, Value) {
+    let body = json!({ "project": "acme", "email": email, "full_name": full_name });
     post(app, "/auth/register", body).await
+}
+
+/// Makes the account of a registration, with this password.
+pub async fn confirm(app: &TestApp, token: &str, password: &str) -> (u16, Value) {
+    let body = json!({ "token": token, "password": password });
+    post(app, "/auth/register/confirm", body).await
+}
+
+/// Registers and confirms; the id of the account, which waits for approval.
+pub async fn waiting(app: &TestApp, email: &str) -> String {
+    assert_eq!(register(app, email).await.0, 202);
+    let (status, made) = confirm(app, &last(app, email).await.token(), OTHER).await;
+    assert_eq!(status, 201, "{made}");
+    made["id"].as_str().expect("an id").to_owned()
 }
 
 /// The project acme and its admin, logged in.

@@ -36,7 +36,9 @@ BODIES = {
     "change_user": lambda somebody: {"full_name": "Some Body Else"},
     "approve_user": lambda somebody: {"roles": ["member"]},
     "register": lambda somebody: registration(),
-    "verify_email": lambda somebody: {"token": mailed(register(), "bbv_")},
+    "confirm_registration": lambda somebody: {"token": mailed(register(), "bbg_"), "password": WORLD["password"]},
+    "verify_email": lambda somebody: {"token": unproved(somebody)},
+    "change_email": lambda somebody: {"email": f"{fresh('address')}@example.com", "password": WORLD["password"]},
     "reset_password": lambda somebody: {"token": forgotten(somebody), "new_password": "another one that is long enough"},
     "accept_invitation": lambda somebody: {"token": invited(), "password": WORLD["password"], "full_name": "Some Body"},
     "confirm_second_factor": lambda somebody: {"code": totp(enrol(somebody))},
@@ -45,10 +47,11 @@ BODIES = {
     "set_avatar": lambda somebody: {"file": picture(somebody)},
 }
 
-# The same for what an operation is about: the last parameter of its path.
+# The same for what an operation is about: the last parameter of its path, or several by their names.
 THINGS = {
     "approve_user": lambda: pending(),
     "reset_second_factor": lambda: with_factor(),
+    "revoke_user_session": lambda: logged_in(),
 }
 
 # Operations that can't succeed here, with the reason.
@@ -141,11 +144,11 @@ def registration():
             answer = send("PUT", path, bearer(root), json={"registration": "open"})
             assert answer.ok, answer.text
     email = f"{fresh('newcomer')}@example.com"
-    return {"project": WORLD["slug"], "email": email, "password": WORLD["password"], "full_name": "New Comer"}
+    return {"project": WORLD["slug"], "email": email, "full_name": "New Comer"}
 
 
 def register():
-    """The address of somebody who asked for an account."""
+    """The address of a registration."""
     new = registration()
     answer = send("POST", "/api/v1/auth/register", json=new)
     assert answer.status_code == 202, answer.text
@@ -171,6 +174,14 @@ def forgotten(somebody):
     return mailed(somebody["email"], "bbp_")
 
 
+def unproved(somebody):
+    """The token that proves the address of an account, which nobody has proved yet."""
+    body = {"project": WORLD["slug"], "email": somebody["email"]}
+    answer = send("POST", "/api/v1/auth/verify-email/resend", json=body)
+    assert answer.status_code == 202, answer.text
+    return mailed(somebody["email"], "bbv_")
+
+
 def invited():
     email = f"{fresh('guest')}@example.com"
     answer = send("POST", "/api/v1/auth/invitations", bearer(lasting("admin")), json={"email": email, "roles": ["member"]})
@@ -179,10 +190,18 @@ def invited():
 
 
 def pending():
-    """Somebody who waits to be let in."""
-    email = register()
-    answer = send("GET", f"/api/v1/users?search={email}", bearer(lasting("admin")))
-    return answer.json()["items"][0]["id"]
+    """An account that waits for approval."""
+    body = {"token": mailed(register(), "bbg_"), "password": WORLD["password"]}
+    answer = send("POST", "/api/v1/auth/register/confirm", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def logged_in():
+    """A session of an account."""
+    one = somebody("member")
+    sessions = send("GET", "/api/v1/auth/sessions", bearer(one["access"])).json()
+    return {"id": one["user"], "session_id": sessions["items"][0]["id"]}
 
 
 def enrol(somebody):
@@ -354,7 +373,8 @@ def before_call(context, case, kwargs):
     elif case.path_parameters and not nowhere:
         values = something(method, path, who, person)
         if operation_id in THINGS:
-            values[path.split("{")[-1].split("}")[0]] = THINGS[operation_id]()
+            made = THINGS[operation_id]()
+            values.update(made if isinstance(made, dict) else {path.split("{")[-1].split("}")[0]: made})
     if case.path_parameters:
         case.path_parameters = {**case.path_parameters, **values}
     case.headers = {**(case.headers or {}), **headers_of(who, person)}

@@ -5,17 +5,22 @@ use std::time::{Duration, Instant};
 
 use bellbuoy::roles::{self, Roles};
 use serde_json::{Value, json};
-use shared::admin::Onboarding;
+use shared::admin::{Confirmation, Onboarding};
 use shared::app::App;
-use shared::audit::Doer;
+use shared::audit::{Deed, Doer};
 use shared::clock::{Clock, ManualClock};
 use shared::config::Config;
+use shared::domain::audit::AuditAction;
 use shared::domain::job::QueueName;
 use shared::domain::key::PlainKey;
+use shared::domain::mail::MailKind;
+use shared::domain::one_time::{self, Purpose};
 use shared::domain::rule::{Priority, RuleBody, Suppression};
 use shared::domain::webhook::SigningSecret;
-use shared::id::{EndpointId, ProjectId, RuleId};
+use shared::id::{EndpointId, ProjectId, RuleId, UserId};
+use shared::mails::Addressee;
 use shared::onboarding;
+use shared::store::registrations::Registration;
 use shared::time::Time;
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +116,30 @@ impl TestApp {
         self.stop.cancel();
         self.running.await.expect("no panic").expect("a clean end");
         (self.ground, self.clock)
+    }
+
+    /// An account that waits for approval, its address proved as by the token that is mailed.
+    pub async fn waiting(&self, project: ProjectId, email: &str) -> UserId {
+        let (app, now) = (&self.app, self.app.clock.now());
+        let (token, key) =
+            one_time::make(Purpose::Registration, project, shared::id::fresh(now), [7; 32]);
+        let new = Registration {
+            id: key.id,
+            email: email.to_owned(),
+            full_name: "New Comer".to_owned(),
+            expires_at: now.plus(Duration::from_secs(60)),
+        };
+        let home = app.store.project(project).await.expect("a project");
+        let whom = Addressee { project: &home, user: None, email };
+        let mail = app.sessions.mails.write(MailKind::Registration, whom, None, None, now);
+        let deed = Deed::new(AuditAction::RegistrationCreate, new.id);
+        let entry = app.audit.entry(project, &Doer::system(), deed).await.expect("an entry");
+        let kept = app.store.register(project, &new, key, &mail.expect("a mail"), &entry, now);
+        assert!(kept.await.expect("kept"), "{email} has had enough mails");
+        let password = crate::account::PASSWORD.to_owned();
+        let confirmation = Confirmation { token, password, full_name: None };
+        let made = app.admin.confirm_registration(confirmation, &Doer::system()).await;
+        made.expect("an account").id
     }
 
     /// A project with everything that a rule needs.

@@ -39,6 +39,15 @@ pub fn tables(engine: &str) -> Vec<(String, Table)> {
                     .find(|(name, _)| name == table)
                     .unwrap_or_else(|| panic!("no table {table}"));
                 known.1.indexes.push(columns.to_owned());
+            } else if let Some((table, column)) = statement
+                .strip_prefix("ALTER TABLE ")
+                .and_then(|rest| rest.split_once(" ADD COLUMN "))
+            {
+                let known = found
+                    .iter_mut()
+                    .find(|(name, _)| name == table)
+                    .unwrap_or_else(|| panic!("no table {table}"));
+                known.1.columns.push(read_column(column));
             } else {
                 panic!("the schema page does not understand {engine}/{name}: {statement}");
             }
@@ -71,12 +80,16 @@ fn read_table(rest: &str) -> Table {
             table.keys.push(part);
             continue;
         }
-        let (name, rest) = part.split_once(' ').expect("a column's type");
-        let nullable = !rest.contains("NOT NULL");
-        table.columns.push((name.to_owned(), rest.replace(" NOT NULL", ""), nullable));
+        table.columns.push(read_column(&part));
     }
     table.partitioned = rest[end..].split_once("PARTITION BY ").map(|(_, by)| by.to_owned());
     table
+}
+
+/// A column's name and type, and whether it may be null.
+fn read_column(text: &str) -> (String, String, bool) {
+    let (name, rest) = text.split_once(' ').expect("a column's type");
+    (name.to_owned(), rest.replace(" NOT NULL", ""), !rest.contains("NOT NULL"))
 }
 
 /// Where the parenthesis that was opened before `text` closes.

@@ -6,7 +6,7 @@ use super::migrations::names;
 use super::sources::read;
 
 /// Columns of bytes that the sealing key has nothing to do with, and why.
-const OTHERS: [(&str, &str); 26] = [
+const OTHERS: [(&str, &str); 28] = [
     ("api_keys.secret_hash", "a hash"),
     ("audit.origin", "sealed with a person's own key"),
     ("audit.personal", "sealed with a person's own key"),
@@ -16,6 +16,7 @@ const OTHERS: [(&str, &str); 26] = [
     ("backup_codes.code_hash", "a hash"),
     ("dead_jobs.body", "names of rows"),
     ("due.data", "numbers of an attempt"),
+    ("email_changes.token_hash", "a hash"),
     ("events.payload", "the producer's"),
     ("idempotency_keys.body_hash", "a hash"),
     ("idempotency_keys.key_hash", "a hash"),
@@ -28,6 +29,7 @@ const OTHERS: [(&str, &str); 26] = [
     ("push_tokens.token", "sealed with a person's own key"),
     ("push_tokens.token_hash", "a hash"),
     ("refresh_tokens.token_hash", "a hash"),
+    ("registrations.token_hash", "a hash"),
     ("rule_groups.group_hash", "a hash"),
     ("sessions.device", "a hash"),
     ("sessions.origin", "sealed with a person's own key"),

@@ -175,3 +175,54 @@ pub async fn a_picture_is_ones_own_file(pair: Pair) {
     assert_eq!(ada.json("/me").await["user"]["profile"]["avatar"], Value::Null);
     app.stop().await;
 }
+
+pub async fn a_picture_is_shown_to_who_may_see_its_account(pair: Pair) {
+    let app = start(pair).await;
+    let ada = Account::admin(&app, "acme").await;
+    let bo = ada.colleague("acme", "bo", &["member"]).await;
+    let stranger = Account::admin(&app, "other").await;
+    let get = async |who: &Account<'_>, path: &str, tag: Option<&str>| {
+        let request = app.http.get(format!("{}/api/v1{path}", app.base)).bearer_auth(&who.token);
+        let request = match tag {
+            Some(tag) => request.header("if-none-match", tag),
+            None => request,
+        };
+        request.send().await.expect("an answer")
+    };
+    let hers = format!("/users/{}/avatar", ada.user);
+    for path in ["/me/avatar", hers.as_str()] {
+        assert_eq!(get(&ada, path, None).await.status(), 404, "{path}: none yet");
+    }
+    let (gif, odd) = ("GIF89a and so on", "<script>alert(1)</script>");
+    for (name, text, kind, shown) in [
+        ("face.png", gif, "image/gif", "inline"),
+        ("face.gif", odd, "application/octet-stream", "attachment"),
+    ] {
+        let file_path = format!("avatars/{}/{name}", ada.user);
+        file(&app, ada.project, &file_path, text).await;
+        let body = json!({ "file": file_path });
+        assert_eq!(ada.send(Method::PUT, "/me/avatar", Some(&body)).await.0, 200);
+        for path in ["/me/avatar", hers.as_str()] {
+            let answer = get(&ada, path, None).await;
+            assert_eq!(answer.status(), 200, "{path}");
+            let headers = answer.headers().clone();
+            let header = |name: &str| headers[name].to_str().expect("a text").to_owned();
+            assert_eq!(
+                (header("content-type"), header("content-disposition")),
+                (kind.into(), shown.into())
+            );
+            assert_eq!(header("x-content-type-options"), "nosniff");
+            assert!(header("content-security-policy").contains("sandbox"), "{headers:?}");
+            assert_eq!(header("cache-control"), "private, no-cache");
+            assert_eq!(answer.text().await.expect("a text"), text);
+            let same = get(&ada, path, Some(&header("etag"))).await;
+            assert_eq!(same.status(), 304, "{path}");
+        }
+    }
+    assert_eq!(get(&bo, &hers, None).await.status(), 403, "it needs users:read");
+    assert_eq!(get(&stranger, &hers, None).await.status(), 404, "of another project");
+    let key = FileKey::new(ada.project, &format!("avatars/{}/face.gif", ada.user)).expect("a key");
+    app.app.files.delete(&key).await.expect("gone");
+    assert_eq!(get(&ada, &hers, None).await.status(), 404, "the file is gone");
+    app.stop().await;
+}

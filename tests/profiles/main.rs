@@ -19,6 +19,7 @@ on_pairs! {
     names_and_numbers_are_somebodys_alone
     two_changes_at_once_both_stay
     a_picture_is_ones_own_file
+    a_picture_is_shown_to_who_may_see_its_account
     a_device_belongs_to_one_account
     preferences_are_judged_and_kept_as_a_whole
     an_export_is_everything_and_nothing_of_others

@@ -5,9 +5,7 @@ use bellbuoy_harness::{Account, Pair, TestApp, on_main_pairs};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use shared::admin::{
-    AdminError, Application, Invitee, KeyChange, NewInvitation, NewRole, Onboarding,
-};
+use shared::admin::{AdminError, Invitee, KeyChange, NewInvitation, NewRole, Onboarding};
 use shared::admin::{ProjectChange, RoleChange};
 use shared::audit::Doer;
 use shared::config::MailUrl;
@@ -136,16 +134,15 @@ const OF_PROJECT: &[Change] = &[
         s.app.app.admin.set_roles(s.project, s.user().await, roles, &Precondition::None, doer).await
     }),
     change!("approve_user", [Users Approve, Users Manage], |s, doer| async {
-        let email = format!("{}@example.com", s.fresh());
-        let new = Application {
-            email: email.clone(),
-            full_name: "N".to_owned(),
-            password: "correct horse battery".to_owned(),
-        };
-        s.app.app.admin.register(s.project, new, &Doer::system()).await?;
-        let user = s.app.app.store.user_by_email(s.project, &email).await?.expect("waits");
+        let user = s.app.waiting(s.project, &format!("{}@example.com", s.fresh())).await;
         let roles = Some(vec!["viewer".to_owned()]);
-        s.app.app.admin.approve_user(s.project, user.id, roles, doer).await
+        s.app.app.admin.approve_user(s.project, user, roles, doer).await
+    }),
+    change!("unlock_user", [Users Update], |s, doer| async {
+        s.app.app.admin.unlock_user(s.project, s.user().await, doer).await
+    }),
+    change!("revoke_user_sessions", [Users Manage], |s, doer| async {
+        s.app.app.admin.end_sessions_of(s.project, s.user().await, Which::All, doer).await
     }),
     change!("suspend_user", [Users Update], |s, doer| async {
         s.app.app.admin.set_user_status(s.project, s.user().await, UserStatus::Suspended, doer).await

@@ -106,13 +106,7 @@ async fn an_account_that_waits_is_approved_and_nothing_else(pair: Pair) {
     let keeper = ada.colleague("acme", "keeper", &["doorkeeper"]).await;
     let mut paths = Vec::new();
     for email in ["keep.out@example.com", "let.in@example.com"] {
-        let body = json!({
-            "project": "acme", "email": email, "full_name": "N", "password": "correct horse battery",
-        });
-        let sent = app.http.post(format!("{}/api/v1/auth/register", app.base)).json(&body);
-        assert!(sent.send().await.expect("an answer").status().is_success());
-        let user = app.app.store.user_by_email(ada.project, email).await.expect("answers");
-        paths.push(format!("/users/{}", user.expect("waits").id));
+        paths.push(format!("/users/{}", app.waiting(ada.project, email).await));
     }
     // Suspended and reactivated, it would work without an approval.
     for act in ["suspend", "reactivate"] {

@@ -83,9 +83,11 @@ async fn forget_history(store: &Store, now: Time) -> Result<String, StoreError> 
     let mails = all(ROWS, |limit| store.forget_mails(before, limit)).await?;
     let tokens = all(ROWS, |limit| store.forget_tokens(before, limit)).await?;
     let invitations = all(ROWS, |limit| store.forget_invitations(before, limit)).await?;
+    let registrations = all(ROWS, |limit| store.forget_registrations(now, limit)).await?;
+    let addresses = all(ROWS, |limit| store.forget_email_changes(now, limit)).await?;
     Ok(format!(
-        "forgot {ticks} ticks, {sessions} sessions, {attempts} counts of attempts, {mails} mails, \
-         {tokens} tokens and {invitations} invitations"
+        "forgot {ticks} ticks, {sessions} sessions, {attempts} counts of attempts, {mails} mails, {tokens} tokens, \
+         {invitations} invitations, {registrations} registrations and {addresses} addresses"
     ))
 }
 

@@ -6,19 +6,20 @@ use poem::Request;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::Application;
+use shared::admin::{Application, Confirmation};
 use shared::domain::attempt::AttemptKind;
 use shared::id::ProjectId;
 use uuid::Uuid;
 
 use super::Tag;
 use super::auth::project_of;
+use super::users::User;
 use crate::auth::Anybody;
 use crate::body::Body;
 use crate::door::{Api, Desk};
 use crate::limits;
-use crate::problem::{Enters, Failure, Problem};
-use crate::wire::{Done, Taken};
+use crate::problem::{Creates, Enters, Failure, Problem};
+use crate::wire::{Done, Made, Taken};
 
 /// The operations by which people get an account and find it again.
 pub struct Operations {
@@ -40,13 +41,10 @@ struct Registration {
     /// The project: its id or slug. It may stand in the header `X-Project` or in the subdomain instead.
     #[oai(validator(max_length = 64))]
     project: Option<String>,
-    /// The address of whoever asks.
+    /// The address of the account.
     #[oai(validator(max_length = 254))]
     email: String,
-    /// The password that they will log in with.
-    #[oai(validator(max_length = 1024))]
-    password: String,
-    /// What they are called.
+    /// The name of its holder.
     #[oai(validator(min_length = 1, max_length = 200))]
     full_name: String,
 }
@@ -56,10 +54,25 @@ impl Example for Registration {
         Self {
             project: Some("acme".to_owned()),
             email: "cleo@example.com".to_owned(),
-            password: "correct horse battery".to_owned(),
             full_name: "Cleo Clerk".to_owned(),
         }
     }
+}
+
+/// What makes an account of a registration.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct RegistrationConfirmation {
+    /// The token that was mailed; it is good once.
+    #[oai(validator(max_length = 200))]
+    token: String,
+    /// The password of the account.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+    /// The name of its holder; as it was registered, if it is left out.
+    #[oai(validator(min_length = 1, max_length = 200))]
+    full_name: Option<String>,
 }
 
 /// An account, by its address.
@@ -106,11 +119,13 @@ struct PasswordReset {
 
 #[OpenApi(prefix_path = "/api/v1/auth", tag = "Tag::Auth")]
 impl Operations {
-    /// Ask for an account
+    /// Register
     ///
-    /// Needs nothing, unless the operator closed it. The account waits until an admin of the project approves it; a
-    /// mail brings a token that proves the address. The answer is the same, and takes as long, when the address has an
-    /// account already: then its holder is mailed.
+    /// Needs nothing, unless the operator closed it. A mail brings a token with which `confirm_registration` makes the
+    /// account and chooses its password; before that there is none, and a newer registration of the address takes the
+    /// place of this one. The answer is the same, and takes as long, when the address has an account already, whose
+    /// holder is mailed then, and when the project is not there or takes no registrations. An address gets a few such
+    /// mails within an hour and no more.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
@@ -118,17 +133,36 @@ impl Operations {
         request: &Request,
         body: Body<Registration>,
     ) -> Result<Taken, Failure<Enters>> {
-        let Registration { project, email, password, full_name } = body.value;
+        let Registration { project, email, full_name } = body.value;
         let (desk, project) = self.place(request, project.as_deref()).await?;
         limits::attempt(desk, Some(project), AttemptKind::Register, caller.context()).await?;
-        let new = Application { email, full_name, password };
+        let new = Application { email, full_name };
         desk.admin.register(project, new, &caller.doer).await?;
         Ok(Taken)
     }
 
+    /// Confirm a registration
+    ///
+    /// Needs nothing but the token that was mailed. It proves the address and makes the account, with the password that
+    /// is chosen here; an admin of the project approves it before it can be logged in to.
+    #[oai(path = "/register/confirm", method = "post", operation_id = "confirm_registration")]
+    async fn confirm(
+        &self,
+        caller: Anybody,
+        body: Body<RegistrationConfirmation>,
+    ) -> Result<Made<User>, Failure<Creates>> {
+        let RegistrationConfirmation { token, password, full_name } = body.value;
+        let confirmation = Confirmation { token, password, full_name };
+        let desk = self.app.desk()?;
+        limits::attempt(desk, None, AttemptKind::Accept, caller.context()).await?;
+        let user = desk.admin.confirm_registration(confirmation, &caller.doer).await?;
+        Ok(Made(User::of(user, Vec::new())))
+    }
+
     /// Prove an address
     ///
-    /// Needs nothing but the token that was mailed.
+    /// Needs nothing but the token that was mailed: to the address of an account, or to the one that it is to have from
+    /// now on (`change_email`).
     #[oai(path = "/verify-email", method = "post", operation_id = "verify_email")]
     async fn verify(
         &self,
@@ -143,8 +177,8 @@ impl Operations {
 
     /// Mail another token that proves an address
     ///
-    /// Needs nothing. The answer is the same, and takes as long, when there is no such account or its address is proved
-    /// already. An address gets a few such mails within an hour and no more.
+    /// Needs nothing. For a registration, or an account whose address is not proved. The answer is the same, and takes as
+    /// long, when there is neither. An address gets a few such mails within an hour and no more.
     #[oai(path = "/verify-email/resend", method = "post", operation_id = "resend_verification")]
     async fn resend(
         &self,
@@ -155,7 +189,7 @@ impl Operations {
         let AccountAddress { project, email } = body.value;
         let (desk, project) = self.place(request, project.as_deref()).await?;
         limits::attempt(desk, Some(project), AttemptKind::Verify, caller.context()).await?;
-        desk.admin.resend_verification(project, &email).await?;
+        desk.admin.resend_verification(project, &email, &caller.doer).await?;
         Ok(Taken)
     }
 

@@ -8,10 +8,11 @@ use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
+use shared::audit::Origin;
 use shared::domain::attempt::AttemptKind;
 use shared::id::ProjectId;
 use shared::sessions::{LoginError, Pass};
-use shared::store::sessions::{Ended, Which};
+use shared::store::sessions::{self as store, Ended, Which};
 use uuid::Uuid;
 
 use super::Tag;
@@ -111,7 +112,7 @@ impl From<Pass> for Tokens {
 
 /// A session that holds.
 #[derive(Clone, Debug, Object, Serialize)]
-struct Session {
+pub struct Session {
     /// Its id.
     id: Uuid,
     /// Whether it is the one that asks.
@@ -130,11 +131,27 @@ struct Session {
     user_agent: Option<String>,
 }
 
-/// Somebody's sessions.
+/// The sessions of a user.
 #[derive(Clone, Debug, Object, Serialize)]
-struct Sessions {
+pub struct Sessions {
     /// Newest first.
     items: Vec<Session>,
+}
+
+impl Sessions {
+    /// Sessions and where each was begun; `current` is the one that asks.
+    pub fn of(found: Vec<(store::Session, Origin)>, current: Option<Uuid>) -> Self {
+        let session = |(one, origin): (store::Session, Origin)| Session {
+            id: one.id,
+            current: Some(one.id) == current,
+            created_at: Stamp(one.created_at),
+            used_at: Stamp(one.used_at),
+            ends_at: Stamp(one.ends_at),
+            address: origin.address.map(|address| address.to_string()),
+            user_agent: origin.user_agent,
+        };
+        Self { items: found.into_iter().map(session).collect() }
+    }
 }
 
 #[OpenApi(prefix_path = "/api/v1/auth", tag = "Tag::Auth")]
@@ -210,27 +227,9 @@ impl Operations {
     /// Needs a login. Newest first.
     #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
     async fn sessions(&self, me: Me) -> Result<Answer<Sessions>, Failure<Lists>> {
-        let desk = self.app.desk()?;
-        let mut items = Vec::new();
-        for one in desk.sessions.list(&me.person).await? {
-            let origin = match &one.origin {
-                Some(sealed) => {
-                    desk.audit.open(me.person.project, me.person.user.0, sealed).await?
-                }
-                None => None,
-            };
-            let text = |name: &str| Some(origin.as_ref()?.get(name)?.as_str()?.to_owned());
-            items.push(Session {
-                id: one.id,
-                current: one.id == me.person.session,
-                created_at: Stamp(one.created_at),
-                used_at: Stamp(one.used_at),
-                ends_at: Stamp(one.ends_at),
-                address: text("address"),
-                user_agent: text("user_agent"),
-            });
-        }
-        Ok(Answer(Sessions { items }))
+        let person = &me.person;
+        let found = self.app.desk()?.admin.sessions_of(person.project, person.user).await?;
+        Ok(Answer(Sessions::of(found, Some(person.session))))
     }
 
     /// End one of my sessions

@@ -23,7 +23,7 @@ pub const PATTERN: &str = "/files/*key";
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What a tenant has uploaded is shown without any right: no scripts, no forms, no origin.
-const POLICY: HeaderValue = HeaderValue::from_static(
+pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
@@ -90,7 +90,7 @@ fn says(request: &Request, name: &str, test: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Whether one of the tags is this one; a weak one is as good here.
-fn matches(tags: &str, etag: &str) -> bool {
+pub(super) fn matches(tags: &str, etag: &str) -> bool {
     tags.split(',')
         .map(str::trim)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

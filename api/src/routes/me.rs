@@ -1,10 +1,12 @@
 //! One's own account.
 
 pub mod export;
+pub mod picture;
 mod wire;
 
 use std::sync::Arc;
 
+use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,9 @@ use crate::auth::Me;
 use crate::body::Body;
 use crate::door::Api;
 use crate::problem::{Acts, Changes, Failure, Lists, Reads};
-use crate::wire::{Answer, Done, Stamp};
+use crate::wire::{Answer, Done, Stamp, Taken};
 use export::ExportAnswer;
+use picture::PictureAnswer;
 use wire::{NewPushToken, Preferences, PushToken, PushTokens};
 
 /// The operations on one's own account.
@@ -81,6 +84,19 @@ struct PasswordChange {
     new_password: String,
 }
 
+/// Another address for the account.
+#[derive(Clone, Debug, Object, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields)]
+struct EmailChange {
+    /// The address that the account is to have.
+    #[oai(validator(max_length = 254))]
+    email: String,
+    /// The account's password.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+}
+
 /// That somebody means it.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +154,31 @@ impl Operations {
         let admin = &self.app.desk()?.admin;
         admin.change_password(&me.person, old_password, new_password, &me.doer).await?;
         Ok(Done)
+    }
+
+    /// Change my address
+    ///
+    /// Needs a login and the password; failures count as those of logins do. A token is mailed to the new address, and
+    /// `verify_email` takes it: until then the account keeps the address that it has, which is told at once and again
+    /// when it is changed. Sessions stay. The answer is the same, and takes as long, when another account has the new
+    /// address: then its holder is mailed. An address gets a few such mails within an hour and no more.
+    #[oai(path = "/email", method = "post", operation_id = "change_email")]
+    async fn email(&self, me: Me, body: Body<EmailChange>) -> Result<Taken, Failure<Changes>> {
+        let EmailChange { email, password } = &body.value;
+        let admin = &self.app.desk()?.admin;
+        admin.ask_email(&me.person, email, password, &me.doer).await?;
+        Ok(Taken)
+    }
+
+    /// Get my picture
+    ///
+    /// Needs a login. The file that the account names; PNG, JPEG, GIF and WebP are shown, anything else is saved.
+    /// `If-None-Match` is understood.
+    #[oai(path = "/avatar", method = "get", operation_id = "get_avatar")]
+    async fn avatar(&self, me: Me, request: &Request) -> Result<PictureAnswer, Failure<Reads>> {
+        let admin = &self.app.desk()?.admin;
+        let (user, _) = admin.user(me.person.project, me.person.user).await?;
+        Ok(picture::answer(&self.app, request, &user).await?)
     }
 
     /// Choose my picture

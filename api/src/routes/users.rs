@@ -1,6 +1,7 @@
 //! People of a project.
 
 pub mod account;
+pub mod logins;
 
 use std::sync::Arc;
 
@@ -103,6 +104,9 @@ pub struct User {
     /// When its holder last logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_login_at: Option<Stamp>,
+    /// Until when it takes no logins, after too many failures; the time may have passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked_until: Option<Stamp>,
     /// When it was made.
     created_at: Stamp,
     /// When it was last changed.
@@ -122,6 +126,7 @@ impl User {
             roles,
             email_verified_at: user.email_verified_at.map(Stamp),
             last_login_at: user.last_login_at.map(Stamp),
+            locked_until: user.locked_until.map(Stamp),
             created_at: Stamp(user.created_at),
             updated_at: Stamp(user.updated_at),
         }
@@ -306,7 +311,7 @@ impl Operations {
         id: Path<Uuid>,
         body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        let id = self.reach(&caller, id.0).await?;
+        let id = reach(&self.app, &caller, id.0).await?;
         let people = &self.app.desk()?.people;
         let change = body.value.into();
         let (user, roles) = people.change(caller.project, id, change, &caller.doer).await?;
@@ -323,7 +328,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Tagged<UserRoles>, Failure<Reads>> {
-        let id = self.reach(&caller, id.0).await?;
+        let id = reach(&self.app, &caller, id.0).await?;
         let (_, roles) = self.app.desk()?.admin.user(caller.project, id).await?;
         let tag = tag_of_roles(&roles);
         Ok(Tagged(UserRoles { roles }, tag))
@@ -345,7 +350,7 @@ impl Operations {
         body: Body<UserRoles>,
     ) -> Result<Tagged<User>, Failure<Edits>> {
         let condition = if_match(condition.0.as_deref())?;
-        let id = self.reach_others(&caller, id.0).await?;
+        let id = reach_others(&self.app, &caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         let (project, roles) = (caller.project, body.value.roles);
         let set = admin.set_roles(project, id, roles, &condition, &caller.doer);
@@ -357,7 +362,7 @@ impl Operations {
     /// Let somebody in
     ///
     /// Needs the permission `users:approve`, and `users:manage` to give roles, which must give no more than the caller may
-    /// do. The account works from now on, and its holder is mailed. Without roles in the body, which may be left out, it
+    /// do. Its address must be proved. The account works from now on, and its holder is mailed. Without roles in the body, which may be left out, it
     /// is a `member`, unless it has roles.
     #[oai(path = "/:id/approve", method = "post", operation_id = "approve_user")]
     async fn approve(
@@ -367,7 +372,7 @@ impl Operations {
         id: Path<Uuid>,
         body: MaybeBody<Approval>,
     ) -> Result<Answer<User>, Failure<Changes>> {
-        let id = self.reach_others(&caller, id.0).await?;
+        let id = reach_others(&self.app, &caller, id.0).await?;
         let mut caller = caller;
         let roles = body.0.and_then(|approval| approval.roles);
         if roles.as_ref().is_some_and(|roles| !roles.is_empty()) {
@@ -381,7 +386,7 @@ impl Operations {
     /// Suspend an account
     ///
     /// Needs the permission `users:update`, and all that the account may do. Its holder is logged out everywhere within two
-    /// seconds, and not called. One that waits for approval is not suspended: it is approved, or deleted.
+    /// seconds and for good, and not called. One that waits for approval is not suspended: it is approved, or deleted.
     #[oai(path = "/:id/suspend", method = "post", operation_id = "suspend_user")]
     async fn suspend(
         &self,
@@ -394,7 +399,8 @@ impl Operations {
 
     /// Reactivate an account
     ///
-    /// Needs the permission `users:update`, and all that the account may do.
+    /// Needs the permission `users:update`, and all that the account may do. Sessions of before don't come back: its holder
+    /// logs in again.
     #[oai(path = "/:id/reactivate", method = "post", operation_id = "reactivate_user")]
     async fn reactivate(
         &self,
@@ -416,7 +422,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        let id = self.reach_others(&caller, id.0).await?;
+        let id = reach_others(&self.app, &caller, id.0).await?;
         let admin = &self.app.desk()?.admin;
         admin.reset_second_factor(caller.project, id, &caller.doer).await?;
         Ok(Done)
@@ -433,7 +439,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        let id = self.reach_others(&caller, id.0).await?;
+        let id = reach_others(&self.app, &caller, id.0).await?;
         self.app.desk()?.admin.delete_user(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
@@ -449,7 +455,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<ExportAnswer, Failure<Reads>> {
-        let id = self.reach(&caller, id.0).await?;
+        let id = reach(&self.app, &caller, id.0).await?;
         let people = self.app.desk()?.people.clone();
         Ok(export::run(people, caller.project, id, &caller.doer).await?)
     }
@@ -466,7 +472,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        let id = match self.reach_others(&caller, id.0).await {
+        let id = match reach_others(&self.app, &caller, id.0).await {
             Ok(id) => id,
             // One that was deleted is no longer there to be looked at.
             Err(problem) if problem.code == Code::NotFound && caller.may_blindly() => UserId(id.0),
@@ -484,44 +490,44 @@ pub async fn shown(app: &Api, user: domain::User, roles: Vec<String>) -> Result<
     Ok(User::of(user, roles).with(profile))
 }
 
+/// The account, if the caller may do it with this one.
+async fn reach<N: Needs>(app: &Api, caller: &Caller<N>, id: Uuid) -> Result<UserId, Problem> {
+    let own = caller.user() == Some(UserId(id));
+    reach_as(app, caller, id, own).await
+}
+
+/// The same for what nobody does who may do it with their own account only.
+async fn reach_others<N: Needs>(
+    app: &Api,
+    caller: &Caller<N>,
+    id: Uuid,
+) -> Result<UserId, Problem> {
+    all(caller)?;
+    let id = reach_as(app, caller, id, false).await?;
+    // What is taken from one's own alone is taken here too.
+    if caller.user() == Some(id) { reach_as(app, caller, id.0, true).await } else { Ok(id) }
+}
+
+async fn reach_as<N: Needs>(
+    app: &Api,
+    caller: &Caller<N>,
+    id: Uuid,
+    own: bool,
+) -> Result<UserId, Problem> {
+    let admin = &app.desk()?.admin;
+    let (user, roles) = admin.user(caller.project, UserId(id)).await.map_err(Problem::from)?;
+    caller.look("user", &user_facts(&user, &roles), own)?;
+    Ok(user.id)
+}
+
 impl Operations {
-    /// The account, if the caller may do it with this one.
-    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<UserId, Problem> {
-        let own = caller.user() == Some(UserId(id));
-        self.reach_as(caller, id, own).await
-    }
-
-    /// The same for what nobody does who may do it with their own account only.
-    async fn reach_others<N: Needs>(
-        &self,
-        caller: &Caller<N>,
-        id: Uuid,
-    ) -> Result<UserId, Problem> {
-        all(caller)?;
-        let id = self.reach_as(caller, id, false).await?;
-        // What is taken from one's own alone is taken here too.
-        if caller.user() == Some(id) { self.reach_as(caller, id.0, true).await } else { Ok(id) }
-    }
-
-    async fn reach_as<N: Needs>(
-        &self,
-        caller: &Caller<N>,
-        id: Uuid,
-        own: bool,
-    ) -> Result<UserId, Problem> {
-        let admin = &self.app.desk()?.admin;
-        let (user, roles) = admin.user(caller.project, UserId(id)).await.map_err(Problem::from)?;
-        caller.look("user", &user_facts(&user, &roles), own)?;
-        Ok(user.id)
-    }
-
     async fn set_status<N: Needs>(
         &self,
         caller: &Caller<N>,
         id: Uuid,
         status: domain::UserStatus,
     ) -> Result<Answer<User>, Failure<Acts>> {
-        let id = self.reach_others(caller, id).await?;
+        let id = reach_others(&self.app, caller, id).await?;
         let admin = &self.app.desk()?.admin;
         let (user, roles) = admin.set_user_status(caller.project, id, status, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))

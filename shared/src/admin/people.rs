@@ -163,10 +163,11 @@ impl Admin {
             .collect())
     }
 
-    /// Suspends an account or brings it back; one that is suspended is logged out everywhere within two seconds.
+    /// Suspends an account or brings it back; one that is suspended is logged out everywhere within two seconds, and for
+    /// good: its tokens don't hold again when it is brought back.
     ///
     /// # Errors
-    /// When it is not there, or it would be the last that may do so.
+    /// When it is not there or waits for approval, or it would be the last that may do so.
     pub async fn set_user_status(
         &self,
         project: ProjectId,
@@ -178,7 +179,8 @@ impl Admin {
             UserStatus::Suspended => AuditAction::UserSuspend,
             UserStatus::Active | UserStatus::Pending => AuditAction::UserReactivate,
         };
-        let entry = self.audit.entry(project, doer, Deed::new(action, id.0)).await?;
+        let deed = Deed { after: Some(json!({ "sessions": "all" })), ..Deed::new(action, id.0) };
+        let entry = self.audit.entry(project, doer, deed).await?;
         self.store.set_user_status(project, id, status, &entry, self.clock.now()).await?;
         self.announce(project).await;
         self.user(project, id).await
@@ -218,16 +220,8 @@ impl Admin {
             let field = std::borrow::Cow::Borrowed("new_password");
             return Err(AdminError::Invalid(vec![Fault { field, ..fault }]));
         }
-        let wrong = || {
-            let right =
-                "it is not your password; after some failures the account is locked for a while";
-            AdminError::Invalid(vec![Fault::new("old_password", FaultCode::Invalid, right)])
-        };
-        // Read before it is proved: if another one is set in between, the store finds that this is not it.
-        let proved = self.store.password(project, id).await?;
-        if !self.sessions.proves(project, &user.email, old).await? {
-            return Err(wrong());
-        }
+        let proved = self.sessions.proves(project, &user.email, old).await?;
+        let proved = proved.ok_or_else(|| wrong_password("old_password"))?;
         let hash = self.sessions.passwords.hash(new).await?;
         let deed = Deed {
             after: Some(json!({ "sessions": { "all_but": person.session } })),
@@ -236,15 +230,22 @@ impl Admin {
         let entry = self.audit.entry(project, doer, deed).await?;
         let ends = Which::AllBut(person.session);
         let new = self.new_password(&user, hash, None, ends).await?;
-        let new = NewPassword { proved, ..new };
+        let new = NewPassword { proved: Some(proved), ..new };
         match self.store.set_password(project, id, &new, &entry, self.clock.now()).await {
-            Err(StoreError::NotFound("password")) => return Err(wrong()),
+            // It was changed since it was proved.
+            Err(StoreError::NotFound("password")) => return Err(wrong_password("old_password")),
             done => done?,
         }
         self.sessions.forget();
         self.announce(project).await;
         Ok(())
     }
+}
+
+/// The fault of a password that is not the caller's.
+pub(crate) fn wrong_password(field: &'static str) -> AdminError {
+    let right = "it is not your password; after some failures the account is locked for a while";
+    AdminError::Invalid(vec![Fault::new(field, FaultCode::Invalid, right)])
 }
 
 /// The names in order, each once.

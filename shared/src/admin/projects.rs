@@ -195,7 +195,8 @@ impl Admin {
         Ok(self.store.project(id).await?)
     }
 
-    /// Suspends a project or brings it back: its keys and people are kept out, its events held.
+    /// Suspends a project or brings it back: its keys and people are kept out, its events held. Keys work again when it
+    /// comes back; sessions have ended for good.
     ///
     /// # Errors
     /// When it is not there or archived.

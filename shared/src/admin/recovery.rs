@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::registering::{bad_token, paced};
+use super::registering::bad_token;
 use super::{Admin, AdminError};
 use crate::audit::{Deed, Doer};
 use crate::domain::audit::{Actor, AuditAction};
@@ -11,6 +11,7 @@ use crate::domain::mail::MailKind;
 use crate::domain::one_time::{Purpose, TokenKey};
 use crate::domain::user::{User, UserStatus, email_fault, normal_email, password_fault};
 use crate::id::{ProjectId, UserId};
+use crate::pace::paced;
 use crate::store::StoreError;
 use crate::store::recovery::NewPassword;
 use crate::store::sessions::Which;

@@ -1,7 +1,5 @@
-//! Asking for an account, proving its address, and being let in. A stranger who asks learns nothing of who has one: the
-//! answer is the same, and takes as long; what there is to say is mailed.
-
-use std::time::Duration;
+//! Registering, proving an address, and being approved. A stranger who registers learns nothing of who has an account: the
+//! answer is the same, and takes as long; what there is to say is mailed. There is no account before its address is proved.
 
 use serde_json::json;
 
@@ -19,32 +17,36 @@ use crate::domain::user::{
 };
 use crate::id::{ProjectId, UserId, fresh};
 use crate::mails::{Addressee, in_words};
-use crate::store::StoreError;
+use crate::pace::paced;
 use crate::store::mails::NewMail;
 use crate::store::one_time::NewToken;
 use crate::store::people::NewUser;
+use crate::store::{StoreError, registrations as store};
 
-/// What somebody asks for an account with.
+/// What an account is asked for with. It has no password: that is chosen by whoever proves the address, so that nobody
+/// else can have chosen it.
 #[derive(Clone, Debug)]
 pub struct Application {
-    /// Their address.
+    /// The address.
     pub email: String,
-    /// What they are called.
+    /// The name.
     pub full_name: String,
-    /// Their password.
+}
+
+/// What makes an account of a registration.
+#[derive(Clone, Debug)]
+pub struct Confirmation {
+    /// The token that was mailed.
+    pub token: String,
+    /// The password of the account.
     pub password: String,
+    /// The name; as it was registered, if it is left out.
+    pub full_name: Option<String>,
 }
 
-/// How many accounts of a project may wait for approval: strangers make them, and somebody must look at each.
+/// How many accounts of a project may wait for approval, and how many registrations for their address to be proved:
+/// strangers make them, and somebody must look at each.
 const MAX_PENDING: i64 = 1000;
-
-/// How long an answer takes that must not tell whether there is an account: longer than the work behind it.
-const PACE: Duration = Duration::from_millis(250);
-
-/// Does it, and is never done sooner than after the time that all such answers take.
-pub(super) async fn paced<T>(work: impl Future<Output = T>) -> T {
-    tokio::join!(work, tokio::time::sleep(PACE)).0
-}
 
 /// The fault of a token that is not good.
 pub(super) fn bad_token() -> AdminError {
@@ -53,56 +55,60 @@ pub(super) fn bad_token() -> AdminError {
     AdminError::Invalid(vec![Fault::new("token", FaultCode::Invalid, right)])
 }
 
+/// The answer of what takes no registrations.
+fn not_open() -> AdminError {
+    AdminError::Forbidden(
+        "Accounts are not given on request here; ask an admin for an invitation.".to_owned(),
+    )
+}
+
+/// Counts a mail that its address had enough of.
+pub(super) fn count_held_back(kind: MailKind) {
+    let kind = kind.as_str();
+    metrics::counter!("bellbuoy_mails_held_back_total", "kind" => kind).increment(1);
+}
+
 impl Admin {
-    /// Whether strangers may ask a project for an account. People of the platform are made by those who are there.
+    /// Whether a project takes registrations. People of the platform are made by those who are there.
     fn is_registration_open(&self, project: ProjectId) -> bool {
         self.auth.registration
             && project != ProjectId::PLATFORM
             && self.registration(project) == Registration::Open
     }
 
-    /// Makes an account that waits for approval and mails a token that proves its address; if the address has one, its
-    /// holder is told. Nobody who asks can tell which.
+    /// Keeps a registration and mails a token that makes the account of it; if the address has an account, its holder is
+    /// told. Nobody who asks can tell which, nor whether the project is there and takes registrations.
     ///
     /// # Errors
-    /// When something of it is not right, or nobody may ask just now.
+    /// When something of it is not right, or this installation takes no registrations at all.
     pub async fn register(
         &self,
         project: ProjectId,
         new: Application,
         doer: &Doer,
     ) -> Result<(), AdminError> {
-        if !self.is_registration_open(project) {
-            return Err(AdminError::Forbidden(
-                "This project creates no accounts on request; ask an admin for an invitation."
-                    .to_owned(),
-            ));
+        if !self.auth.registration || project == ProjectId::PLATFORM {
+            return Err(not_open());
         }
         let email = normal_email(&new.email);
         let mut faults: Vec<Fault> = email_fault(&email).into_iter().collect();
         faults.extend(name_fault("full_name", &new.full_name));
-        faults.extend(password_fault(&new.password, &email, self.password_policy(project)));
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
         }
         paced(async {
-            let hash = self.sessions.passwords.hash(&new.password).await?;
             let Some(home) = self.open_project(project).await? else { return Ok(()) };
-            if self.store.pending_users(project).await? >= MAX_PENDING {
-                let why = "Too many accounts wait for approval; try again later.";
-                return Err(AdminError::Enough(why));
-            }
-            if self.tell_holder(&home, &email).await? {
+            if !self.is_registration_open(project) || self.tell_holder(&home, &email).await? {
                 return Ok(());
             }
-            match self.add_applicant(&home, &email, new.full_name.trim(), hash, doer).await {
-                // Somebody was as fast: then there is a holder.
-                Err(StoreError::Conflict(_)) => {
-                    self.tell_holder(&home, &email).await?;
-                    Ok(())
-                }
-                made => Ok(made?),
+            let waiting = self.store.pending_users(project).await?;
+            let open = self.store.open_registrations(project, self.clock.now()).await?;
+            if waiting.max(open) >= MAX_PENDING {
+                tracing::warn!(%project, waiting, open, "too many accounts wait; a registration was dropped");
+                metrics::counter!("bellbuoy_registrations_dropped_total").increment(1);
+                return Ok(());
             }
+            Ok(self.keep_registration(&home, &email, new.full_name.trim(), doer).await?)
         })
         .await
     }
@@ -130,33 +136,91 @@ impl Admin {
         Ok(true)
     }
 
-    async fn add_applicant(
+    async fn keep_registration(
         &self,
         home: &Project,
         email: &str,
         full_name: &str,
-        hash: String,
         doer: &Doer,
     ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let new = NewUser {
-            id: UserId::fresh(now),
+        let (now, ttl) = (self.clock.now(), self.auth.verify_ttl);
+        let (text, key) =
+            one_time::make(Purpose::Registration, home.id, fresh(now), rand::random());
+        let new = store::Registration {
+            id: key.id,
             email: email.to_owned(),
             full_name: full_name.to_owned(),
+            expires_at: now.plus(ttl),
+        };
+        let link = Link { token: text, good_for: in_words(ttl) };
+        let whom = Addressee { project: home, user: None, email };
+        let mails = &self.sessions.mails;
+        let mail = mails.write(MailKind::Registration, whom, Some(&link), None, now)?;
+        // There is no account whose key could seal the address; the log has the registration's id.
+        let deed = Deed::new(AuditAction::RegistrationCreate, new.id);
+        let entry = self.audit.entry(home.id, doer, deed).await?;
+        if !self.store.register(home.id, &new, key, &mail, &entry, now).await? {
+            count_held_back(MailKind::Registration);
+        }
+        Ok(())
+    }
+
+    /// Makes the account that was registered, with the password of the user who proves the address. It waits for
+    /// approval.
+    ///
+    /// # Errors
+    /// When the token is not good, the password is not good enough, the project takes no registrations any more, or the
+    /// address has an account by now.
+    pub async fn confirm_registration(
+        &self,
+        confirmation: Confirmation,
+        doer: &Doer,
+    ) -> Result<User, AdminError> {
+        let key =
+            one_time::parse(Purpose::Registration, &confirmation.token).ok_or_else(bad_token)?;
+        let project = key.project;
+        self.open_project(project).await?.ok_or_else(bad_token)?;
+        let now = self.clock.now();
+        let found = self.store.registration_of(project, key, now).await?.ok_or_else(bad_token)?;
+        if !self.is_registration_open(project) {
+            return Err(not_open());
+        }
+        let full_name = confirmation.full_name.unwrap_or(found.full_name);
+        let mut faults: Vec<Fault> = name_fault("full_name", &full_name).into_iter().collect();
+        let policy = self.password_policy(project);
+        faults.extend(password_fault(&confirmation.password, &found.email, policy));
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
+        }
+        if self.store.pending_users(project).await? >= MAX_PENDING {
+            let why = "Too many accounts wait for approval; try again later.";
+            return Err(AdminError::Enough(why));
+        }
+        let new = NewUser {
+            id: UserId::fresh(now),
+            email: found.email,
+            full_name: full_name.trim().to_owned(),
             status: UserStatus::Pending,
-            password: Some(hash),
+            password: Some(self.sessions.passwords.hash(&confirmation.password).await?),
             roles: Vec::new(),
         };
-        let (token, link) = self.token(home.id, new.id, Purpose::VerifyEmail);
-        let whom = Addressee { project: home, user: Some(new.id), email };
-        let mails = &self.sessions.mails;
-        let mail = mails.write(MailKind::VerifyEmail, whom, Some(&link), None, now)?;
+        let doer = doer.known_as(Actor::User(new.id));
         let deed = Deed {
+            after: Some(json!({ "registration": found.id })),
             personal: Some((new.id, json!({ "email": new.email, "full_name": new.full_name }))),
             ..Deed::new(AuditAction::UserRegister, new.id.0)
         };
-        let entry = self.audit.entry(home.id, doer, deed).await?;
-        self.store.register(home.id, &new, token, &mail, &entry, now).await
+        let entry = self.audit.entry(project, &doer, deed).await?;
+        match self.store.confirm_registration(project, key, &new, &entry, now).await {
+            Err(StoreError::NotFound(_)) => return Err(bad_token()),
+            Err(StoreError::Conflict(_)) => {
+                return Err(AdminError::Conflict(
+                    "the address of this registration has an account by now".to_owned(),
+                ));
+            }
+            done => done?,
+        }
+        Ok(self.store.user(project, new.id).await?)
     }
 
     /// A fresh token, and the link by which its mail tells it.
@@ -167,7 +231,9 @@ impl Admin {
         purpose: Purpose,
     ) -> (NewToken, Link) {
         let ttl = match purpose {
-            Purpose::VerifyEmail => self.auth.verify_ttl,
+            Purpose::VerifyEmail | Purpose::Registration | Purpose::ChangeEmail => {
+                self.auth.verify_ttl
+            }
             Purpose::ResetPassword => self.auth.reset_ttl,
             Purpose::Invitation => self.auth.invitation_ttl,
         };
@@ -210,13 +276,13 @@ impl Admin {
             kept => kept?,
         };
         if !kept {
-            let kind = mail.kind.as_str();
-            metrics::counter!("bellbuoy_mails_held_back_total", "kind" => kind).increment(1);
+            count_held_back(mail.kind);
         }
         Ok(())
     }
 
-    /// Mails another token that proves an address, if there is an account that needs it. Nobody who asks can tell.
+    /// Mails another token for a registration, or one that proves the address of an account, if there is one that needs
+    /// it. Nobody who asks can tell.
     ///
     /// # Errors
     /// When the address is none, or the store is away.
@@ -224,6 +290,7 @@ impl Admin {
         &self,
         project: ProjectId,
         email: &str,
+        doer: &Doer,
     ) -> Result<(), AdminError> {
         let email = normal_email(email);
         if let Some(fault) = email_fault(&email) {
@@ -231,17 +298,31 @@ impl Admin {
         }
         paced(async {
             let Some(home) = self.open_project(project).await? else { return Ok(()) };
-            let user = self.store.user_by_email(project, &email).await?;
-            let needs = |user: &User| {
-                user.email_verified_at.is_none() && user.status != UserStatus::Suspended
+            let Some(user) = self.store.user_by_email(project, &email).await? else {
+                return Ok(self.resend_registration(&home, &email, doer).await?);
             };
-            let Some(user) = user.filter(needs) else { return Ok(()) };
+            if user.email_verified_at.is_some() || user.status != UserStatus::Active {
+                return Ok(());
+            }
             let (token, link) = self.token(project, user.id, Purpose::VerifyEmail);
             let mail = self.mail(&home, &user, MailKind::VerifyEmail, Some(&link))?;
             let now = self.clock.now();
             Ok(self.mail_account(&home, &user, Some(token), mail, None, now).await?)
         })
         .await
+    }
+
+    async fn resend_registration(
+        &self,
+        home: &Project,
+        email: &str,
+        doer: &Doer,
+    ) -> Result<(), StoreError> {
+        let older = self.store.registration_by_email(home.id, email).await?;
+        match older.filter(|_| self.is_registration_open(home.id)) {
+            Some(older) => self.keep_registration(home, email, &older.full_name, doer).await,
+            None => Ok(()),
+        }
     }
 
     /// Whose token this is, with the project that it is in.
@@ -261,12 +342,19 @@ impl Admin {
         }
     }
 
-    /// Notes that an address is somebody's, by the token that was mailed there.
+    /// Notes that an address is its account's, by the token that was mailed there; one that is to replace the address of
+    /// an account does so.
     ///
     /// # Errors
     /// When the token is not good, or no longer.
     pub async fn verify_email(&self, token: &str, doer: &Doer) -> Result<(), AdminError> {
+        if let Some(key) = one_time::parse(Purpose::ChangeEmail, token) {
+            return self.prove_new_email(key, doer).await;
+        }
         let (key, home, user) = self.token_holder(token, Purpose::VerifyEmail).await?;
+        if user.status != UserStatus::Active {
+            return Err(bad_token());
+        }
         let doer = doer.known_as(Actor::User(user.id));
         let deed = Deed::new(AuditAction::UserVerifyEmail, user.id.0);
         let entry = self.audit.entry(home.id, &doer, deed).await?;

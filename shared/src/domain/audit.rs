@@ -50,7 +50,7 @@ words! {
         UserRoles = 26 "user.roles",
         /// A password was changed.
         UserPassword = 27 "user.password",
-        /// Somebody asked for an account.
+        /// An account was made by registering, its address proved.
         UserRegister = 28 "user.register",
         /// A role was made.
         RoleCreate = 30 "role.create",
@@ -86,6 +86,14 @@ words! {
         UserErase = 101 "user.erase",
         /// Somebody's preferences were set.
         UserPreferences = 102 "user.preferences",
+        /// A registration was asked for.
+        RegistrationCreate = 110 "registration.create",
+        /// Another address was named for an account, and is to be proved.
+        UserEmailAsk = 111 "user.email_ask",
+        /// The address of an account was changed to one that was proved.
+        UserEmail = 112 "user.email",
+        /// A locked account was unlocked.
+        UserUnlock = 113 "user.unlock",
         /// An address was proved.
         UserVerifyEmail = 60 "user.verify_email",
         /// Somebody asked for a new password.
@@ -112,8 +120,17 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 8] =
-    ["project", "key", "user", "role", "session", "audit", "delivery", "invitation"];
+pub const RESOURCE_TYPES: [&str; 9] = [
+    "project",
+    "key",
+    "user",
+    "role",
+    "session",
+    "audit",
+    "delivery",
+    "invitation",
+    "registration",
+];
 
 impl AuditAction {
     /// The kind of thing that it is done to.

@@ -24,6 +24,10 @@ words! {
         PasswordReset = 3 "password_reset",
         /// Invites somebody.
         Invitation = 4 "invitation",
+        /// Makes the account that was registered.
+        Registration = 5 "registration",
+        /// Proves the address that an account is to have from now on.
+        ChangeEmail = 6 "change_email",
         /// Somebody logged in from a device that was not seen before.
         NewDevice = 10 "new_device",
         /// A pending account was let in.
@@ -38,6 +42,10 @@ words! {
         BackupCodeUsed = 24 "backup_code_used",
         /// There are new backup codes.
         BackupCodesMade = 25 "backup_codes_made",
+        /// Another address was named for an account, and is not proved yet.
+        EmailChangeAsked = 26 "email_change_asked",
+        /// The address of an account was changed.
+        EmailChanged = 27 "email_changed",
     }
 }
 

@@ -15,6 +15,10 @@ words! {
         ResetPassword = 2 "reset_password",
         /// Accepting an invitation.
         Invitation = 3 "invitation",
+        /// Making the account that was registered.
+        Registration = 4 "registration",
+        /// Proving the address that an account is to have from now on.
+        ChangeEmail = 5 "change_email",
     }
 }
 
@@ -24,6 +28,8 @@ impl Purpose {
             Self::VerifyEmail => "bbv_",
             Self::ResetPassword => "bbp_",
             Self::Invitation => "bbi_",
+            Self::Registration => "bbg_",
+            Self::ChangeEmail => "bbe_",
         }
     }
 }

@@ -71,6 +71,8 @@ pub struct User {
     pub email_verified_at: Option<Time>,
     /// When the holder last logged in.
     pub last_login_at: Option<Time>,
+    /// Until when it takes no logins, after too many failures; the time may have passed.
+    pub locked_until: Option<Time>,
     /// When it was made.
     pub created_at: Time,
     /// When it was last changed.

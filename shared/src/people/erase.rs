@@ -3,10 +3,9 @@
 
 use super::accounts::avatar_folder;
 use super::{People, SETTLE, file_error};
-use crate::admin::AdminError;
+use crate::admin::{AdminError, wrong_password};
 use crate::audit::{Deed, Doer};
 use crate::domain::audit::AuditAction;
-use crate::domain::fault::{Fault, FaultCode};
 use crate::files::key::FilePrefix;
 use crate::id::{ProjectId, UserId};
 use crate::sessions::Person;
@@ -28,11 +27,8 @@ impl People {
     ) -> Result<(), AdminError> {
         let (project, id) = (person.project, person.user);
         let user = self.admin.store.user(project, id).await?;
-        if !self.admin.sessions.proves(project, &user.email, password).await? {
-            let right =
-                "it is not your password; after some failures the account is locked for a while";
-            let wrong = Fault::new("password", FaultCode::Invalid, right);
-            return Err(AdminError::Invalid(vec![wrong]));
+        if self.admin.sessions.proves(project, &user.email, password).await?.is_none() {
+            return Err(wrong_password("password"));
         }
         self.erase(project, id, doer).await
     }

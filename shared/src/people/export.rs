@@ -52,15 +52,7 @@ impl People {
     ) -> Result<Export, AdminError> {
         let Self { admin, .. } = self;
         let (user, roles) = admin.user(project, id).await?;
-        let mut sessions = Vec::new();
-        for session in admin.sessions.of(project, id).await? {
-            let origin = match &session.origin {
-                Some(sealed) => admin.audit.open(project, id.0, sealed).await?,
-                None => None,
-            };
-            let origin = origin.and_then(|value| serde_json::from_value(value).ok());
-            sessions.push((session, origin.unwrap_or_default()));
-        }
+        let sessions = admin.sessions_of(project, id).await?;
         let export = Export {
             profile: self.profile(project, &user).await?,
             user,

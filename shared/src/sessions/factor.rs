@@ -122,7 +122,7 @@ impl Sessions {
     /// When the password is wrong or there is a second factor already.
     pub async fn enrol(&self, person: &Person, password: &str) -> Result<Enrolment, FactorError> {
         let (home, user) = self.account(person).await?;
-        if !self.proves(home.id, &user.email, password).await? {
+        if self.proves(home.id, &user.email, password).await?.is_none() {
             return Err(FactorError::Password);
         }
         let secret: [u8; SECRET] = rand::random();
@@ -249,12 +249,12 @@ impl Sessions {
         doer: &Doer,
     ) -> Result<(bool, Proof), FactorError> {
         let last = match self.attempt(home.id, &user.email, password).await? {
-            super::Tried::Right(_, last) => last,
-            super::Tried::Wrong(_, last) => {
+            super::logins::Tried::Right(proved) => proved.last,
+            super::logins::Tried::Wrong(_, last) => {
                 self.note_failure(home.id, user.id, last, doer).await?;
                 return Err(FactorError::Password);
             }
-            super::Tried::Nobody => return Err(FactorError::Password),
+            super::logins::Tried::Nobody => return Err(FactorError::Password),
         };
         match self.proof(home, user, code, doer).await {
             Ok(Some(proof)) => Ok((last, proof)),

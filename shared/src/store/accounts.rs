@@ -11,7 +11,8 @@ use super::engine::{Tx, rows_in, sql};
 use super::people::{Row, give_roles, live_user, user, user_columns};
 use super::projects::{bump_access, bump_epoch};
 use super::push::forget_tokens;
-use super::recovery::delete_ways_in;
+use super::recovery::{delete_ways_in, lock};
+use super::sessions::{Ended, Which, end};
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::permission::{ADMIN, SUPER_ADMIN};
@@ -187,7 +188,8 @@ impl Store {
         .await
     }
 
-    /// Changes whether an account works; nothing is done, and nothing written down, if that is so already.
+    /// Changes whether an account works; nothing is done, and nothing written down, if that is so already. All its
+    /// sessions end: one that is reactivated has to be logged in to again.
     ///
     /// # Errors
     /// When it is not there; a conflict when it waits for approval, or when nobody would be left to administer the
@@ -221,12 +223,49 @@ impl Store {
                     project,
                     id
                 )?;
+                // On the way back as well: those that an older build left must not hold again.
+                end(tx, project, id, Which::All, Ended::Suspended, now).await?;
                 keep_one(tx, project, before).await?;
                 if status == UserStatus::Suspended {
                     forget_tokens(tx, project, id).await?;
                 }
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await
+            })
+        })
+        .await
+    }
+
+    /// Forgets the failures of an account and unlocks it; nothing is written down when there is nothing to forget.
+    ///
+    /// # Errors
+    /// When it is not there; when the caller may not.
+    pub async fn unlock_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        entry: &Entry,
+        now: Time,
+    ) -> Result<()> {
+        let entry = entry.clone();
+        self.write("unlock_user", move |tx| {
+            let mut entry = entry.clone();
+            Box::pin(async move {
+                judge_acting_on(tx, project, id, false, &mut entry, now).await?;
+                lock(tx, project, id).await?;
+                let unlocked = sql!(
+                    tx,
+                    execute,
+                    "UPDATE users SET failed_logins = 0, locked_until = NULL, updated_at = $1
+                     WHERE project_id = $2 AND id = $3 AND (failed_logins > 0 OR locked_until IS NOT NULL)",
+                    now,
+                    project,
+                    id
+                )?;
+                if unlocked > 0 {
+                    note(tx, project, &entry, now).await?;
+                }
+                Ok(())
             })
         })
         .await

@@ -65,11 +65,13 @@ async fn holds(
         tx,
         fetch_optional as (Uuid,),
         "SELECT id FROM sessions
-         WHERE project_id = $1 AND id = $2 AND user_id = $3 AND revoked_at IS NULL AND ends_at > $4",
+         WHERE project_id = $1 AND id = $2 AND user_id = $3 AND revoked_at IS NULL AND ends_at > $4
+           AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $5)",
         project,
         session,
         user,
-        now
+        now,
+        project
     )?;
     Ok(found.is_some())
 }

@@ -9,6 +9,7 @@ use super::engine::sql;
 use super::mails::{NewMail, insert_mail};
 use super::people::{NewUser, insert_user};
 use super::projects::bump_epoch;
+use super::registrations::mark_proved;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
 use crate::domain::authority::{Need, Requester, Target};
@@ -181,14 +182,7 @@ impl Store {
                     judge_giving(tx, project, &caller, &new.roles).await?;
                 }
                 insert_user(tx, project, &new, now).await?;
-                sql!(
-                    tx,
-                    execute,
-                    "UPDATE users SET email_verified_at = $1 WHERE project_id = $2 AND id = $3",
-                    now,
-                    project,
-                    new.id
-                )?;
+                mark_proved(tx, project, new.id, now).await?;
                 note(tx, project, &entry, now).await
             })
         })

@@ -9,6 +9,7 @@ use super::audit::note;
 use super::callers::{caller, judge_giving};
 use super::engine::{Tx, insert, rows_in, sql};
 use super::projects::{bump_access, bump_epoch};
+use super::registrations::delete_registrations_of;
 use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use crate::domain::audit::Entry;
@@ -22,7 +23,7 @@ use crate::time::Time;
 macro_rules! user_columns {
     () => {
         "id, project_id, email, full_name, username, profile, avatar, status, email_verified_at, last_login_at,
-         created_at, updated_at"
+         locked_until, created_at, updated_at"
     };
 }
 pub(super) use user_columns;
@@ -36,6 +37,7 @@ pub(super) type Row = (
     Option<Vec<u8>>,
     Option<String>,
     i16,
+    Option<Time>,
     Option<Time>,
     Option<Time>,
     Time,
@@ -54,6 +56,7 @@ pub(super) fn user(row: Row) -> Result<User> {
         status,
         email_verified_at,
         last_login_at,
+        locked_until,
         created_at,
         updated_at,
     ) = row;
@@ -70,6 +73,7 @@ pub(super) fn user(row: Row) -> Result<User> {
         status,
         email_verified_at,
         last_login_at,
+        locked_until,
         created_at,
         updated_at,
     })
@@ -412,7 +416,7 @@ pub(super) async fn insert_user(
     give_roles(tx, project, new.id, &new.roles).await
 }
 
-/// An account without its roles.
+/// An account without its roles. What was registered for its address is gone then.
 pub(super) async fn insert_account(
     tx: &mut Tx,
     project: ProjectId,
@@ -425,8 +429,8 @@ pub(super) async fn insert_account(
          VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)",
         project, new.id, new.email.clone(), new.full_name.clone(), new.status.number(), new.password.clone(),
         Uuid::nil(), now, now
-    )
-    .map(|_| ())
+    )?;
+    delete_registrations_of(tx, project, &new.email).await
 }
 
 /// Gives somebody exactly these roles.

@@ -370,7 +370,8 @@ impl Store {
         Ok(rows.into_iter().filter_map(known).collect())
     }
 
-    /// Changes whether a project works; takes effect on every evaluation that commits after this.
+    /// Changes whether a project works; takes effect on every evaluation that commits after this. All sessions of the
+    /// project end for good, however many there are: they are of a session epoch that no longer counts.
     ///
     /// # Errors
     /// When it is not there.
@@ -392,7 +393,7 @@ impl Store {
                 sql!(
                     tx,
                     execute,
-                    "UPDATE projects SET status = $1, updated_at = $2 WHERE id = $3",
+                    "UPDATE projects SET status = $1, updated_at = $2, session_epoch = session_epoch + 1 WHERE id = $3",
                     status.number(),
                     now,
                     id
@@ -420,7 +421,8 @@ impl Store {
                 let touched = sql!(
                     tx,
                     execute,
-                    "UPDATE projects SET status = $1, live = $2, deleted_at = $3, updated_at = $4 WHERE id = $5 AND live = $6",
+                    "UPDATE projects SET status = $1, live = $2, deleted_at = $3, updated_at = $4, session_epoch = session_epoch + 1
+                     WHERE id = $5 AND live = $6",
                     ProjectStatus::Archived.number(),
                     id.0,
                     now,

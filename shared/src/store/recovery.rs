@@ -6,10 +6,11 @@ use uuid::Uuid;
 use super::accounts::touch;
 use super::audit::note;
 use super::callers::{given_by, judge_acting_on};
+use super::email_changes::delete_email_change;
 use super::engine::{Tx, sql};
 use super::mails::{NewMail, delete_mails_of, insert_mail};
 use super::one_time::{NewToken, delete_tokens_of, insert_token, use_token, void_tokens};
-use super::people::{NewUser, give_roles, insert_account, live_user};
+use super::people::{give_roles, live_user};
 use super::projects::{bump_access, bump_epoch};
 use super::second_factors::delete_factor;
 use super::sessions::{Ended, Which, end};
@@ -55,34 +56,6 @@ impl Store {
                     UserStatus::Pending.number()
                 )?;
                 Ok(count)
-            })
-        })
-        .await
-    }
-
-    /// Makes an account that waits, with the token that proves its address. It raises no epoch: nothing of a project
-    /// sees it before it is let in, and strangers must not make work.
-    ///
-    /// # Errors
-    /// A conflict when the address is taken.
-    pub async fn register(
-        &self,
-        project: ProjectId,
-        new: &NewUser,
-        token: NewToken,
-        mail: &NewMail,
-        entry: &Entry,
-        now: Time,
-    ) -> Result<()> {
-        let kept = (new.clone(), mail.clone(), entry.clone());
-        self.write("register", move |tx| {
-            let (new, mail, entry) = kept.clone();
-            Box::pin(async move {
-                insert_account(tx, project, &new, now).await?;
-                if insert_mail(tx, project, &mail, now).await? {
-                    insert_token(tx, project, &token, now).await?;
-                }
-                note(tx, project, &entry, now).await
             })
         })
         .await
@@ -148,12 +121,12 @@ impl Store {
         .await
     }
 
-    /// Approves an account that waits, with these roles, or with those that it has; one that has none becomes a member. One
-    /// that was approved before stays as it is; to set its roles is another thing.
+    /// Approves an account that waits and whose address is proved, with these roles, or with those that it has; one that
+    /// has none becomes a member. One that was approved before stays as it is; to set its roles is another thing.
     ///
     /// # Errors
-    /// When it or a role is not there; a conflict when it is suspended, or was approved and there are roles to set; when the
-    /// caller may not, or may not give these.
+    /// When it or a role is not there; a conflict when it is suspended, its address is not proved, or it was approved and
+    /// there are roles to set; when the caller may not, or may not give these.
     pub async fn approve_user(
         &self,
         project: ProjectId,
@@ -173,6 +146,12 @@ impl Store {
                 let found = found.ok_or(StoreError::NotFound("user"))?;
                 if !found.status.may_be_approved(roles.is_some()).map_err(StoreError::Conflict)? {
                     return Ok(());
+                }
+                if found.email_verified_at.is_none() {
+                    // Its password may be that of somebody who only knew the address. Older builds made such accounts.
+                    return Err(StoreError::Conflict(
+                        "the address of this account was never proved: delete the account, and invite the address",
+                    ));
                 }
                 within_plan(tx, project, PlanLimit::Users).await?;
                 touch(tx, project, user, now).await?;
@@ -236,6 +215,8 @@ impl Store {
                     prove_address(tx, project, user, now).await?;
                 }
                 void_tokens(tx, project, user, Purpose::ResetPassword, now).await?;
+                // Another address may have been named by whoever knew the old password.
+                delete_email_change(tx, project, user).await?;
                 sql!(
                     tx,
                     execute,
@@ -255,7 +236,12 @@ impl Store {
 }
 
 /// Refuses a password that was proved and is not the account's any more. The account's row is held by then.
-async fn judge_proved(tx: &mut Tx, project: ProjectId, user: UserId, proved: &str) -> Result<()> {
+pub(super) async fn judge_proved(
+    tx: &mut Tx,
+    project: ProjectId,
+    user: UserId,
+    proved: &str,
+) -> Result<()> {
     let (now,) = sql!(
         tx,
         fetch_one as (Option<String>,),
@@ -292,7 +278,7 @@ pub(super) async fn lock(tx: &mut Tx, project: ProjectId, user: UserId) -> Resul
 }
 
 /// Deletes every way in that somebody has besides their password, and every mail to them: open invitations to their
-/// address, tokens, the second factor. For deleting an account and for forgetting whose it was; the address must still
+/// address and registrations of it, tokens, the second factor. For deleting an account and for forgetting whose it was; the address must still
 /// stand there.
 pub(super) async fn delete_ways_in(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     sql!(
@@ -304,6 +290,16 @@ pub(super) async fn delete_ways_in(tx: &mut Tx, project: ProjectId, user: UserId
         project,
         user
     )?;
+    sql!(
+        tx,
+        execute,
+        "DELETE FROM registrations WHERE project_id = $1
+           AND email = (SELECT email FROM users WHERE project_id = $2 AND id = $3)",
+        project,
+        project,
+        user
+    )?;
+    delete_email_change(tx, project, user).await?;
     delete_tokens_of(tx, project, user).await?;
     delete_factor(tx, project, user).await?;
     delete_mails_of(tx, project, user).await

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::note;
+use super::callers::judge_acting_on;
 use super::engine::{Tx, sql};
 use super::mails::{NewMail, insert_mail};
 use super::projects::bump_access;
@@ -28,6 +29,8 @@ words! {
         Password = 4 "password",
         /// The second factor was changed.
         SecondFactor = 5 "second_factor",
+        /// The account was suspended.
+        Suspended = 6 "suspended",
     }
 }
 
@@ -38,6 +41,8 @@ pub struct NewSession {
     pub id: Uuid,
     /// Whose it is.
     pub user: UserId,
+    /// The hash of the password that was proved: if the account has another one by now, nothing was.
+    pub password: String,
     /// When it ends, whatever happens.
     pub ends_at: Time,
     /// SHA-256 of its first refresh token.
@@ -61,6 +66,8 @@ pub enum Begun {
     ProofMissing,
     /// The proof is none, or was used before.
     ProofRefused,
+    /// The password was changed, or the account or its project suspended, since the password was proved.
+    Overtaken,
 }
 
 /// A session as its holder sees it.
@@ -116,26 +123,37 @@ impl Store {
             let (new, entry) = (new.clone(), entry.clone());
             Box::pin(async move {
                 let before = sql!(
-                    tx, fetch_optional as (Option<Time>,),
-                    lite "SELECT last_login_at FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                    server "SELECT last_login_at FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
+                    tx, fetch_optional as (Option<Time>, i16, Option<String>),
+                    lite "SELECT last_login_at, status, password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                    server "SELECT last_login_at, status, password_hash FROM users
+                            WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
                     project, new.user, Uuid::nil()
                 )?;
-                let is_first = before.is_some_and(|(last,)| last.is_none());
+                let (last, status, password) = before.ok_or(StoreError::NotFound("user"))?;
+                let is_first = last.is_none();
+                // A suspension that commits after this read leaves the session with an epoch that no longer counts.
+                let home = sql!(
+                    tx, fetch_optional as (i16, i64),
+                    "SELECT status, session_epoch FROM projects WHERE id = $1", project
+                )?;
+                let (project_status, epoch) = home.ok_or(StoreError::NotFound("project"))?;
+                if status != UserStatus::Active.number()
+                    || project_status != ProjectStatus::Active.number()
+                    || password.as_ref() != Some(&new.password)
+                {
+                    return Ok(Begun::Overtaken);
+                }
                 match &new.proof {
                     Some(proof) => take_proof(tx, project, new.user, proof, now).await?,
                     None if is_on(tx, project, new.user).await? => return Ok(Begun::ProofMissing),
                     None => {}
                 }
-                let touched = sql!(
+                sql!(
                     tx, execute,
                     "UPDATE users SET failed_logins = 0, locked_until = NULL, last_login_at = $1
-                     WHERE project_id = $2 AND id = $3 AND live = $4",
-                    now, project, new.user, Uuid::nil()
+                     WHERE project_id = $2 AND id = $3",
+                    now, project, new.user
                 )?;
-                if touched == 0 {
-                    return Err(StoreError::NotFound("user"));
-                }
                 let seen = sql!(
                     tx, fetch_optional as (Uuid,),
                     "SELECT id FROM sessions WHERE project_id = $1 AND user_id = $2 AND device = $3 LIMIT 1",
@@ -143,9 +161,9 @@ impl Store {
                 )?;
                 sql!(
                     tx, execute,
-                    "INSERT INTO sessions (project_id, id, user_id, created_at, used_at, ends_at, device, origin)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                    project, new.id, new.user, now, now, new.ends_at, new.device.to_vec(), new.origin.clone()
+                    "INSERT INTO sessions (project_id, id, user_id, created_at, used_at, ends_at, device, origin, project_epoch)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    project, new.id, new.user, now, now, new.ends_at, new.device.to_vec(), new.origin.clone(), epoch
                 )?;
                 sql!(
                     tx, execute,
@@ -188,8 +206,9 @@ impl Store {
                 let held = sql!(
                     tx, execute,
                     "UPDATE sessions SET used_at = $1
-                     WHERE project_id = $2 AND id = $3 AND revoked_at IS NULL AND ends_at > $4 AND used_at > $5",
-                    now, project, session, now, idle_since
+                     WHERE project_id = $2 AND id = $3 AND revoked_at IS NULL AND ends_at > $4 AND used_at > $5
+                       AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $6)",
+                    now, project, session, now, idle_since, project
                 )?;
                 let owner = sql!(
                     tx, fetch_optional as (UserId, i16),
@@ -254,18 +273,18 @@ impl Store {
             Box::pin(async move {
                 let head = sql!(
                     tx,
-                    fetch_optional as (i64, i16),
-                    "SELECT access_epoch, status FROM projects WHERE id = $1",
+                    fetch_optional as (i64, i16, i64),
+                    "SELECT access_epoch, status, session_epoch FROM projects WHERE id = $1",
                     project
                 )?;
-                let (epoch, status) = head.ok_or(StoreError::NotFound("project"))?;
+                let (epoch, status, session_epoch) = head.ok_or(StoreError::NotFound("project"))?;
                 let gone = status == ProjectStatus::Archived.number();
                 let found = sql!(
                     tx, fetch_optional as (i16,),
                     "SELECT u.status FROM sessions s JOIN users u ON u.project_id = s.project_id AND u.id = s.user_id
                      WHERE s.project_id = $1 AND s.id = $2 AND s.user_id = $3 AND s.revoked_at IS NULL AND s.ends_at > $4
-                       AND u.live = $5",
-                    project, session, user, now, Uuid::nil()
+                       AND u.live = $5 AND s.project_epoch = $6",
+                    project, session, user, now, Uuid::nil(), session_epoch
                 )?;
                 let active = found.is_some_and(|(status,)| status == UserStatus::Active.number());
                 let holds = active && !gone;
@@ -293,8 +312,9 @@ impl Store {
                         tx, fetch_all as (Uuid, Time, Time, Time, Option<Vec<u8>>),
                         "SELECT id, created_at, used_at, ends_at, origin FROM sessions
                          WHERE project_id = $1 AND user_id = $2 AND revoked_at IS NULL AND ends_at > $3 AND used_at > $4
+                           AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $5)
                          ORDER BY id DESC LIMIT 200",
-                        project, user, now, idle_since
+                        project, user, now, idle_since, project
                     )
                 })
             })
@@ -312,7 +332,7 @@ impl Store {
     /// Ends sessions of somebody: one, or all but `spared`. Answers how many that were.
     ///
     /// # Errors
-    /// When the engine is away.
+    /// When the engine is away, or the caller may not act on this account.
     pub async fn end_sessions(
         &self,
         project: ProjectId,
@@ -324,8 +344,12 @@ impl Store {
     ) -> Result<u64> {
         let entry = entry.clone();
         self.write("end_sessions", move |tx| {
-            let entry = entry.clone();
+            let mut entry = entry.clone();
             Box::pin(async move {
+                // Those who end their own sessions are not judged.
+                if entry.requester.is_some() {
+                    judge_acting_on(tx, project, user, false, &mut entry, now).await?;
+                }
                 let ended = end(tx, project, user, which, why, now).await?;
                 if ended > 0 {
                     note(tx, project, &entry, now).await?;

@@ -7,7 +7,7 @@ use memchr::memmem;
 
 /// What our own secrets begin with: keys with `bb_`, tokens with `bb`, a letter of these and `_`.
 const STEMS: [&[u8]; 2] = [b"bb", WEBHOOK];
-const TOKENS: &[u8] = b"rvpi";
+const TOKENS: &[u8] = b"rvpige";
 const WEBHOOK: &[u8] = b"whsec_";
 const BLOT: &str = "[redacted]";
 

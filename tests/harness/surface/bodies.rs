@@ -10,10 +10,17 @@ use crate::front::{Caller, Front, Reply};
 
 /// Bodies that can't be made from the document: the id of the operation and the body. `$canary`, `$slug`, `$email`,
 /// `$password` and `$id` of a place (like `$users/{id}`) stand for what the project has.
-pub const BODIES: &[(&str, &str)] = &[(
-    "import_events",
-    "{\"type\":\"$canary\",\"source\":\"$canary\",\"payload\":{\"note\":\"$canary\",\"group\":\"a\"}}\n",
-)];
+pub const BODIES: &[(&str, &str)] = &[
+    (
+        "import_events",
+        "{\"type\":\"$canary\",\"source\":\"$canary\",\"payload\":{\"note\":\"$canary\",\"group\":\"a\"}}\n",
+    ),
+    // The first admin: a session has to be there.
+    (
+        "login",
+        "{\"project\":\"$slug\",\"email\":\"$canary@example.com\",\"password\":\"$password\"}",
+    ),
+];
 
 /// How often a body is put right by what the answer says of it.
 const TRIES: usize = 40;

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::audit::{Audit, Deed, Doer};
+use shared::clock::Clock;
+use shared::config::FilesUrl;
+use shared::domain::audit::AuditAction;
 use shared::domain::rule::{Priority, RuleBody, Suppression};
-use shared::id::ProjectId;
+use shared::id::{ProjectId, UserId};
 use shared::onboarding;
 use shared::seal::Sealer;
 use shared::time::Time;
@@ -27,7 +31,8 @@ pub enum Source {
 }
 
 /// What can't be found out: parameters as `Place::key` writes them. Add a line here when a test asks for it.
-pub const PLACES: &[(&str, Source)] = &[];
+pub const PLACES: &[(&str, Source)] =
+    &[("sessions/{session_id}", Source::Made("login", "/session_id"))];
 
 /// All scopes of a key.
 pub const SCOPES: [&str; 4] = ["events:write", "buckets:write", "notifications:write", "read"];
@@ -60,6 +65,7 @@ impl Filled {
         for place in surface.places() {
             filled.find(served, surface, &place).await;
         }
+        filled.add_pictures(served).await;
         filled.write_everywhere(served, surface).await;
         filled
     }
@@ -128,6 +134,30 @@ impl Filled {
             suppression: None::<Suppression>,
         };
         onboarding::rule(store, project, rule, now).await.expect("made");
+    }
+
+    /// Pictures of the admin and of the account that stands for all others: no operation takes files.
+    async fn add_pictures(&self, served: &Served) {
+        let (store, project, now) = (&served.store, self.project, now());
+        let sealer = Sealer::open(&served.config).expect("a sealer");
+        let audit = Audit::new(store.clone(), sealer, Clock::System, 10);
+        let FilesUrl::Disk { path: files } = &served.config.files.url else {
+            panic!("files of these tests are on disk");
+        };
+        let me = served.front.get(&self.admin, "/api/v1/me").await.json();
+        let ids = [me["user"]["id"].as_str().expect("an id"), &self.words.ids["users/{id}"]];
+        for id in ids {
+            let path = format!("avatars/{id}/{}.gif", self.words.canary);
+            // Laid where it would be stored.
+            let file = files.join("projects").join(project.to_string()).join(&path);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            std::fs::write(file, format!("GIF89a{}", self.words.canary)).expect("stored");
+            let user = id.parse().expect("an id");
+            let deed = Deed::new(AuditAction::UserUpdate, user);
+            let entry = audit.entry(project, &Doer::system(), deed).await.expect("an entry");
+            let kept = store.set_avatar(project, UserId(user), Some(&path), &entry, now).await;
+            kept.expect("kept");
+        }
     }
 
     /// Finds or makes what stands at a place.

@@ -40,14 +40,13 @@ pub fn letter(kind: MailKind, site: &Site, link: Option<&Link>, detail: Option<&
     let (subject, body) = match kind {
         MailKind::VerifyEmail => (
             format!("Prove your address for {project}"),
-            "Somebody, perhaps you, asked for an account with this address. Proving the address makes sure that alerts \
-             reach you. If it was not you, do nothing: without you nothing comes of it.",
+            "You have an account with this address. Proving the address makes sure that alerts reach you. If you know of \
+             no account, do nothing, or ask an admin.",
         ),
         MailKind::AddressInUse => (
             format!("You have an account in {project} already"),
-            "Somebody, perhaps you, asked for an account with this address, which has one already. Nothing was \
-             changed. If it was you: log in, or ask for a new password if you don't know yours. If it was not you, do \
-             nothing.",
+            "Somebody, perhaps you, wanted this address for an account, and it has one already. Nothing was changed. If \
+             it was you: log in, or ask for a new password if you don't know yours. If it was not you, do nothing.",
         ),
         MailKind::PasswordReset => (
             format!("A new password for {project}"),
@@ -58,6 +57,17 @@ pub fn letter(kind: MailKind, site: &Site, link: Option<&Link>, detail: Option<&
             format!("You are invited to {project}"),
             "You are invited to make yourself an account. It works as soon as you have given it a password. If you \
              don't want one, do nothing.",
+        ),
+        MailKind::Registration => (
+            format!("Your registration for {project}"),
+            "Somebody, perhaps you, asked for an account with this address. If it was you, choose your password with the \
+             link below: that makes the account, and an admin approves it. If it was not you, do nothing: there is no \
+             account before you choose its password, and nobody else can choose it.",
+        ),
+        MailKind::ChangeEmail => (
+            format!("Use this address for your account in {project}"),
+            "The holder of an account asked to use this address for it from now on. If it was you, prove that the address \
+             is yours with the link below. If it was not you, do nothing: the account keeps the address that it has.",
         ),
         MailKind::NewDevice => (
             format!("A login to {project} from a new device"),
@@ -93,6 +103,16 @@ pub fn letter(kind: MailKind, site: &Site, link: Option<&Link>, detail: Option<&
             "New backup codes were made for your account; those of before are good for nothing. If it was not you, \
              change your password at once, and tell an admin.",
         ),
+        MailKind::EmailChangeAsked => (
+            format!("Another address for your account in {project}"),
+            "With your password it was asked to use another address for your account. Your account keeps this address \
+             until the other one is proved. If it was not you, change your password at once, and tell an admin.",
+        ),
+        MailKind::EmailChanged => (
+            format!("The address of your account in {project} was changed"),
+            "Your account has another address from now on: log in with that one. Mails to this address end with this \
+             one. If it was not you, tell an admin at once.",
+        ),
     };
     let mut text = String::from("Hello,\n\n");
     wrap(body, &mut text);
@@ -114,6 +134,7 @@ fn how(kind: MailKind, site: &Site, link: &Link) -> String {
             ("invitation", "invitations/accept", r#", "password": "…", "full_name": "…""#)
         }
         MailKind::PasswordReset => ("reset", "reset-password", r#", "new_password": "…""#),
+        MailKind::Registration => ("register", "register/confirm", r#", "password": "…""#),
         _ => ("verify", "verify-email", ""),
     };
     let Link { token, good_for } = link;
@@ -182,6 +203,8 @@ mod tests {
             (MailKind::VerifyEmail, "verify", "verify-email"),
             (MailKind::PasswordReset, "reset", "reset-password"),
             (MailKind::Invitation, "invitation", "invitations/accept"),
+            (MailKind::Registration, "register", "register/confirm"),
+            (MailKind::ChangeEmail, "verify", "verify-email"),
         ] {
             let text = letter(kind, &site, Some(&link), None).text;
             assert!(

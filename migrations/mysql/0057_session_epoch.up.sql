@@ -1,0 +1,1 @@
+ALTER TABLE projects ADD COLUMN session_epoch bigint NOT NULL DEFAULT 0;

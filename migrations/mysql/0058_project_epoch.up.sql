@@ -1,0 +1,1 @@
+ALTER TABLE sessions ADD COLUMN project_epoch bigint NOT NULL DEFAULT 0;

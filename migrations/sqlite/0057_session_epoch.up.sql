@@ -1,0 +1,1 @@
+ALTER TABLE projects ADD COLUMN session_epoch INTEGER NOT NULL DEFAULT 0;

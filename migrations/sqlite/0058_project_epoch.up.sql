@@ -1,0 +1,1 @@
+ALTER TABLE sessions ADD COLUMN project_epoch INTEGER NOT NULL DEFAULT 0;
