@@ -1,6 +1,8 @@
 //! Who calls. One middleware finds it out; what operations take as an argument only reads the result, for where several
 //! security schemes each decide, the error of the last one wins (poem#870).
 
+mod credentials;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use crate::context::RequestContext;
 use crate::limits;
 use crate::middleware::note_project;
 use crate::problem::{Code, Problem};
+use credentials::Credentials;
 
 /// When to come back if the store could not tell whose key it is.
 const RETRY: Duration = Duration::from_secs(1);
@@ -95,32 +98,6 @@ impl<E> Doorman<E> {
 
 const TWICE: &str = "The header X-Project was sent twice; send it once.";
 
-/// What an API key begins with, and no access token does.
-const KEY_PREFIX: &str = "bb_";
-
-/// What a request proves its caller with. Many senders can set no header but `Authorization`, so a key may stand there.
-struct Credentials<'r> {
-    key: Option<&'r str>,
-    token: Option<&'r str>,
-}
-
-impl<'r> Credentials<'r> {
-    fn of(request: &'r Request) -> Result<Self, Problem> {
-        let key = only(request, "x-api-key").map_err(|()| refusal(AuthError::Unknown))?;
-        // What is no text is no key either, and is refused and counted as one that nobody has.
-        let key = key.map(|key| key.to_str().unwrap_or_default());
-        let bearer = bearer(request)?;
-        let Some(sent) = bearer.filter(|text| text.starts_with(KEY_PREFIX)) else {
-            return Ok(Self { key, token: bearer });
-        };
-        if key.is_some_and(|key| key != sent) {
-            let message = "the header X-API-Key holds another key; send one of the two headers";
-            return Err(Problem::parameter("Authorization", FaultCode::Mismatch, message));
-        }
-        Ok(Self { key: Some(sent), token: None })
-    }
-}
-
 fn mismatch(detail: &'static str) -> Problem {
     Problem::new(Code::ProjectMismatch, detail)
 }
@@ -133,21 +110,6 @@ fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r HeaderValue>,
         (_, Some(_)) => Err(()),
     }
 }
-
-/// What follows `Authorization: Bearer`.
-fn bearer(request: &Request) -> Result<Option<&str>, Problem> {
-    let invalid = || Problem::new(Code::InvalidToken, MALFORMED);
-    let Some(value) = only(request, "authorization").map_err(|()| invalid())? else {
-        return Ok(None);
-    };
-    let value = value.to_str().map_err(|_| invalid())?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(invalid()),
-    }
-}
-
-const MALFORMED: &str = "The header Authorization must be sent once, as Bearer, a blank, and an access token or an API key.";
 
 impl<E: Endpoint<Output = Response>> Endpoint for Doorman<E> {
     type Output = Response;

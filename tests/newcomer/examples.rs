@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Caller, Front, Pair, TestApp};
 use futures_util::future::join_all;
 use serde_json::json;
 use shared::admin::{Invitee, Onboarding};
 use shared::audit::Doer;
+use shared::config::{ByteSize, Config};
 use shared::domain::permission::SUPER_ADMIN;
 use shared::id::ProjectId;
 use tokio::process::Command;
@@ -97,7 +99,9 @@ fn snippets(page: &Path) -> Vec<Snippet> {
 
 /// Runs the snippets of a page against a product of its own; answers how many requests were made and what was wrong.
 async fn run_page(page: &Path) -> (usize, Vec<String>) {
-    let app = TestApp::start(Pair::SqliteSql).await;
+    // Some passwords are hashed for each page, and not to be guessed at.
+    let cheap = |config: &mut Config| config.auth.hash_memory = ByteSize::kib(64);
+    let app = TestApp::with(Pair::SqliteSql, Roles::all(), cheap).await;
     let variables = variables(&app).await;
     let folder = tempfile::tempdir().expect("a folder");
     let (mut count, mut faults) = (0, Vec::new());

@@ -1,6 +1,6 @@
 //! What is wrong with a body that could not be read. Only then it is read again, with an eye on where it goes wrong.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use shared::domain::fault::{Fault, FaultCode};
 
@@ -14,15 +14,15 @@ pub fn problem<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Pr
     match error.classify() {
         Category::Data if !text.trim_ascii_start().starts_with('{') => no_object(),
         Category::Data => Problem::invalid(faults::<T>(text)),
-        _ => Problem::new(
-            Code::MalformedJson,
-            format!(
-                "The body is not JSON: {} at line {} column {}.",
-                cause(error),
-                error.line(),
-                error.column()
-            ),
-        ),
+        // An object may be read from a list as far as that goes, and what is left over then is no fault of the JSON.
+        _ if serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+            Problem::invalid(faults::<T>(text))
+        }
+        _ => {
+            let (cause, line, column) = (cause(error), error.line(), error.column());
+            let detail = format!("The body is not JSON: {cause} at line {line} column {column}.");
+            Problem::new(Code::MalformedJson, detail)
+        }
     }
 }
 
@@ -66,7 +66,8 @@ fn fault(path: &str, error: &serde_json::Error) -> Fault {
     let text = error.to_string();
     let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
     if !matches!(error.classify(), Category::Data) {
-        return Fault::new("", FaultCode::MalformedJson, text);
+        let message = "it must be an object, and is a list";
+        return Fault::new(tidy(path).to_owned(), FaultCode::WrongType, message);
     }
     let named = || words.split('`').nth(1).unwrap_or_default();
     let kinds: [(&str, FaultCode); 5] = [

@@ -76,7 +76,7 @@ fn plain(reason: &str) -> String {
     if reason.starts_with("failed to parse \"string_uuid\"") {
         return AN_ID.to_owned();
     }
-    if reason.starts_with("failed to parse \"integer_") {
+    if reason.starts_with("failed to parse \"integer") {
         return "it must be a whole number".to_owned();
     }
     if let Some(words) = enumeration(reason) {

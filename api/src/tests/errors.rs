@@ -156,6 +156,80 @@ async fn two_keys_are_none_and_two_idempotency_keys_are_a_mistake() {
     assert_eq!((got.status, got.field()), (400, "idempotency_key"), "{}", got.text);
 }
 
+#[tokio::test]
+async fn messages_say_what_would_be_right() {
+    let client = client();
+    for (path, told) in [
+        (format!("{EVENTS}/acme"), "it must be an id, as lists show them, like 01a1f78a-"),
+        (format!("{EVENTS}?limit=x"), "it must be a whole number"),
+        (format!("{EVENTS}?limit=201"), "it must be at most 200"),
+        (format!("{EVENTS}?limit=5&limit=6"), "this parameter is there twice"),
+        (format!("{EVENTS}?from=today"), "like 2026-01-31T09:30:00Z"),
+        ("/api/v1/projects?status=gone".to_owned(), "API key"),
+        ("/nope".to_owned(), "/docs lists them"),
+    ] {
+        let got = send(client.get(path.as_str()).header("x-api-key", KEY)).await;
+        assert!(got.text.contains(told), "{path}: {}", got.text);
+    }
+    assert_eq!(crate::routes::words_of("UserStatus"), Some("pending, active, suspended"));
+    for (media_type, body, status, told) in [
+        ("", GOOD, 415, "does not say what its body is; send Content-Type: application/json"),
+        (
+            "text/plain",
+            GOOD,
+            415,
+            "text/plain are not read here; send Content-Type: application/json",
+        ),
+        ("application/json", "\u{feff}{\"type\":\"a\",\"payload\":{}}", 202, "status_url"),
+        ("application/json", "\u{feff}", 400, "The body is empty"),
+        ("application/json", "{\"type\":\"a\",\n nope}", 400, "at line 2 column 2."),
+    ] {
+        let mut request = client.post(EVENTS).header("x-api-key", KEY).body(body);
+        if !media_type.is_empty() {
+            request = request.content_type(media_type);
+        }
+        let got = send(request).await;
+        assert!(
+            got.status == status && got.text.contains(told),
+            "{media_type} {body}: {}",
+            got.text
+        );
+    }
+    let wide: Vec<u8> = GOOD.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide = [b"\xff\xfe".to_vec(), wide].concat();
+    let request = client.post(EVENTS).header("x-api-key", KEY).content_type("application/json");
+    let got = send(request.body(wide)).await;
+    assert!(got.text.contains("begins as UTF-16 does"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_key_is_taken_from_either_header() {
+    let client = client();
+    for (key, bearer, status, code, field) in [
+        ("", "Bearer bb_good", 200, "", ""),
+        ("", "bearer bb_good", 200, "", ""),
+        ("bb_good", "Bearer bb_good", 200, "", ""),
+        ("good", "Bearer bb_good", 400, "invalid_parameter", "Authorization"),
+        ("", "Bearer bb_nobody", 401, "invalid_key", ""),
+        ("", "bb_good", 401, "invalid_token", ""),
+        ("", "Basic bb_good", 401, "invalid_token", ""),
+        ("", "Bearer good", 401, "invalid_token", ""),
+    ] {
+        let mut request = client.get(EVENTS).header("authorization", bearer);
+        if !key.is_empty() {
+            request = request.header("x-api-key", key);
+        }
+        let got = send(request).await;
+        let what = format!("{key} {bearer}: {}", got.text);
+        assert_eq!((got.status, got.code(), got.field()), (status, code, field), "{what}");
+    }
+    let post = client.post(EVENTS).header("authorization", "Bearer bb_reader");
+    let got = send(post.content_type("application/json").body(GOOD)).await;
+    assert_eq!((got.status, got.code()), (403, "missing_scope"));
+    let got = send(client.get("/api/v1/me").header("authorization", "Bearer bb_good")).await;
+    assert_eq!((got.status, got.code()), (403, "forbidden"));
+}
+
 #[test]
 fn codes_are_a_closed_list_without_twins() {
     let mut words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();

@@ -153,6 +153,26 @@ async fn lines_are_imported() {
 }
 
 #[tokio::test]
+async fn lines_that_are_wrong_are_told_with_one_place() {
+    let accept = AcceptSettings { max_payload: 1000, ..Default::default() };
+    let client = client_of(Stub { accept, ..Default::default() });
+    let good = "{\"type\":\"a\",\"payload\":{}}";
+    let text = format!("\u{feff}{good}\n{good}\n\nnope\n{{\"type\":\n{}\n", "x".repeat(100_000));
+    let got = post!(client, format!("{EVENTS}/import"), "application/x-ndjson", text);
+    assert_eq!((got.json["accepted"].as_u64(), got.json["rejected"].as_u64()), (Some(2), Some(3)));
+    let told: Vec<String> = got.json["errors"]
+        .as_array()
+        .expect("errors")
+        .iter()
+        .map(|one| format!("{} {}", one["line"], one["detail"].as_str().unwrap_or_default()))
+        .collect();
+    assert!(told[0].starts_with("4 ") && told[0].ends_with("at column 2."), "{told:?}");
+    assert!(told[1].starts_with("5 ") && told[1].ends_with("at column 8."), "{told:?}");
+    assert_eq!(told[2], "6 The line has more than 17384 bytes.");
+    assert!(!told.concat().contains("at line"), "{told:?}");
+}
+
+#[tokio::test]
 async fn an_import_that_breaks_off_says_what_is_kept() {
     let accept = AcceptSettings { max_batch: 2, ..Default::default() };
     let client = client_of(Stub { accept, ..Default::default() });
