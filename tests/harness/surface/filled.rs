@@ -6,7 +6,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::audit::{Audit, Deed, Doer};
 use shared::clock::Clock;
-use shared::config::FilesUrl;
 use shared::domain::audit::AuditAction;
 use shared::domain::rule::{Priority, RuleBody, Suppression};
 use shared::id::{ProjectId, UserId};
@@ -141,9 +140,7 @@ impl Filled {
         let (store, project, now) = (&served.store, self.project, now());
         let sealer = Sealer::open(&served.config).expect("a sealer");
         let audit = Audit::new(store.clone(), sealer, Clock::System, 10);
-        let FilesUrl::Disk { path: files } = &served.config.files.url else {
-            panic!("files of these tests are on disk");
-        };
+        let files = served.cluster.folder().join("data/files");
         let me = served.front.get(&self.admin, "/api/v1/me").await.json();
         let ids = [me["user"]["id"].as_str().expect("an id"), &self.words.ids["users/{id}"]];
         for id in ids {
