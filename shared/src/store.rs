@@ -113,6 +113,7 @@ impl StoreError {
             Self::Conflict(what) => Self::Conflict(what),
             Self::Repeated => Self::Repeated,
             Self::OverPlan(over) => Self::OverPlan(*over),
+            Self::Denied(denied) => Self::Denied(denied.clone()),
             Self::NotFound(what) => Self::NotFound(what),
             // The engine's own error can't be had twice, its words can.
             Self::Refused(error) => {

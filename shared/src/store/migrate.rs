@@ -78,11 +78,11 @@ const MIGRATIONS: &[Migration] = migrations![
     "0044_push_tokens",
     "0045_preferences",
     "0046_erasures",
-    "0055_registrations",
-    "0056_email_changes",
-    "0057_session_epoch",
-    "0058_project_epoch",
-    "0065_seal_probe",
+    "0047_registrations",
+    "0048_email_changes",
+    "0049_session_epoch",
+    "0050_project_epoch",
+    "0051_seal_probe",
 ];
 
 /// Which way to go.
