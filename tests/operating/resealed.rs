@@ -3,6 +3,8 @@
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
 use serde_json::{Value, json};
+use shared::admin::Onboarding;
+use shared::audit::{Audit, Doer};
 use shared::reseal::{Mode, walk};
 use shared::seal::Sealer;
 
@@ -27,7 +29,20 @@ async fn a_process_with_another_key_says_so_and_gives_nothing_up(pair: Pair) {
     .await;
     let tenant = app.tenant("acme").await;
     app.rule(&tenant, "rings", "event.type == \"ring\"", None).await;
-    app.administered("other", PASSWORD).await;
+    let email = "ada@other.example";
+    let new = Onboarding {
+        slug: "other".to_owned(),
+        name: "Other".to_owned(),
+        description: String::new(),
+        admin_email: email.to_owned(),
+        admin_name: "Ada Admin".to_owned(),
+        admin_password: PASSWORD.to_owned(),
+    };
+    let made = app.app.admin.onboard(new, &Doer::system()).await.expect("a project");
+    // A login needs the key of the person, which an earlier login left in the store, and which is at hand nowhere.
+    let (store, sealer) = (app.app.store.clone(), app.app.sealer.clone());
+    let elsewhere = Audit::new(store, sealer, app.app.clock.clone(), 1);
+    elsewhere.seal(made.project.id, made.admin.0, &json!({})).await.expect("a key");
 
     let stolen = [2; 32];
     let away = Sealer::with_keys(stolen, [own]).expect("keys");
@@ -47,7 +62,6 @@ async fn a_process_with_another_key_says_so_and_gives_nothing_up(pair: Pair) {
     let why = checked.error.as_deref().unwrap_or_default();
     assert!(why.contains(&away.key_id().to_string()) && !why.contains("away"), "{why}");
 
-    let email = "admin@other.example";
     let (status, problem) = Account::try_log_in(&app, "other", email, PASSWORD).await;
     assert_eq!((status, &problem["code"]), (503, &json!("wrong_sealing_key")), "{problem}");
     let event = app.event(&tenant, "ring", &json!({ "group": "a" })).await;
