@@ -60,9 +60,9 @@ impl<'a> Scene<'a> {
         values[0] = user;
         let caller = Caller::token(&self.clerk.token);
         let path = operation.at(&values);
-        // Roles that the clerk may give: what is refused must be refused for the account.
+        // The roles that it has give nothing: what is refused is refused for the account.
         if operation.id == "set_user_roles" {
-            let body = Some(("application/json", json!({ "roles": [] }).to_string()));
+            let body = Some(("application/json", json!({ "roles": [role] }).to_string()));
             return self.front.call(&caller, &operation.method, &path, body).await;
         }
         let surface = &self.surface;
