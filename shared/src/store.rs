@@ -34,6 +34,7 @@ pub mod projects;
 pub mod push;
 pub mod queues;
 pub mod recovery;
+pub mod repeats;
 pub mod roles;
 pub mod rules;
 pub mod schedules;
