@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use super::{
     super::{server_url::HttpUrl, setting::Setting, settings::Config, units::ByteSize},
     Judge,
 };
 use crate::domain::plan::{MAX_LIMIT, Plan, plan_faults};
+use crate::domain::settings::is_origin;
 
 /// Numbers that have a least and a greatest.
 pub(super) fn amounts(judge: &mut Judge<'_>) {
@@ -74,6 +73,9 @@ pub(super) fn amounts(judge: &mut Judge<'_>) {
     }
     let sizes = [
         ("http.max_body", http.max_body, ByteSize::kib(1), ByteSize::mib(1_024)),
+        ("http.max_anonymous_body", http.max_anonymous_body, ByteSize::kib(1), ByteSize::mib(1)),
+        ("http.body_memory", http.body_memory, ByteSize::mib(1), ByteSize::mib(1_048_576)),
+        ("http.stream_min_rate", http.stream_min_rate, ByteSize::kib(0), ByteSize::mib(1)),
         ("files.max_size", files.max_size, ByteSize::kib(1), ByteSize::mib(65_536)),
         ("accept.max_payload", accept.max_payload, ByteSize::kib(1), ByteSize::mib(16)),
         ("accept.inline_job_bytes", accept.inline_job_bytes, ByteSize::kib(0), ByteSize::mib(1)),
@@ -97,6 +99,7 @@ pub(super) fn durations(judge: &mut Judge<'_>) {
     let least = [
         ("http.request_timeout", http.request_timeout, instant),
         ("http.header_timeout", http.header_timeout, instant),
+        ("http.stream_timeout", http.stream_timeout, second),
         ("store.acquire_timeout", store.acquire_timeout, tick),
         ("store.statement_timeout", store.statement_timeout, instant),
         ("store.lock_timeout", store.lock_timeout, tick),
@@ -151,11 +154,12 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
     judge.demand(plain, &["http.public_url"], "a URL without user, password, query and fragment");
     let plain = config.files.public_url.as_ref().is_none_or(HttpUrl::is_plain);
     judge.demand(plain, &["files.public_url"], "a URL without user, password, query and fragment");
-    let origins = config.http.cors_origins.iter().all(|origin| is_origin(origin));
+    let origins = config.http.cors_origins.iter().all(|one| one == "*" || is_origin(one));
     judge.demand(
         origins,
         &["http.cors_origins"],
-        "each as browsers send it: scheme, host and port, like https://app.example.com; or *",
+        "each as browsers send it: scheme, host and port, like https://app.example.com, without a \
+         * in it; or a single * for all",
     );
     let plan = Plan { name: Some(config.plan.name.clone()), ..Plan::default() };
     let right = "1 to 64 letters, digits or any of - _ .";
@@ -179,8 +183,4 @@ pub(super) fn texts(judge: &mut Judge<'_>) {
             "a text in printable ASCII, not empty",
         );
     }
-}
-
-fn is_origin(text: &str) -> bool {
-    text == "*" || Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
 }
