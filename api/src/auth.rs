@@ -2,6 +2,7 @@
 //! security schemes each decide, the error of the last one wins (poem#870).
 
 mod credentials;
+mod right;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -26,9 +27,11 @@ use uuid::Uuid;
 
 use crate::context::RequestContext;
 use crate::limits;
-use crate::middleware::note_project;
+use crate::middleware::{Admitted, Bodies, note_project};
 use crate::problem::{Code, Problem};
 use credentials::Credentials;
+
+pub use right::{AGAIN, Right};
 
 /// When to come back if the store could not tell whose key it is.
 const RETRY: Duration = Duration::from_secs(1);
@@ -36,13 +39,15 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Finds out who calls and whether they may call so often, before `E`.
 pub struct Doorman<E> {
     app: Arc<Api>,
+    bodies: Bodies,
     inner: E,
 }
 
 impl<E> Doorman<E> {
     /// Stands before `inner`.
-    pub const fn new(app: Arc<Api>, inner: E) -> Self {
-        Self { app, inner }
+    pub fn new(app: Arc<Api>, inner: E) -> Self {
+        let bodies = Bodies::new(&app.http);
+        Self { app, bodies, inner }
     }
 
     async fn admit(&self, request: &Request, context: &RequestContext) -> Result<(), Problem> {
@@ -80,8 +85,7 @@ impl<E> Doorman<E> {
 
     /// Refuses a request that says that it is about another project than its caller's.
     async fn judge_project(&self, request: &Request, own: ProjectId) -> Result<(), Problem> {
-        let named = only(request, "x-project").map_err(|()| mismatch(TWICE))?;
-        let Some(named) = named else { return Ok(()) };
+        let Some(named) = named_project(request)? else { return Ok(()) };
         let named = named.to_str().unwrap_or_default();
         if named.parse::<ProjectId>().is_ok_and(|id| id == own) {
             return Ok(());
@@ -102,8 +106,16 @@ fn mismatch(detail: &'static str) -> Problem {
     Problem::new(Code::ProjectMismatch, detail)
 }
 
+/// The project that the header `X-Project` names.
+///
+/// # Errors
+/// When it stands there twice: which of them is meant can't be told.
+pub fn named_project(request: &Request) -> Result<Option<&HeaderValue>, Problem> {
+    only(request, "x-project").map_err(|()| mismatch(TWICE))
+}
+
 /// The one header of that name; two are two answers to one question.
-fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r HeaderValue>, ()> {
+pub fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r HeaderValue>, ()> {
     let mut values = request.headers().get_all(name).iter();
     match (values.next(), values.next()) {
         (first, None) => Ok(first),
@@ -116,8 +128,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for Doorman<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let context = RequestContext::of(&request).ok_or_else(Problem::internal)?;
-        self.admit(&request, context).await?;
-        self.inner.call(request).await
+        let context = Arc::clone(context);
+        self.admit(&request, &context).await?;
+        let project = context.principal().map(Principal::project);
+        let Admitted { request, reserved } = self.bodies.admit(request, project)?;
+        let response = self.inner.call(request).await;
+        // What the body takes is given back once nothing of it is needed any more.
+        drop(reserved);
+        response
     }
 }
 

@@ -9,8 +9,8 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem_openapi::registry::{MetaApi, MetaParamIn};
 
 /// What is answered so often that its counter is kept at hand.
-const STATUSES: [u16; 17] =
-    [200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 409, 412, 413, 429, 500, 503];
+const STATUSES: [u16; 19] =
+    [200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 429, 500, 503];
 const METHODS: [Method; 7] = [
     Method::GET,
     Method::POST,

@@ -1,5 +1,7 @@
 //! What the API asks of the rest of the product: little enough that its conventions can be tested without any engine.
 
+mod repeats;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +28,12 @@ use shared::id::{EventId, KeyId, ProjectId};
 use shared::limits::{self, Limit};
 use shared::ops::Health;
 use shared::people::People;
-use shared::sessions::{BearerError, Sessions};
+use shared::sessions::{BearerError, Person, Sessions};
 use shared::tenants::{default_limits, environment};
 
 use crate::problem::{Code, Problem};
+
+pub use repeats::Repeats;
 
 /// Everything that the API works with.
 pub struct Api {
@@ -49,6 +53,8 @@ pub struct Api {
     pub tenants: Arc<dyn Tenants>,
     /// The event pipeline.
     pub events: Arc<dyn Events>,
+    /// Requests with many events that may be sent again.
+    pub repeats: Arc<dyn Repeats>,
     /// Files, for those who have a link to one.
     pub files: Arc<dyn Files>,
     /// How this process and what it depends on are.
@@ -60,12 +66,22 @@ pub struct Api {
 pub struct HttpSettings {
     /// The largest request body, in bytes.
     pub max_body: usize,
+    /// The largest body of a request without a valid key or login, in bytes.
+    pub max_anonymous_body: usize,
+    /// What bodies that are being read may take together, in bytes.
+    pub body_memory: usize,
     /// How long a request may take.
     pub request_timeout: Duration,
+    /// How long a request or an answer may take that is read or written piece by piece.
+    pub stream_timeout: Duration,
+    /// The least bytes a second at which such a one must move; 0 is none.
+    pub stream_min_rate: u64,
     /// How long a client may take to send its headers.
     pub header_timeout: Duration,
     /// Connections served at once.
     pub max_connections: usize,
+    /// Connections from one address at once; 0 is no limit.
+    pub max_connections_per_address: usize,
     /// Origins whose pages may call the API; `*` for all.
     pub cors_origins: Vec<String>,
     /// Networks of the proxies in front of us.
@@ -84,9 +100,14 @@ impl HttpSettings {
         let http = &config.http;
         Self {
             max_body: http.max_body.as_usize(),
+            max_anonymous_body: http.max_anonymous_body.as_usize(),
+            body_memory: http.body_memory.as_usize(),
             request_timeout: http.request_timeout,
+            stream_timeout: http.stream_timeout,
+            stream_min_rate: http.stream_min_rate.bytes(),
             header_timeout: http.header_timeout,
             max_connections: http.max_connections,
+            max_connections_per_address: http.max_connections_per_address,
             cors_origins: http.cors_origins.clone(),
             trusted_proxies: http.trusted_proxies.clone(),
             docs_enabled: http.docs_enabled,
@@ -122,6 +143,9 @@ pub trait Authenticate: Send + Sync + 'static {
 
     /// Who holds this access token.
     fn bearer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Principal, BearerError>>;
+
+    /// The same person as they stand now, while something that takes long is done for them.
+    fn again<'a>(&'a self, person: &'a Person) -> BoxFuture<'a, Result<Principal, BearerError>>;
 
     /// The project of that id or slug.
     fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>>;
@@ -247,6 +271,7 @@ impl Api {
             limiter: product(),
             tenants: product(),
             events: product(),
+            repeats: product(),
             files: product(),
             health: Arc::clone(&app.health),
         }
@@ -260,6 +285,10 @@ impl Authenticate for Product {
 
     fn bearer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Principal, BearerError>> {
         Box::pin(async move { self.0.sessions.authenticate(token).await.map(Principal::Person) })
+    }
+
+    fn again<'a>(&'a self, person: &'a Person) -> BoxFuture<'a, Result<Principal, BearerError>> {
+        Box::pin(async move { self.0.sessions.again(person).await.map(Principal::Person) })
     }
 
     fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>> {

@@ -11,6 +11,7 @@ mod middleware;
 mod once;
 mod page;
 mod problem;
+mod repeats;
 mod routes;
 mod serve;
 mod wire;

@@ -26,10 +26,9 @@ use crate::context::RequestContext;
 use crate::problem::{Code, Problem, translate};
 use crate::routes;
 use address::Proxies;
-use body_limit::Limits;
 use cors::Cors;
 
-pub use body_limit::TooLarge;
+pub use body_limit::{Admitted, Bodies, Overflow};
 pub use headers::value;
 
 /// When to come back after a timeout.
@@ -41,7 +40,6 @@ pub struct Front<E> {
     catalog: Arc<Catalog>,
     clock: Clock,
     proxies: Proxies,
-    limits: Limits,
     cors: Cors,
     timeout: Duration,
     hsts: bool,
@@ -55,7 +53,6 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             catalog: Arc::new(routes::catalog()),
             clock: app.clock.clone(),
             proxies: Proxies::new(app.http.trusted_proxies.clone()),
-            limits: Limits::new(app.http.max_body),
             cors: Cors::new(&app.http.cors_origins, Arc::clone(&app.tenants)),
             timeout: app.http.request_timeout,
             hsts: app.http.hsts,
@@ -65,14 +62,10 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     /// Lets the request through to the routes; whatever happens there becomes an answer.
     async fn pass(&self, request: Request, context: &RequestContext) -> Response {
         let is_stream = routes::is_stream(request.uri().path());
-        let request = match self.limits.apply(request, is_stream) {
-            Ok(request) => request,
-            Err(problem) => return problem.response(context.id()),
-        };
         // A panic of one request is that request's; nothing that it leaves behind is looked at again.
         let work = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let done = if is_stream {
-            // An import takes as long as its body does; each read of it has a time limit of its own.
+            // An import takes as long as its body does, and has limits of its own.
             Ok(work.await)
         } else {
             tokio::time::timeout(self.timeout, work).await

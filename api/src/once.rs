@@ -22,8 +22,10 @@ use crate::door::Api;
 use crate::problem::{Code, Problem};
 use crate::wire::Made;
 
-const NAME: &str = "Idempotency-Key";
-const REPLAY: &str = "Idempotency-Replay";
+/// The header with an idempotency key.
+pub const NAME: &str = "Idempotency-Key";
+/// The header that says that an answer was given before.
+pub const REPLAY: &str = "Idempotency-Replay";
 
 /// The idempotency key in the header. poem passes over values that are not text, and a key that is passed over is an
 /// event that comes twice.
@@ -47,6 +49,13 @@ pub fn key_of(request: &Request) -> Result<Option<&str>, Problem> {
             "the header is there twice; send it once",
         )),
     }
+}
+
+/// The refusal of a key that came with another body before.
+pub fn other_body() -> Problem {
+    let detail =
+        "This idempotency key was used for another body; send another request with a new key.";
+    Problem::new(Code::IdempotencyConflict, detail)
 }
 
 /// Something that was made by this request, or by the first one with its key.
@@ -76,10 +85,7 @@ impl<T: Serialize> MadeOnce<T> {
                 })?;
                 Ok(Self { status, body, is_replay: true, made: PhantomData })
             }
-            Recalled::OtherBody => Err(Problem::new(
-                Code::IdempotencyConflict,
-                "This idempotency key was used for another body; send another request with a new key.",
-            )),
+            Recalled::OtherBody => Err(other_body()),
             Recalled::UnderWay => Err(Problem::under_way()),
             Recalled::Lost(id) => Err(Problem::new(
                 Code::IdempotencyAnswerLost,

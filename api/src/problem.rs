@@ -24,7 +24,7 @@ use shared::store::StoreError;
 use crate::limits;
 
 pub use code::Code;
-pub use documented::{Acts, Bulk, Changes, Creates, Edits, Enters, Failure, Lists, Reads};
+pub use documented::{Acts, Bulk, Changes, Creates, Edits, Enters, Failure, Lists, Reads, Streams};
 pub use translate::{AN_ID, too_large, translate, unread};
 
 /// The media type of problems.
@@ -137,6 +137,9 @@ impl Problem {
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));

@@ -1,6 +1,8 @@
 //! The socket. hyper is driven here, for poem's own server has neither a limit of connections nor of the time that headers
 //! may take.
 
+mod addresses;
+mod leftover;
 mod patience;
 
 use std::io;
@@ -12,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::http::uri::Scheme;
+use poem::http::{HeaderValue, header};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +22,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use patience::{Patience, Phase};
+use addresses::{Addresses, turn_away};
+use leftover::Leftover;
+use patience::{Limits, Patience, Phase};
 
 /// How long a connection may wait for its next request. More than the 60 s of usual load balancers, so that it is they who
 /// hang up, and never on a request that they just sent.
@@ -29,6 +34,8 @@ const MAX_HEAD: usize = 32 << 10;
 /// What a connection may hold of what was sent, in bytes. It bounds the memory of all of them, and is no limit of headers:
 /// hyper looks at it only between reads.
 const MAX_BUFFER: usize = 64 << 10;
+/// What is said when a connection can't go on behind its request.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// How long to wait when the system has no more sockets to give.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -45,7 +52,12 @@ pub async fn serve(
     tracing::info!(address = %local, "the API listens");
     let endpoint = Arc::new(crate::endpoint(Arc::clone(&app)));
     let slots = Arc::new(Semaphore::new(app.http.max_connections));
+    let addresses =
+        Addresses::new(app.http.max_connections_per_address, app.http.trusted_proxies.clone());
+    let addresses = Arc::new(addresses);
     let connections = TaskTracker::new();
+    let least = app.http.stream_min_rate.saturating_mul(IDLE.as_secs());
+    let limits = Limits { head: app.http.header_timeout, idle: IDLE, least };
     while let Some(accepted) = stop.run_until_cancelled(next(&listener, &slots)).await {
         let (slot, socket, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -55,12 +67,16 @@ pub async fn serve(
                 continue;
             }
         };
+        let Some(place) = addresses.enter(peer.ip()) else {
+            tracing::debug!(address = %peer.ip(), "a connection was one too many from its address");
+            turn_away(socket);
+            continue;
+        };
         let (endpoint, stop) = (Arc::clone(&endpoint), stop.clone());
-        let header_timeout = app.http.header_timeout;
         connections.spawn(async move {
             let ends = (LocalAddr(Addr::from(local)), RemoteAddr(Addr::from(peer)));
-            talk(socket, ends, endpoint, header_timeout, stop).await;
-            drop(slot);
+            talk(socket, ends, endpoint, limits, stop).await;
+            drop((place, slot));
         });
     }
     drop(listener);
@@ -89,18 +105,25 @@ async fn talk<E: Endpoint<Output = Response> + 'static>(
     socket: TcpStream,
     ends: (LocalAddr, RemoteAddr),
     endpoint: Arc<E>,
-    header_timeout: Duration,
+    limits: Limits,
     stop: CancellationToken,
 ) {
     let phase = Arc::new(Phase::default());
-    let socket = Patience::new(socket, Arc::clone(&phase), header_timeout, IDLE);
+    let socket = Patience::new(socket, Arc::clone(&phase), limits);
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let (endpoint, phase) = (Arc::clone(&endpoint), Arc::clone(&phase));
         let (local, remote) = ends.clone();
         async move {
             phase.busy();
-            let request = poem::Request::from((request, local, remote, Scheme::HTTP));
-            let response = endpoint.get_response(request).await;
+            let mut request = poem::Request::from((request, local, remote, Scheme::HTTP));
+            let leftover = Leftover::watch(&mut request);
+            let mut response = endpoint.get_response(request).await;
+            if let Some(leftover) = leftover
+                && !leftover.clear().await
+            {
+                response.headers_mut().insert(header::CONNECTION, CLOSE);
+                phase.linger();
+            }
             phase.idle();
             Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
         }

@@ -4,7 +4,9 @@ mod conventions;
 mod errors;
 mod events;
 mod files;
+mod long;
 mod measured;
+mod repeats;
 mod socket;
 mod stub;
 

@@ -14,7 +14,7 @@ use crate::crowd::Last;
 use crate::domain::event::Event;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::intake::NewEvent;
-use crate::id::{EventId, KeyId, ProjectId, sha256, time_of};
+use crate::id::{EventId, KeyId, ProjectId, time_of};
 use crate::queue::Queue;
 use crate::store::events::{Incoming, Nudge, Taken, jobs_for};
 use crate::store::idempotency::IdempotencyKey;
@@ -241,16 +241,13 @@ impl Committer {
             payload: new.payload,
             occurred_at: new.occurred_at,
             received_at: now,
-            idempotency_key: idempotency.as_ref().map(|one| one.key.clone()),
+            idempotency_key: idempotency.as_ref().and_then(|one| one.key.clone()),
             correlation_id: new.correlation_id,
             replay_of: None,
             key_id: Some(*key),
         };
-        let key = idempotency.map(|one| IdempotencyKey {
-            hash: sha256(one.key.as_bytes()),
-            body: one.body,
-            expires_at,
-        });
+        let key =
+            idempotency.map(|one| IdempotencyKey { hash: one.hash, body: one.body, expires_at });
         Incoming { project: *project, event, key, trace: trace.clone() }
     }
 

@@ -55,24 +55,34 @@ pub async fn serve(
 
 /// The operations port, without a socket.
 pub fn endpoint(health: Arc<Health>, metrics: PrometheusHandle) -> impl Endpoint {
-    poem::endpoint::make(move |request: Request| {
+    poem::endpoint::make(move |mut request: Request| {
         let (health, metrics) = (Arc::clone(&health), metrics.clone());
         async move {
-            let path = request.uri().path();
-            if !matches!(*request.method(), Method::GET | Method::HEAD) {
-                let words = "Only GET and HEAD are answered here.";
-                let refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", words);
-                return Ok(with(refusal, header::ALLOW, "GET, HEAD"));
-            }
-            poem::Result::<Response>::Ok(match path {
-                "/metrics" => scrape(&metrics),
-                _ => match answer(&health, path, Detail::Full).await {
-                    Some(answer) => answer,
-                    None => refusal(StatusCode::NOT_FOUND, "route_not_found", "no such page"),
-                },
+            let has_body = !request.take_body().is_empty();
+            let answer = page_of(&request, &health, &metrics).await;
+            // No body is read here, and a connection can't go on behind one that was not.
+            poem::Result::<Response>::Ok(match has_body {
+                true => with(answer, header::CONNECTION, "close"),
+                false => answer,
             })
         }
     })
+}
+
+async fn page_of(request: &Request, health: &Health, metrics: &PrometheusHandle) -> Response {
+    let path = request.uri().path();
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let words = "Only GET and HEAD are answered here.";
+        let refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", words);
+        return with(refusal, header::ALLOW, "GET, HEAD");
+    }
+    match path {
+        "/metrics" => scrape(metrics),
+        _ => match answer(health, path, Detail::Full).await {
+            Some(answer) => answer,
+            None => refusal(StatusCode::NOT_FOUND, "route_not_found", "no such page"),
+        },
+    }
 }
 
 /// How much an answer about our health tells.

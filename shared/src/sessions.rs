@@ -1,5 +1,6 @@
 //! Logging in and staying so: access tokens that end soon, refresh tokens that are good for one use.
 
+mod again;
 pub mod factor;
 mod keys;
 mod logins;
@@ -267,19 +268,7 @@ impl Sessions {
             TokenError::Expired => BearerError::Expired,
             TokenError::Invalid | TokenError::UnknownKey => BearerError::Invalid,
         })?;
-        match self.epochs.status_of(claims.project) {
-            Some(ProjectStatus::Active) => {}
-            // One that is not known here was archived, or made within the last second.
-            Some(_) => return Err(BearerError::Suspended),
-            None => {}
-        }
-        let known = self.standing(&claims).await?;
-        if !known.holds {
-            return Err(BearerError::Invalid);
-        }
-        let Claims { project, user, session, .. } = claims;
-        let Known { grants, facts, .. } = known;
-        Ok(Person { project, user, session, grants, facts, seen_at: now })
+        self.holder(&claims, now).await
     }
 
     async fn standing(&self, claims: &Claims) -> Result<Known, BearerError> {

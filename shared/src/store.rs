@@ -38,6 +38,7 @@ pub mod push;
 pub mod queues;
 pub mod recovery;
 pub mod registrations;
+pub mod repeats;
 pub mod roles;
 pub mod rules;
 pub mod schedules;

@@ -65,7 +65,8 @@ fn fault(text: &str) -> Option<String> {
         Ok(raw) => raw,
         Err(error) => return Some(error.to_string()),
     };
-    let envelope = Envelope { key: None, text: text.as_bytes(), max_payload: MAX_PAYLOAD };
+    let envelope =
+        Envelope { key: None, given: None, text: text.as_bytes(), max_payload: MAX_PAYLOAD };
     validate(raw, envelope).err().map(|faults| format!("{faults:?}"))
 }
 

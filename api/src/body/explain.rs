@@ -6,6 +6,9 @@ use shared::domain::fault::{Fault, FaultCode};
 
 use crate::problem::{AN_ID, Code, Problem};
 
+/// How much of a client's own words is told, in characters.
+const TOLD: usize = 300;
+
 /// What is wrong with `text`, which was not read as a `T` because of `error`.
 pub fn problem<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Problem {
     if text.trim().is_empty() {
@@ -84,7 +87,7 @@ fn fault(path: &str, error: &serde_json::Error) -> Fault {
     let field = if about_name.contains(&code) {
         join(parent(path, named()), named())
     } else {
-        tidy(path).to_owned()
+        short(tidy(path))
     };
     let message = match code {
         FaultCode::Required => "this field is required".to_owned(),
@@ -94,7 +97,7 @@ fn fault(path: &str, error: &serde_json::Error) -> Fault {
                 words.split_once(", expected ").map_or("there are none", |(_, known)| known);
             format!("there is no such field; {}", expected(known))
         }
-        _ => mismatch(words),
+        _ => short(&mismatch(words)),
     };
     Fault::new(field, code, message)
 }
@@ -177,8 +180,15 @@ fn parent<'a>(path: &'a str, name: &str) -> &'a str {
     }
 }
 
+/// The path of a field, as far as it is told: its name is the client's, and may be as long as the body.
 fn join(parent: &str, name: &str) -> String {
-    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
+    let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+    short(&path)
+}
+
+/// The beginning of what may be long.
+fn short(text: &str) -> String {
+    text.chars().take(TOLD).collect()
 }
 
 #[cfg(test)]

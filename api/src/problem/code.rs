@@ -84,6 +84,8 @@ codes! {
     RouteNotFound "route_not_found" NOT_FOUND "No such path",
     /// The path has other methods.
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed",
+    /// The client sent too slowly, or took too long.
+    TooSlow "too_slow" REQUEST_TIMEOUT "Too slow",
     /// It would clash with what is there.
     Conflict "conflict" CONFLICT "Conflict",
     /// The idempotency key was used for another body.
@@ -98,7 +100,7 @@ codes! {
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "Changed meanwhile",
     /// The body is too large.
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Body too large",
-    /// The body is of a type that is not read here.
+    /// The body is of a type, or encoded in a way, that is not read here.
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type",
     /// The range that is asked for lies outside of the file.
     RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE "Range outside of the file",

@@ -36,7 +36,9 @@ kinds! {
     /// Makes something from a JSON body.
     Creates: 400 401 403 409 413 415 429 500 503;
     /// Takes many things, each with a result of its own.
-    Bulk: 400 401 403 413 415 429 500 503;
+    Bulk: 400 401 403 409 413 415 429 500 503;
+    /// The same, piece by piece.
+    Streams: 400 401 403 408 409 413 415 429 500 503;
     /// Reads one thing.
     Reads: 400 401 403 404 429 500 503;
     /// Reads a list.
@@ -110,13 +112,14 @@ fn response(status: u16) -> MetaResponse {
             vec![],
         ),
         404 => ("There is no such thing in this project.", vec![]),
+        408 => ("It came too slowly or took too long; what was kept stays so.", vec![]),
         409 => (
             "It would clash with what is there, the idempotency key was used for another body or its first request is under way, or the plan allows no more.",
             vec![header("Retry-After", "Seconds to wait.")],
         ),
         412 => ("It is no longer what If-Match names; read it again.", vec![]),
         413 => ("The body is too large.", vec![]),
-        415 => ("The body is of a type that is not read here.", vec![]),
+        415 => ("The body is of a type, or encoded in a way, that is not read here.", vec![]),
         429 => ("Too many requests.", vec![header("Retry-After", "Seconds to wait.")]),
         500 => ("Something of ours is broken.", vec![]),
         503 => (

@@ -1,5 +1,7 @@
 //! Turns poem's own errors into ours.
 
+use std::time::Duration;
+
 use poem::error::{MethodNotAllowedError, NotFoundError, ParsePathError as BadPath, ReadBodyError};
 use poem::http::StatusCode;
 use poem_openapi::error::{
@@ -10,8 +12,11 @@ use shared::domain::fault::FaultCode;
 use super::{Code, Problem};
 use crate::auth::unauthenticated;
 use crate::catalog::Route;
-use crate::middleware::TooLarge;
+use crate::middleware::Overflow;
 use crate::routes;
+
+/// When to come back if there is no memory for a body.
+const CROWDED: Duration = Duration::from_secs(1);
 
 /// What `error` is; `route` is where it happened, if it got that far.
 pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
@@ -126,8 +131,16 @@ fn media_type(error: &ContentTypeError) -> Problem {
 pub fn unread(error: &ReadBodyError) -> Problem {
     match error {
         ReadBodyError::PayloadTooLarge => too_large(None),
-        ReadBodyError::Io(error) => match TooLarge::within(error) {
-            Some(limit) => too_large(Some(limit.0)),
+        ReadBodyError::Io(error) => match Overflow::within(error) {
+            Some(Overflow::Large(limit)) => too_large(Some(*limit)),
+            Some(Overflow::Anonymous(limit)) => Problem::new(
+                Code::PayloadTooLarge,
+                format!("Without a valid key or login a body has at most {limit} bytes."),
+            ),
+            Some(Overflow::Crowded) => {
+                let detail = "Too many large bodies are being read at once; send it again, or in smaller parts.";
+                Problem::new(Code::RateLimited, detail).after(CROWDED)
+            }
             None => {
                 Problem::new(Code::BadRequest, "The body ended before it was whole; send it again.")
             }

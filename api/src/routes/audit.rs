@@ -5,6 +5,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 use serde_json::json;
@@ -15,7 +16,7 @@ use shared::store::audit::AuditFilter;
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{AuditExport, AuditRead, Caller};
+use crate::auth::{AuditExport, AuditRead, Caller, Right};
 use crate::door::Api;
 use crate::page::{self, List};
 use crate::problem::{Code, Failure, Lists, Problem};
@@ -95,6 +96,7 @@ impl Operations {
     async fn export(
         &self,
         caller: Caller<AuditExport>,
+        request: &Request,
         /// Only what was done at this time or later.
         from: Query<Option<Stamp>>,
         /// Only what was done before this time.
@@ -116,7 +118,8 @@ impl Operations {
         let audit = &self.app.desk()?.audit;
         // It is written down before anything is given out.
         audit.note_export(caller.project, &caller.doer, told(&filter)).await?;
-        Ok(export::run(audit.clone(), caller.project, filter).await?)
+        let right = Right::of(&self.app, request, &caller);
+        Ok(export::run(audit.clone(), caller.project, filter, right).await?)
     }
 
     /// Verify the audit log

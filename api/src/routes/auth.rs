@@ -10,13 +10,14 @@ use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use shared::audit::Origin;
 use shared::domain::attempt::AttemptKind;
+use shared::domain::fault::{Fault, FaultCode};
 use shared::id::ProjectId;
 use shared::sessions::{LoginError, Pass};
 use shared::store::sessions::{self as store, Ended, Which};
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Anybody, Me};
+use crate::auth::{Anybody, Me, named_project, only};
 use crate::body::Body;
 use crate::context::RequestContext;
 use crate::door::{Api, Desk};
@@ -264,9 +265,13 @@ pub(super) async fn project_of(
     request: &Request,
     body: Option<&str>,
 ) -> Result<Option<ProjectId>, Problem> {
-    let header = request.header("x-project");
-    let subdomain = desk.base_domain.as_deref().and_then(|base| subdomain(request, base));
-    let named: Vec<&str> = body.into_iter().chain(header).chain(subdomain).collect();
+    // What is no text is the name of no project.
+    let header = named_project(request)?.map(|header| header.to_str().unwrap_or("\0"));
+    let subdomain = match &desk.base_domain {
+        Some(base) => subdomain(request, base)?,
+        None => None,
+    };
+    let named: Vec<&str> = body.into_iter().chain(header).chain(subdomain.as_deref()).collect();
     let mut found = None;
     for name in &named {
         // No project is called so, and not every store takes the question.
@@ -291,20 +296,51 @@ pub(super) async fn project_of(
         }
         None => {
             let right = "name the project by its id or slug, here or in the header X-Project";
-            let fault = shared::domain::fault::Fault::new(
-                "project",
-                shared::domain::fault::FaultCode::Required,
-                right,
-            );
+            let fault = Fault::new("project", FaultCode::Required, right);
             Err(Problem::invalid(vec![fault]))
         }
     }
 }
 
 /// What stands before the base domain in the host that the client asked for.
-fn subdomain<'r>(request: &'r Request, base: &str) -> Option<&'r str> {
-    let host = request.header("host")?;
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    let name = host.strip_suffix(base)?.strip_suffix('.')?;
-    (!name.is_empty() && !name.contains('.')).then_some(name)
+fn subdomain(request: &Request, base: &str) -> Result<Option<String>, Problem> {
+    let host = only(request, "host").map_err(|()| {
+        Problem::parameter(
+            "Host",
+            FaultCode::Duplicate,
+            "the header stands there twice; send it once",
+        )
+    })?;
+    Ok(host.and_then(|host| host.to_str().ok()).and_then(|host| label(host, base)))
+}
+
+/// The one label of `host` before `base`. Names of hosts have no case, and may end with a dot.
+fn label(host: &str, base: &str) -> Option<String> {
+    let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+    let host = bare(host.rsplit_once(':').map_or(host, |(host, _)| host));
+    let name = host.strip_suffix(&bare(base))?.strip_suffix('.')?;
+    (!name.is_empty() && !name.contains('.')).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+
+    #[test]
+    fn hosts_have_no_case() {
+        for (host, found) in [
+            ("acme.alerts.example", Some("acme")),
+            ("acme.alerts.example:8080", Some("acme")),
+            ("ACME.Alerts.EXAMPLE", Some("acme")),
+            ("Acme.alerts.example.:443", Some("acme")),
+            ("alerts.example", None),
+            ("a.b.alerts.example", None),
+            ("acme.alerts.example.org", None),
+            ("acmealerts.example", None),
+            ("[::1]:8080", None),
+            ("", None),
+        ] {
+            assert_eq!(label(host, "Alerts.example").as_deref(), found, "{host}");
+        }
+    }
 }

@@ -21,15 +21,15 @@ use shared::id::{EventId, KeyId};
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, EventsRead, EventsWrite, Looking};
+use crate::auth::{Caller, EventsRead, EventsWrite, Looking, Right};
 use crate::body::Body;
 use crate::page::{self, List};
-use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads};
+use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads, Streams};
 use crate::wire::{Answer, Stamp};
 use accept::{AcceptAnswer, BatchAnswer};
-use import::Lines;
+use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
-use wire::{Batch, Event, EventPage, ImportReport, NewEvent};
+use wire::{Batch, Event, EventPage, NewEvent};
 
 /// Where NDJSON is imported.
 pub const IMPORT: &str = "/api/v1/events/import";
@@ -70,28 +70,44 @@ impl Operations {
     /// Accept a batch of events
     ///
     /// Needs the scope `events:write`. Each event has a result of its own, in order: one that is wrong does not keep its
-    /// neighbours out. Idempotency keys stand in the events.
+    /// neighbours out. Idempotency keys stand in the events, or one in the header stands for the whole batch: then the
+    /// same body gives the same answer again.
     #[oai(path = "/batch", method = "post", operation_id = "accept_events")]
     async fn batch(
         &self,
         caller: Caller<EventsWrite>,
+        /// Makes a second sending the same batch: 1 to 255 visible characters.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         body: Body<Batch>,
     ) -> Result<BatchAnswer, Failure<Bulk>> {
-        Ok(accept::many(&self.app, caller.project, key_id(&caller)?, body.value).await?)
+        let key = crate::once::key_of(request)?;
+        let from = (caller.project, key_id(&caller)?);
+        Ok(accept::many(&self.app, from, key, body).await?)
     }
 
     /// Import events
     ///
     /// Needs the scope `events:write`. One event per line, as many as there are. What was accepted stays accepted when
-    /// the import breaks off; with an idempotency key in each event it can simply be sent again.
+    /// the import breaks off; with an idempotency key in the header, or one in each event, it can simply be sent again, and
+    /// no line is kept twice. A client that sends too slowly, or is no longer allowed to, is told so within seconds.
     #[oai(path = "/import", method = "post", operation_id = "import_events")]
     async fn import(
         &self,
         caller: Caller<EventsWrite>,
+        /// Makes a second sending the same import: 1 to 255 visible characters. Each line that has no key of its own
+        /// gets one that follows from it.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
         lines: Lines,
-    ) -> Result<Answer<ImportReport>, Failure<Bulk>> {
+    ) -> Result<ImportAnswer, Failure<Streams>> {
         self.app.demand(caller.project, Feature::EventImport)?;
-        Ok(Answer(import::run(&self.app, caller.project, key_id(&caller)?, lines).await?))
+        let key = crate::once::key_of(request)?;
+        let from = (caller.project, key_id(&caller)?);
+        let right = Right::of(&self.app, request, &caller);
+        Ok(import::run(&self.app, from, right, key, lines).await?)
     }
 
     /// List events

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Tag;
 use super::users::account::AccountChange;
 use super::users::{User, shown};
-use crate::auth::Me;
+use crate::auth::{Me, Right};
 use crate::body::Body;
 use crate::door::Api;
 use crate::problem::{Acts, Changes, Failure, Lists, Reads};
@@ -279,9 +279,10 @@ impl Operations {
     ///
     /// Needs a login. Everything that is held on this account, as one JSON object. It is written down that it was taken.
     #[oai(path = "/export", method = "get", operation_id = "export_me")]
-    async fn export(&self, me: Me) -> Result<ExportAnswer, Failure<Reads>> {
+    async fn export(&self, me: Me, request: &Request) -> Result<ExportAnswer, Failure<Reads>> {
         let people = self.app.desk()?.people.clone();
-        Ok(export::run(people, me.person.project, me.person.user, &me.doer).await?)
+        let right = Right::of_me(&self.app, request, &me);
+        Ok(export::run(people, me.person.project, me.person.user, &me.doer, right).await?)
     }
 
     /// Erase my account

@@ -23,8 +23,8 @@ use uuid::Uuid;
 use super::Tag;
 use super::me::export::{self, ExportAnswer};
 use crate::auth::{
-    Caller, Looking, Needs, UsersApprove, UsersCreate, UsersDelete, UsersExport, UsersManage,
-    UsersRead, UsersUpdate,
+    Caller, Looking, Needs, Right, UsersApprove, UsersCreate, UsersDelete, UsersExport,
+    UsersManage, UsersRead, UsersUpdate,
 };
 use crate::body::{Body, MaybeBody};
 use crate::door::Api;
@@ -452,12 +452,14 @@ impl Operations {
     async fn export(
         &self,
         caller: Caller<Looking<UsersExport>>,
+        request: &Request,
         /// The account.
         id: Path<Uuid>,
     ) -> Result<ExportAnswer, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
         let people = self.app.desk()?.people.clone();
-        Ok(export::run(people, caller.project, id, &caller.doer).await?)
+        let right = Right::of(&self.app, request, &caller);
+        Ok(export::run(people, caller.project, id, &caller.doer, right).await?)
     }
 
     /// Erase an account

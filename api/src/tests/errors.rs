@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::door::HttpSettings;
+use poem::Body;
 use poem::http::Method;
 use serde_json::json;
 
@@ -102,6 +103,13 @@ async fn bodies() {
         (json, r#"{"type":"a","type":"b","payload":{}}"#, 400, "invalid_request", "type"),
         (json, r#"{"type":"a","payload":{"a":1e999}}"#, 400, "invalid_request", "payload"),
         (json, r#"{"type":"a","payload":{"a":"\u0000"}}"#, 400, "invalid_request", "payload"),
+        (
+            json,
+            r#"{"type":"a","payload":{"b":{"a":1,"a":2}}}"#,
+            400,
+            "invalid_request",
+            "payload.b",
+        ),
         (json, r#"{"type":"schema","payload":{}}"#, 400, "invalid_request", "payload.a"),
         (json, r#"{"type":"boom","payload":{}}"#, 500, "internal", ""),
         (json, r#"{"type":"away","payload":{}}"#, 503, "unavailable", ""),
@@ -125,6 +133,63 @@ async fn bodies() {
     let request = client.post(EVENTS).header("x-api-key", KEY).content_type(json);
     let got = send(request.body(b"{\"type\":\"a\",\"payload\":{\"a\":\"\xff\"}}".to_vec())).await;
     assert_eq!((got.status, got.code()), (400, "malformed_json"));
+}
+
+#[tokio::test]
+async fn what_is_packed_is_not_read() {
+    let client = client();
+    for (encodings, status) in [
+        (&["gzip"][..], 415),
+        (&["deflate"], 415),
+        (&["identity, br"], 415),
+        (&["identity", "gzip"], 415),
+        (&["Identity"], 202),
+        (&[""], 202),
+    ] {
+        let mut request = client.post(EVENTS).header("x-api-key", KEY);
+        for encoding in encodings {
+            request = request.header("content-encoding", *encoding);
+        }
+        let got = send(request.content_type("application/json").body(GOOD)).await;
+        assert_eq!(got.status, status, "{encodings:?}: {}", got.text);
+        if status == 415 {
+            assert_eq!(got.code(), "unsupported_media_type");
+            assert_eq!(got.header("accept-encoding"), "identity");
+            let detail = got.json["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains("Content-Encoding"), "{detail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_send_little_and_all_together_no_more_than_fits() {
+    let large =
+        |kib: usize| format!(r#"{{"type":"a","payload":{{"a":"{}"}}}}"#, "x".repeat(kib << 10));
+    let client = client();
+    let post = |path: &str| client.post(path).content_type("application/json");
+    let got = send(post("/api/v1/auth/refresh").body(large(17))).await;
+    assert_eq!((got.status, got.code()), (413, "payload_too_large"), "{}", got.text);
+    assert!(got.json["detail"].as_str().unwrap_or_default().contains("16384"), "{}", got.text);
+    let pieces = [large(9), large(9)].map(Ok::<_, std::io::Error>);
+    let pieces = futures_util::stream::iter(pieces);
+    let got = send(post("/api/v1/auth/refresh").body(Body::from_bytes_stream(pieces))).await;
+    assert_eq!((got.status, got.code()), (413, "payload_too_large"), "{}", got.text);
+    // Whoever needs a key is told so, however much they send.
+    let got = send(post(EVENTS).body(large(17))).await;
+    assert_eq!((got.status, got.code()), (401, "unauthenticated"), "{}", got.text);
+    let got = send(post(EVENTS).header("x-api-key", KEY).body(large(17))).await;
+    assert_eq!(got.status, 202, "{}", got.text);
+
+    let http = HttpSettings { body_memory: 64 << 10, ..Default::default() };
+    let client = client_of(Stub::http(http));
+    for (kib, status) in [(40, 202), (60, 429), (40, 202)] {
+        let post = client.post(EVENTS).content_type("application/json");
+        let body = futures_util::stream::iter([Ok::<_, std::io::Error>(large(kib))]);
+        let request = post.header("x-api-key", KEY).body(Body::from_bytes_stream(body));
+        let got = send(request).await;
+        assert_eq!(got.status, status, "{kib} KiB: {}", got.text);
+        assert_eq!(got.header("retry-after").is_empty(), status == 202);
+    }
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn id(got: &Got) -> &str {
 #[tokio::test]
 async fn a_payload_comes_back_byte_for_byte() {
     let client = client();
-    let payload = r#"{"z":1.0E+2 , "a":[ 0.10, -0 ],"z":"\u00e4\/","n":12345678901234567890}"#;
+    let payload = r#"{"z":1.0E+2 , "a":[ 0.10, -0 ],"y":"\u00e4\/","n":12345678901234567890}"#;
     let body = format!(r#"{{"payload":{payload},"type":"order.paid"}}"#);
     let got = post!(client, EVENTS, JSON, body);
     assert_eq!(got.status, 202, "{}", got.text);

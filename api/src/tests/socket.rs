@@ -111,3 +111,142 @@ async fn headers_have_a_size() {
         assert_eq!(&answer, b"HTTP/1.1 431");
     }
 }
+
+/// Sends `text` and reads one answer with its body; what comes later stays unread.
+async fn ask(socket: &mut TcpStream, text: &str) -> String {
+    socket.write_all(text.as_bytes()).await.expect("sent");
+    read_one(socket).await
+}
+
+async fn read_one(socket: &mut TcpStream) -> String {
+    let read = async {
+        let mut text = Vec::new();
+        loop {
+            let whole = String::from_utf8_lossy(&text).into_owned();
+            if let Some((head, body)) = whole.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                if body.len() >= length.map_or(0, |length| length.parse().expect("a length")) {
+                    return whole;
+                }
+            }
+            let mut piece = [0; 4096];
+            let count = socket.read(&mut piece).await.expect("an answer");
+            assert_ne!(count, 0, "closed after: {whole}");
+            text.extend_from_slice(&piece[..count]);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("in time")
+}
+
+#[tokio::test]
+async fn an_early_refusal_keeps_the_connection_or_says_that_it_ends() {
+    let running = start(HttpSettings::default()).await;
+    let post = |head: &str, length: usize| {
+        format!("POST /api/v1/events HTTP/1.1\r\nhost: x\r\n{head}content-length: {length}\r\n\r\n")
+    };
+    let json = "content-type: application/json\r\n";
+    let good = format!("x-api-key: good\r\n{json}");
+    let chunked = format!(
+        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: bad\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    let small = "x".repeat(1000);
+    for (what, head, body, status, goes_on) in [
+        ("no key", post(json, 1000), &*small, "401", true),
+        ("a wrong key", post("x-api-key: bad\r\n", 1000), &small, "401", true),
+        ("no scope", post("x-api-key: reader\r\n", 1000), &small, "403", true),
+        (
+            "another type",
+            post("x-api-key: good\r\ncontent-type: text/plain\r\n", 1000),
+            &small,
+            "415",
+            true,
+        ),
+        ("packed", post(&format!("{good}content-encoding: gzip\r\n"), 1000), &small, "415", true),
+        ("too many", post("x-api-key: flood\r\n", 1000), &small, "429", true),
+        ("no route", post("", 1000).replace("/api/v1/events", "/api/v1/nope"), &small, "404", true),
+        ("a page", post("", 1000).replace("/api/v1/events", "/live"), &small, "405", true),
+        ("a question", post("", 1000).replace("POST", "OPTIONS"), &small, "405", true),
+        (
+            "a body that is asked for with HEAD",
+            post("", 1000).replace("POST", "HEAD").replace("/api/v1/events", "/live"),
+            &small,
+            "200",
+            true,
+        ),
+        ("chunks", chunked.clone(), "3e8\r\n", "401", false),
+        ("too large", post(&good, 9 << 20), &small, "413", false),
+        ("large, and no key", post("", 100_000), &small, "401", false),
+        ("a body that is held back", post("expect: 100-continue\r\n", 1000), "", "401", false),
+        ("a body that does not come", post("x-api-key: bad\r\n", 1000), "", "401", false),
+    ] {
+        let mut socket = TcpStream::connect(running.address).await.expect("connected");
+        let answer = ask(&mut socket, &format!("{head}{body}")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {answer}");
+        let closes = answer.to_lowercase().contains("\r\nconnection: close\r\n");
+        assert_eq!(closes, !goes_on, "{what}: {answer}");
+        if goes_on {
+            let next = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            let answer = ask(&mut socket, next).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{what}: {answer}");
+        } else {
+            socket.shutdown().await.ok();
+        }
+        assert_eq!(read_all(&mut socket).await, "", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_still_sending_can_read_why_it_is_no_use() {
+    let running = start(HttpSettings::default()).await;
+    let mut socket = TcpStream::connect(running.address).await.expect("connected");
+    let length = 1 << 20;
+    let head =
+        format!("POST /api/v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    // All of it is sent before anything is read, as simple clients do; the system takes far less by itself.
+    socket.write_all(head.as_bytes()).await.expect("sent");
+    socket.write_all(&vec![b'x'; length]).await.expect("sent");
+    let answer = read_one(&mut socket).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_from_one_address_have_a_limit() {
+    let http = HttpSettings { max_connections_per_address: 2, ..Default::default() };
+    let running = start(http).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut socket = TcpStream::connect(running.address).await.expect("connected");
+        let answer = ask(&mut socket, "GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        held.push(socket);
+    }
+    let mut third = TcpStream::connect(running.address).await.expect("connected");
+    let answer = read_one(&mut third).await;
+    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("rate_limited"), "{answer}");
+    held.pop();
+    // The server hears of the end of a connection a moment later.
+    for round in 0.. {
+        let mut again = TcpStream::connect(running.address).await.expect("connected");
+        again.write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await.ok();
+        let mut answer = [0; 12];
+        if again.read_exact(&mut answer).await.is_ok() && &answer == b"HTTP/1.1 200" {
+            break;
+        }
+        assert!(round < 1000, "the place stays taken");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let http = HttpSettings {
+        max_connections_per_address: 1,
+        trusted_proxies: proxies,
+        ..Default::default()
+    };
+    let running = start(http).await;
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        let mut socket = TcpStream::connect(running.address).await.expect("connected");
+        let answer = ask(&mut socket, "GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        all.push(socket);
+    }
+}

@@ -1,23 +1,26 @@
 //! What stands behind the API in tests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::door::{
-    AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Tenants, Verdict,
+    AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Repeats, Tenants,
+    Verdict,
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use shared::accept::{Accepted, Refused};
 use shared::access::{AuthError, Principal};
+use shared::admin::{AdminError, Held, Repeat};
 use shared::clock::Clock;
 use shared::domain::event::Event;
 use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::feature::Feature;
 use shared::domain::intake::NewEvent;
 use shared::domain::key::Scope;
+use shared::domain::once::RequestKey;
 use shared::domain::trace::{Trace, TraceRule};
 use shared::events::{EventFilter, EventState, EventStatus, ReadError};
 use shared::files::key::FileKey;
@@ -26,7 +29,7 @@ use shared::files::range::{ByteRange, Span};
 use shared::files::{Content, FileError, FileInfo};
 use shared::id::{EventId, KeyId, ProjectId, RuleId};
 use shared::ops::{Check, Health};
-use shared::sessions::BearerError;
+use shared::sessions::{BearerError, Person};
 use shared::time::Time;
 use uuid::Uuid;
 
@@ -62,18 +65,23 @@ impl Stub {
             http: self.http,
             accept: self.accept,
             clock: Clock::System,
-            keys: Arc::new(Keys),
+            keys: Arc::new(Keys::default()),
             desk: None,
             limiter: Arc::new(Limits),
             tenants: Arc::new(OneTenant),
             events: Arc::new(Memory::default()),
+            repeats: Arc::new(Requests::default()),
             files: Arc::new(OneFile),
             health: Arc::new(Health::new(checks, Clock::System)),
         })
     }
 }
 
-struct Keys;
+/// `leaving` is a key that is revoked once it was used, and the project of `suspending` is suspended then.
+#[derive(Default)]
+struct Keys {
+    used: Mutex<HashSet<String>>,
+}
 
 impl Authenticate for Keys {
     fn authenticate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Principal, AuthError>> {
@@ -83,6 +91,15 @@ impl Authenticate for Keys {
             "other" => (2, all),
             "reader" | "bb_reader" => (1, &[Scope::Read] as &[Scope]),
             "flood" => (9, all),
+            "leaving" | "suspending" => {
+                if self.used.lock().expect("lock").insert(key.to_owned()) {
+                    (1, all)
+                } else if key == "leaving" {
+                    return async { Err(AuthError::Unknown) }.boxed();
+                } else {
+                    return async { Err(AuthError::Suspended) }.boxed();
+                }
+            }
             "expired" => return async { Err(AuthError::Expired) }.boxed(),
             "suspended" => return async { Err(AuthError::Suspended) }.boxed(),
             "away" => return async { Err(AuthError::Unavailable) }.boxed(),
@@ -100,6 +117,10 @@ impl Authenticate for Keys {
             _ => BearerError::Invalid,
         };
         async move { Err(error) }.boxed()
+    }
+
+    fn again<'a>(&'a self, person: &'a Person) -> BoxFuture<'a, Result<Principal, BearerError>> {
+        async move { Ok(Principal::Person(person.clone())) }.boxed()
     }
 
     fn project<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Option<ProjectId>, AuthError>> {
@@ -142,7 +163,7 @@ impl Limiter for Limits {
 #[derive(Default)]
 struct Memory {
     kept: Mutex<Vec<(ProjectId, EventState)>>,
-    keys: Mutex<HashMap<String, ([u8; 32], Accepted)>>,
+    keys: Mutex<HashMap<(ProjectId, [u8; 32]), ([u8; 32], Accepted)>>,
 }
 
 impl Memory {
@@ -158,7 +179,7 @@ impl Memory {
             _ => {}
         }
         let mut keys = self.keys.lock().expect("lock");
-        let name = event.idempotency.as_ref().map(|one| format!("{project} {}", one.key));
+        let name = event.idempotency.as_ref().map(|one| (project, one.hash));
         let body = event.idempotency.as_ref().map(|one| one.body).unwrap_or_default();
         if let Some((first, accepted)) = name.as_ref().and_then(|name| keys.get(name)) {
             let again = Accepted { replayed: true, ..*accepted };
@@ -174,7 +195,7 @@ impl Memory {
             payload: event.payload,
             occurred_at: event.occurred_at,
             received_at,
-            idempotency_key: event.idempotency.map(|one| one.key),
+            idempotency_key: event.idempotency.and_then(|one| one.key),
             correlation_id: event.correlation_id,
             replay_of: None,
             key_id: Some(key),
@@ -266,6 +287,68 @@ impl Events for Memory {
                 notification: None,
             };
             Ok(Some(Trace { event, key: None, evaluation: None, rules: vec![rule] }))
+        }
+        .boxed()
+    }
+}
+
+/// Requests with a key: the hash of the body, if it is known, and the answer, if there is one.
+#[derive(Default)]
+struct Requests(Mutex<HashMap<(ProjectId, i16, [u8; 32]), Kept>>);
+
+type Kept = (Option<[u8; 32]>, Option<Vec<u8>>);
+
+fn place(key: &RequestKey) -> (ProjectId, i16, [u8; 32]) {
+    (key.project, key.operation.number(), key.hash)
+}
+
+impl Repeats for Requests {
+    fn begin(
+        &self,
+        key: RequestKey,
+        body: Option<[u8; 32]>,
+    ) -> BoxFuture<'_, Result<Repeat, AdminError>> {
+        async move {
+            let mut all = self.0.lock().expect("lock");
+            Ok(match all.get(&place(&key)) {
+                Some((Some(first), _)) if body.is_some_and(|body| body != *first) => {
+                    Repeat::OtherBody
+                }
+                Some((Some(body), Some(answer))) => {
+                    Repeat::Done { body: *body, answer: answer.clone() }
+                }
+                Some(_) => Repeat::UnderWay,
+                None => {
+                    all.insert(place(&key), (body, None));
+                    Repeat::Ours(Held::new(key, Uuid::nil()))
+                }
+            })
+        }
+        .boxed()
+    }
+
+    fn hold<'a>(&'a self, _held: &'a mut Held) -> BoxFuture<'a, Result<bool, AdminError>> {
+        async { Ok(true) }.boxed()
+    }
+
+    fn finish<'a>(
+        &'a self,
+        held: &'a Held,
+        body: [u8; 32],
+        answer: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, AdminError>> {
+        async move {
+            let kept = (Some(body), Some(answer.to_vec()));
+            self.0.lock().expect("lock").insert(place(&held.key), kept);
+            Ok(true)
+        }
+        .boxed()
+    }
+
+    fn give_up<'a>(&'a self, held: &'a Held) -> BoxFuture<'a, Result<(), AdminError>> {
+        async move {
+            self.0.lock().expect("lock").remove(&place(&held.key));
+            Ok(())
         }
         .boxed()
     }

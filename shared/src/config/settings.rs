@@ -70,6 +70,15 @@ settings! {
         /// batches are split by the producer.
         max_body: ByteSize = mib(8),
             within: kib(1)..=mib(1_024), strict: kib(64)..=mib(128);
+        /// The largest request body of a caller without a valid key or login. Enough for every
+        /// operation by which people come in; strangers must not fill memory.
+        max_anonymous_body: ByteSize = kib(16),
+            within: kib(1)..=mib(1), strict: kib(4)..=kib(256);
+        /// Memory that request bodies being read may take together, beyond what each may have
+        /// without a login. One project gets at most half of it; what does not fit is answered with
+        /// 429. Room for 32 of the largest bodies.
+        body_memory: ByteSize = mib(256),
+            within: mib(1)..=mib(1_048_576);
         /// How long a request may take. Longer than any answer needs, shorter than the 60 s after
         /// which load balancers give up.
         request_timeout: Duration = secs(30),
@@ -78,6 +87,21 @@ settings! {
         /// above what one process can keep busy.
         max_connections: usize = 10_000,
             within: 1..=1_000_000, strict: 16..=200_000;
+        /// Connections from one address at once (of IPv6: from one /64), further ones are answered
+        /// with 429 and closed; 0 is no limit. It counts the other end of the connection, whatever
+        /// headers say; proxies in `http.trusted_proxies` are exempt. A tenth of all, so that
+        /// nobody alone keeps others out, and a load balancer that was not named still gets far.
+        max_connections_per_address: usize = 1_000,
+            within: 0..=1_000_000, strict: 1..=200_000;
+        /// How long a request or an answer may take that is read or written piece by piece: an
+        /// import or an export. Enough for gigabytes, and nobody holds a connection for ever.
+        stream_timeout: Duration = hours(1),
+            within: ms(100)..=days(7), strict: secs(10)..=days(1);
+        /// The least bytes a second at which a client must send an import, counted over every 10 s
+        /// that it keeps us waiting, and take an answer, counted over 75 s; 0 is none. The slowest
+        /// honest line is faster.
+        stream_min_rate: ByteSize = kib(1),
+            within: kib(0)..=mib(1), strict: kib(1)..=mib(1);
         /// How long a client may take to send its headers. Honest ones need one round trip; slow
         /// ones must not hold connections.
         header_timeout: Duration = secs(10),

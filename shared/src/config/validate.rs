@@ -164,6 +164,14 @@ fn together(judge: &mut Judge<'_>) {
     let fine = accept.max_payload <= http.max_body;
     judge.demand(fine, &["accept.max_payload", "http.max_body"], fault);
 
+    let right = format!("at most http.max_body ({})", http.max_body.print());
+    let fine = http.max_anonymous_body <= http.max_body;
+    judge.demand(fine, &["http.max_anonymous_body", "http.max_body"], right);
+
+    let right = format!("at least twice http.max_body ({})", http.max_body.print());
+    let fine = http.body_memory.as_usize() / 2 >= http.max_body.as_usize();
+    judge.demand(fine, &["http.body_memory", "http.max_body"], right);
+
     // The provider call ends a fifth of the claim before the claim does, see `delivery.claim`.
     let call = delivery.claim / 5 * 4;
     let fault = format!("must be at most four fifths of delivery.claim ({})", call.print());

@@ -63,8 +63,10 @@ pub struct NewEvent {
 /// What tells a repeated event from a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The key.
-    pub key: String,
+    /// The key, if it is the event's own and not that of the request which it came in.
+    pub key: Option<String>,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
     /// SHA-256 of the event's own text, without the blanks around it.
     pub body: [u8; 32],
 }
@@ -74,6 +76,8 @@ pub struct Idempotency {
 pub struct Envelope<'a> {
     /// The key that stands beside the event: the `Idempotency-Key` header, or what a stream gives.
     pub key: Option<&'a str>,
+    /// The hash of the key that an event without one gets from the request which it stands in.
+    pub given: Option<[u8; 32]>,
     /// The event's own text, from which a second body under the same key is told.
     pub text: &'a [u8],
     /// The largest payload, in bytes.
@@ -95,8 +99,10 @@ pub fn validate(raw: RawEvent, envelope: Envelope<'_>) -> Result<NewEvent, Vec<F
     if !faults.is_empty() {
         return Err(faults);
     }
+    let hash = key.as_ref().map(|key| sha256(key.as_bytes())).or(envelope.given);
     // Most events have no key, and hashing would then be for nothing.
-    let idempotency = key.map(|key| Idempotency { key, body: sha256(envelope.text.trim_ascii()) });
+    let idempotency =
+        hash.map(|hash| Idempotency { key, hash, body: sha256(envelope.text.trim_ascii()) });
     Ok(NewEvent {
         kind: raw.kind,
         payload: raw.payload,

@@ -11,6 +11,10 @@ words! {
     Operation {
         /// Sending an event.
         AcceptEvent = 1 "accept_event",
+        /// Sending a batch of events.
+        AcceptBatch = 2 "accept_events",
+        /// Importing events.
+        ImportEvents = 3 "import_events",
         /// Making an account.
         CreateUser = 20 "create_user",
         /// Making an API key.
@@ -64,6 +68,32 @@ impl Once {
     }
 }
 
+/// The key of a request that sends many events. The request is no transaction: each event in it that has no key of its own
+/// gets one that follows from this one and its place, so that it is kept once, however often the request is begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The project; keys of events belong to it and not to the API key that they come with.
+    pub project: ProjectId,
+    /// What it is for.
+    pub operation: Operation,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+}
+
+impl RequestKey {
+    /// The key `text` of a request.
+    pub fn new(project: ProjectId, operation: Operation, text: &str) -> Self {
+        Self { project, operation, hash: sha256(text.as_bytes()) }
+    }
+
+    /// The hash of the key of the event in this place of the request. No key that a client can choose has the character
+    /// U+0000, so that none has this hash.
+    pub fn of_event(&self, place: u64) -> [u8; 32] {
+        let operation = self.operation.number().to_be_bytes();
+        sha256(&[b"\0".as_slice(), &operation, &self.hash, &place.to_be_bytes()].concat())
+    }
+}
+
 /// What a key led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -78,6 +108,21 @@ pub struct Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_of_a_request_have_keys_of_their_own() {
+        let key = |operation, text| RequestKey::new(ProjectId::PLATFORM, operation, text);
+        let batch = key(Operation::AcceptBatch, "k");
+        assert_eq!(batch.of_event(1), key(Operation::AcceptBatch, "k").of_event(1));
+        for other in [
+            batch.of_event(2),
+            key(Operation::AcceptBatch, "l").of_event(1),
+            key(Operation::ImportEvents, "k").of_event(1),
+            sha256(b"k"),
+        ] {
+            assert_ne!(batch.of_event(1), other);
+        }
+    }
 
     #[test]
     fn a_key_belongs_to_whoever_sends_it_and_blanks_around_a_body_say_nothing() {

@@ -89,3 +89,20 @@ async fn other_pages() {
     assert_eq!(get(&client, "/nope").await.1["code"], "route_not_found");
     assert_eq!(client.post("/live").send().await.0.status(), 405);
 }
+
+#[tokio::test]
+async fn a_body_that_is_not_read_ends_the_connection() {
+    let health = Arc::new(Health::new(Vec::new(), Clock::System));
+    let client = TestClient::new(endpoint(health, metrics()));
+    for (request, status, connection) in [
+        (client.get("/live"), 200, None),
+        (client.get("/live").body("x"), 200, Some("close")),
+        (client.post("/live").body("x"), 405, Some("close")),
+        (client.post("/live"), 405, None),
+        (client.get("/nope").body("x"), 404, Some("close")),
+    ] {
+        let answer = request.send().await.0;
+        let found = answer.headers().get("connection").and_then(|value| value.to_str().ok());
+        assert_eq!((answer.status().as_u16(), found), (status, connection));
+    }
+}

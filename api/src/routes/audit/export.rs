@@ -17,6 +17,7 @@ use shared::store::audit::AuditFilter;
 use uuid::Uuid;
 
 use super::wire::resource_type;
+use crate::auth::Right;
 
 const MEDIA_TYPE: &str = "text/csv; charset=utf-8";
 const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"audit.csv\"");
@@ -82,11 +83,16 @@ impl ApiResponse for Csv {
 }
 
 /// Begins the file. The first page is read before anything is answered, so that a store that is away is a problem and
-/// no empty file; if it goes away later, the answer breaks off.
+/// no empty file; if it goes away later, or the caller loses the right to it, the answer breaks off.
 ///
 /// # Errors
 /// When the store is away.
-pub async fn run(audit: Audit, project: ProjectId, filter: AuditFilter) -> Result<Csv, StoreError> {
+pub async fn run(
+    audit: Audit,
+    project: ProjectId,
+    filter: AuditFilter,
+    right: Right,
+) -> Result<Csv, StoreError> {
     let (text, next) = page(&audit, project, &filter, None).await?;
     let first = Bytes::from(csv::line(HEAD) + &text);
     let rest = stream::try_unfold(next, move |next| {
@@ -102,7 +108,7 @@ pub async fn run(audit: Audit, project: ProjectId, filter: AuditFilter) -> Resul
         }
     });
     let head = stream::once(async move { Ok(first) });
-    Ok(Csv(Body::from_bytes_stream(head.chain(rest))))
+    Ok(Csv(right.guard(head.chain(rest))))
 }
 
 /// The lines of a page, and behind which row the next one begins.

@@ -1,16 +1,21 @@
 //! Accepting events, alone and in batches.
 
+use std::sync::Arc;
+
 use crate::door::Api;
 use poem_openapi::ApiResponse;
 use serde_json::value::RawValue;
 use shared::accept::{Accepted, Refused};
 use shared::domain::fault::{Fault, FaultCode};
 use shared::domain::intake::{self, Envelope};
-use shared::id::{KeyId, ProjectId};
+use shared::domain::once::Operation;
+use shared::id::{KeyId, ProjectId, sha256};
+use tracing::Instrument;
 
 use super::wire::{AcceptedEvent, Batch, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};
 use crate::body::{Body, parse_text};
 use crate::problem::{FieldError, Problem};
+use crate::repeats::{Repeatable, Start, Working, begin};
 use crate::wire::{Answer, Stamp};
 
 /// The answer to an event.
@@ -29,13 +34,8 @@ pub enum AcceptAnswer {
     ),
 }
 
-/// The answer to a batch.
-#[derive(ApiResponse)]
-pub enum BatchAnswer {
-    /// Each event has its own result.
-    #[oai(status = 202)]
-    Accepted(Answer<BatchReport>),
-}
+/// What a batch is answered with.
+pub type BatchAnswer = Repeatable<BatchReport, 202>;
 
 /// Accepts one event.
 pub async fn one(
@@ -46,7 +46,7 @@ pub async fn one(
     body: Body<NewEvent>,
 ) -> Result<AcceptAnswer, Problem> {
     let max_payload = app.accept.max_payload;
-    let envelope = Envelope { key, text: &body.bytes, max_payload };
+    let envelope = Envelope { key, given: None, text: &body.bytes, max_payload };
     let event = intake::validate(body.value.into(), envelope).map_err(Problem::invalid)?;
     let results = app.events.accept(project, caller, vec![event]).await;
     let accepted = first(results)?;
@@ -65,62 +65,131 @@ fn first(results: Vec<Result<Accepted, Refused>>) -> Result<Accepted, Problem> {
     Ok(result?)
 }
 
-/// Accepts a batch.
+/// Accepts a batch. With an idempotency key for the whole of it, a repeat is given its answer.
 pub async fn many(
-    app: &Api,
-    project: ProjectId,
-    caller: KeyId,
-    batch: Batch,
+    app: &Arc<Api>,
+    (project, caller): (ProjectId, KeyId),
+    key: Option<&str>,
+    body: Body<Batch>,
 ) -> Result<BatchAnswer, Problem> {
-    let max = app.accept.max_batch;
-    if batch.events.is_empty() || batch.events.len() > max {
-        let code = if batch.events.is_empty() { FaultCode::Empty } else { FaultCode::TooLong };
-        let message = format!("it must have 1 to {max} events, and has {}", batch.events.len());
-        return Err(Problem::invalid(vec![Fault::new("events", code, message)]));
+    let Body { value: batch, bytes } = body;
+    judge_size(&batch, app.accept.max_batch)?;
+    let Some(text) = key else {
+        let (report, _) = report(app, (project, caller), batch, None).await?;
+        return BatchAnswer::fresh(&report);
+    };
+    let hash = sha256(bytes.trim_ascii());
+    drop(bytes);
+    let working = match begin(app, (project, Operation::AcceptBatch, text), Some(hash)).await? {
+        Start::Ours(working) => working,
+        Start::Done(_, answer) => return Ok(BatchAnswer::replayed(answer)),
+    };
+    let app = Arc::clone(app);
+    // A client that goes away comes back for the answer: what was begun is brought to an end without it.
+    let done = async move {
+        match report(&app, (project, caller), batch, Some(&working)).await {
+            Ok((report, true)) => {
+                let answer = BatchAnswer::fresh(&report)?;
+                working.finish(hash, &answer.body).await;
+                Ok(answer)
+            }
+            // What may work in a moment is no answer to keep.
+            Ok((report, false)) => {
+                working.give_up().await;
+                BatchAnswer::fresh(&report)
+            }
+            Err(problem) => {
+                working.give_up().await;
+                Err(problem)
+            }
+        }
+    };
+    tokio::spawn(done.in_current_span()).await.map_err(|error| {
+        tracing::error!(%error, "a request failed");
+        Problem::internal()
+    })?
+}
+
+fn judge_size(batch: &Batch, max: usize) -> Result<(), Problem> {
+    if (1..=max).contains(&batch.events.len()) {
+        return Ok(());
     }
-    let judged: Vec<_> =
-        batch.events.iter().map(|raw| read(&raw.0, app.accept.max_payload)).collect();
-    let mut good = Vec::with_capacity(judged.len());
-    let judged: Vec<Option<Problem>> =
-        judged.into_iter().map(|one| one.map(|event| good.push(event)).err()).collect();
-    let sent = good.len();
+    let code = if batch.events.is_empty() { FaultCode::Empty } else { FaultCode::TooLong };
+    let message = format!("it must have 1 to {max} events, and has {}", batch.events.len());
+    Err(Problem::invalid(vec![Fault::new("events", code, message)]))
+}
+
+/// Accepts the events of a batch, and tells of each what became of it, and whether all of that is final.
+async fn report(
+    app: &Api,
+    (project, caller): (ProjectId, KeyId),
+    batch: Batch,
+    working: Option<&Working>,
+) -> Result<(BatchReport, bool), Problem> {
+    let mut good = Vec::with_capacity(batch.events.len());
+    let mut judged = Vec::with_capacity(batch.events.len());
+    for (place, raw) in (0_u64..).zip(&batch.events) {
+        let given = working.and_then(|working| working.of_event(place));
+        judged.push(match read(&raw.0, app.accept.max_payload, given) {
+            Ok(event) => {
+                let derived = is_derived(&event);
+                good.push(event);
+                Ok(derived)
+            }
+            Err(problem) => Err(problem),
+        });
+    }
     let results =
-        if sent == 0 { Vec::new() } else { app.events.accept(project, caller, good).await };
+        if good.is_empty() { Vec::new() } else { app.events.accept(project, caller, good).await };
     if let Some(problem) = all_turned_away(&results) {
         return Err(problem);
     }
+    let is_final = !results.iter().any(is_passing);
     let mut results = results.into_iter();
-    let items = judged.into_iter().map(|problem| match problem {
-        Some(problem) => rejected(problem),
-        None => match results.next() {
+    let items = judged.into_iter().map(|one| match one {
+        Err(problem) => rejected(problem),
+        Ok(derived) => match results.next() {
+            // What an earlier attempt at the same request kept is kept by this request.
+            Some(Ok(accepted)) if derived => kept(Accepted { replayed: false, ..accepted }),
             Some(Ok(accepted)) => kept(accepted),
             Some(Err(refused)) => rejected(refused.into()),
             None => rejected(Problem::internal()),
         },
     });
-    Ok(BatchAnswer::Accepted(Answer(BatchReport { items: items.collect() })))
+    Ok((BatchReport { items: items.collect() }, is_final))
 }
 
-/// Reads one event from its own text, and judges it.
-pub fn read(text: &RawValue, max_payload: usize) -> Result<intake::NewEvent, Problem> {
+/// Reads one event from its own text, and judges it; `given` is the key that it has if it has none of its own.
+pub fn read(
+    text: &RawValue,
+    max_payload: usize,
+    given: Option<[u8; 32]>,
+) -> Result<intake::NewEvent, Problem> {
     let text = text.get();
     let raw: NewEvent = parse_text(text)?;
-    let envelope = Envelope { key: None, text: text.as_bytes(), max_payload };
+    let envelope = Envelope { key: None, given, text: text.as_bytes(), max_payload };
     intake::validate(raw.into(), envelope).map_err(Problem::invalid)
+}
+
+/// Whether the key of an event follows from that of its request.
+pub fn is_derived(event: &intake::NewEvent) -> bool {
+    event.idempotency.as_ref().is_some_and(|one| one.key.is_none())
+}
+
+/// Whether it may work in a moment.
+pub const fn is_passing(one: &Result<Accepted, Refused>) -> bool {
+    matches!(
+        one,
+        Err(Refused::Unavailable { .. }
+            | Refused::TooManyRequests { .. }
+            | Refused::OverPlan { .. })
+    )
 }
 
 /// When the store is away or a limit is reached for all, that is the answer to the whole: clients know how to come back
 /// from it, and nothing was kept.
 pub fn all_turned_away(results: &[Result<Accepted, Refused>]) -> Option<Problem> {
-    let passing = |one: &Result<Accepted, Refused>| {
-        matches!(
-            one,
-            Err(Refused::Unavailable { .. }
-                | Refused::TooManyRequests { .. }
-                | Refused::OverPlan { .. })
-        )
-    };
-    let first = results.first().filter(|_| results.iter().all(passing))?;
+    let first = results.first().filter(|_| results.iter().all(is_passing))?;
     first.as_ref().err().cloned().map(Problem::from)
 }
 

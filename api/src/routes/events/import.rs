@@ -1,28 +1,38 @@
 //! NDJSON: the batch function in chunks, with as much memory as one chunk needs.
 
-use std::time::Duration;
+mod lines;
+mod source;
 
-use crate::door::Api;
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::value::RawValue;
 use shared::accept::{Accepted, Refused};
 use shared::domain::intake::NewEvent;
-use shared::id::{KeyId, ProjectId};
+use shared::domain::once::Operation;
+use shared::id::{KeyId, ProjectId, Sha256};
 
 use super::accept;
 use super::wire::{ImportReport, LineError};
+use crate::auth::Right;
 use crate::body::{BYTE_ORDER_MARK, cause, is_utf8_of, judge_media_type, utf8};
+use crate::door::Api;
+use crate::once::other_body;
 use crate::problem::{Code, FieldError, Problem, unread};
+use crate::repeats::{Repeatable, Start, Working, begin};
+use lines::{Line, Reader};
+use source::{Next, Source};
 
 /// How many errors are told one by one.
 const TOLD: usize = 100;
 /// What an event may have besides its payload, in bytes.
 const AROUND: usize = 16 << 10;
+/// How many bytes of lines are held before they are accepted.
+const CHUNK: usize = 1 << 20;
 const MEDIA_TYPE: &str = "application/x-ndjson";
+
+/// What an import is answered with.
+pub type ImportAnswer = Repeatable<ImportReport, 200>;
 
 /// A body of lines, not yet read.
 pub struct Lines(poem::Body);
@@ -55,71 +65,144 @@ impl<'a> ApiExtractor<'a> for Lines {
     }
 }
 
-/// Imports what comes, until it ends.
+/// Imports what comes, until it ends. With an idempotency key every line has a key that follows from it, so that an import
+/// that broke off can be sent again; one that was brought to its end is answered as it was then.
 ///
 /// # Errors
-/// When the body or the store breaks off; what was accepted by then stays.
+/// When the body or the store breaks off, or the right to it is gone; what was accepted by then stays.
 pub async fn run(
     app: &Api,
-    project: ProjectId,
-    key: KeyId,
+    (project, key): (ProjectId, KeyId),
+    right: Right,
+    idempotency: Option<&str>,
     lines: Lines,
-) -> Result<ImportReport, Problem> {
-    let mut import = Import::new(app, project, key);
-    let mut reader = Reader::new(app.accept.max_payload + AROUND);
-    let mut stream = std::pin::pin!(lines.0.into_bytes_stream());
-    while let Some(piece) = import.next(&mut stream, app.http.request_timeout).await? {
-        reader.feed(&piece);
-        while let Some(line) = reader.line() {
-            import.take(line).await?;
+) -> Result<ImportAnswer, Problem> {
+    let source = Source::new(lines.0, right, &app.http);
+    let working = match idempotency {
+        None => None,
+        Some(text) => match begin(app, (project, Operation::ImportEvents, text), None).await? {
+            Start::Ours(working) => Some(working),
+            Start::Done(body, answer) => return compare(source, body, answer).await,
+        },
+    };
+    let mut import = Import::new(app, project, key, working);
+    match import.all(source).await {
+        Ok(body) => {
+            let answer = ImportAnswer::fresh(&import.report)?;
+            match import.working {
+                Some(working) if import.is_final => working.finish(body, &answer.body).await,
+                // What may work in a moment is no answer to keep.
+                Some(working) => working.give_up().await,
+                None => {}
+            }
+            Ok(answer)
+        }
+        Err(problem) => {
+            if let Some(working) = import.working {
+                working.give_up().await;
+            }
+            Err(problem)
         }
     }
-    if let Some(line) = reader.rest() {
-        import.take(line).await?;
+}
+
+/// Reads the body of an import that was done before, and gives its answer if it is the same.
+async fn compare(
+    mut source: Source,
+    first: [u8; 32],
+    answer: Vec<u8>,
+) -> Result<ImportAnswer, Problem> {
+    let mut body = Sha256::default();
+    loop {
+        match source.next().await? {
+            Next::Piece(piece) => body.feed(&piece),
+            Next::Pause => {}
+            Next::End if body.finish() == first => return Ok(ImportAnswer::replayed(answer)),
+            Next::End => return Err(other_body()),
+        }
     }
-    import.send().await?;
-    Ok(import.report)
+}
+
+/// A line that waits for its acceptance.
+struct Waiting {
+    number: u64,
+    /// Whether its key follows from that of the import.
+    derived: bool,
 }
 
 struct Import<'a> {
     app: &'a Api,
     project: ProjectId,
     key: KeyId,
+    working: Option<Working>,
     line: u64,
     report: ImportReport,
-    numbers: Vec<u64>,
+    waiting: Vec<Waiting>,
     chunk: Vec<NewEvent>,
     bytes: usize,
+    /// Whether a repeat would come to the same.
+    is_final: bool,
 }
 
 impl<'a> Import<'a> {
-    fn new(app: &'a Api, project: ProjectId, key: KeyId) -> Self {
-        let (report, numbers, chunk) = Default::default();
-        Self { app, project, key, line: 0, report, numbers, chunk, bytes: 0 }
+    fn new(app: &'a Api, project: ProjectId, key: KeyId, working: Option<Working>) -> Self {
+        let (report, waiting, chunk) = Default::default();
+        let (line, bytes, is_final) = (0, 0, true);
+        Self { app, project, key, working, line, report, waiting, chunk, bytes, is_final }
     }
 
-    async fn next<S>(&self, stream: &mut S, patience: Duration) -> Result<Option<Bytes>, Problem>
-    where
-        S: Stream<Item = std::io::Result<Bytes>> + Unpin,
-    {
-        match tokio::time::timeout(patience, stream.next()).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(piece))) => Ok(Some(piece)),
-            Ok(Some(Err(_))) => Err(Problem::new(
-                Code::BadRequest,
-                self.broken("The body ended before it was whole"),
-            )),
-            Err(_) => {
-                let problem = Problem::new(Code::Timeout, self.broken("Nothing more came"));
-                Err(problem.after(Duration::from_secs(1)))
+    /// Takes everything; answers the hash of the body.
+    async fn all(&mut self, mut source: Source) -> Result<[u8; 32], Problem> {
+        let mut body = Sha256::default();
+        let mut reader = Reader::new(self.app.accept.max_payload + AROUND);
+        loop {
+            match source.next().await {
+                Ok(Next::Piece(piece)) => {
+                    if self.working.is_some() {
+                        body.feed(&piece);
+                    }
+                    reader.feed(&piece);
+                    while let Some(line) = reader.line() {
+                        self.take(line).await?;
+                    }
+                }
+                Ok(Next::Pause) => self.pause().await?,
+                Ok(Next::End) => break,
+                Err(problem) => {
+                    // Whoever is only slow has what they sent; whoever lost the right to it has not.
+                    if problem.code == Code::TooSlow {
+                        self.send().await?;
+                    }
+                    return Err(self.broken(problem));
+                }
             }
         }
+        if let Some(line) = reader.rest() {
+            self.take(line).await?;
+        }
+        self.send().await?;
+        Ok(body.finish())
     }
 
-    fn broken(&self, what: &str) -> String {
-        let ImportReport { accepted, replayed, .. } = self.report;
-        let kept = accepted + replayed;
-        format!("{what} at line {}; {kept} events are kept, and stay so.", self.line + 1)
+    /// Accepts what is there, for nobody knows when more comes.
+    async fn pause(&mut self) -> Result<(), Problem> {
+        self.send().await?;
+        let held = match &mut self.working {
+            Some(working) => working.hold().await,
+            None => Ok(()),
+        };
+        held.map_err(|problem| self.broken(problem))
+    }
+
+    /// The problem with which the import stops, and what was kept by then.
+    fn broken(&self, problem: Problem) -> Problem {
+        let ImportReport { accepted, replayed, rejected, .. } = self.report;
+        let (line, kept) = (self.line + 1, accepted + replayed);
+        let detail = format!(
+            "{} The import stopped at line {line}; {kept} events are kept, and stay so; {rejected} lines before it were rejected.",
+            problem.detail
+        );
+        Problem { detail: detail.into(), ..problem }
     }
 
     async fn take(&mut self, line: Line) -> Result<(), Problem> {
@@ -141,16 +224,19 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         self.report.lines += 1;
-        match parse(&text).and_then(|raw| accept::read(raw, self.app.accept.max_payload)) {
+        let given = self.working.as_ref().and_then(|working| working.of_event(self.line));
+        let max_payload = self.app.accept.max_payload;
+        match parse(&text).and_then(|raw| accept::read(raw, max_payload, given)) {
             Err(problem) => self.reject(self.line, problem),
             Ok(event) => {
                 self.bytes += text.len();
-                self.numbers.push(self.line);
+                let derived = accept::is_derived(&event);
+                self.waiting.push(Waiting { number: self.line, derived });
                 self.chunk.push(event);
             }
         }
         // Few large events are as much to hold as many small ones.
-        if self.chunk.len() >= self.app.accept.max_batch || self.bytes >= self.app.http.max_body {
+        if self.chunk.len() >= self.app.accept.max_batch || self.bytes >= CHUNK {
             self.send().await?;
         }
         Ok(())
@@ -162,24 +248,30 @@ impl<'a> Import<'a> {
         }
         self.bytes = 0;
         let chunk = std::mem::take(&mut self.chunk);
+        let waiting = std::mem::take(&mut self.waiting);
         let results = self.app.events.accept(self.project, self.key, chunk).await;
         if let Some(problem) = accept::all_turned_away(&results) {
-            let detail = self.broken("The import stopped").into();
-            return Err(Problem { detail, ..problem });
+            return Err(self.broken(problem));
         }
-        let numbers = std::mem::take(&mut self.numbers);
-        for (line, result) in numbers.into_iter().zip(results) {
-            self.count(line, result);
+        let mut other = None;
+        for (line, result) in waiting.into_iter().zip(results) {
+            self.is_final &= !accept::is_passing(&result);
+            match result {
+                // What an earlier attempt at the same import kept is kept by this import.
+                Ok(Accepted { replayed, .. }) if line.derived || !replayed => {
+                    self.report.accepted += 1;
+                }
+                Ok(_) => self.report.replayed += 1,
+                Err(Refused::Conflict) if line.derived => {
+                    other.get_or_insert(line.number);
+                }
+                Err(refused) => self.reject(line.number, refused.into()),
+            }
         }
-        Ok(())
-    }
-
-    fn count(&mut self, line: u64, result: Result<Accepted, Refused>) {
-        match result {
-            Ok(Accepted { replayed: false, .. }) => self.report.accepted += 1,
-            Ok(Accepted { replayed: true, .. }) => self.report.replayed += 1,
-            Err(refused) => self.reject(line, refused.into()),
-        }
+        let Some(number) = other else { return Ok(()) };
+        let problem = other_body();
+        let detail = format!("Line {number} is not the one of before. {}", problem.detail);
+        Err(self.broken(Problem { detail: detail.into(), ..problem }))
     }
 
     fn reject(&mut self, line: u64, problem: Problem) {
@@ -200,86 +292,4 @@ fn parse(text: &[u8]) -> Result<&RawValue, Problem> {
             format!("The line is not JSON: {}, at column {}.", cause(&error), error.column());
         Problem::new(Code::MalformedJson, detail)
     })
-}
-
-enum Line {
-    Text(Bytes),
-    TooLong,
-}
-
-/// Cuts a stream into lines and never holds more than one of the allowed length.
-struct Reader {
-    held: BytesMut,
-    max: usize,
-    // Where the search for the end of the line goes on.
-    seen: usize,
-    skipping: bool,
-}
-
-impl Reader {
-    fn new(max: usize) -> Self {
-        Self { held: BytesMut::new(), max, seen: 0, skipping: false }
-    }
-
-    fn feed(&mut self, piece: &[u8]) {
-        self.held.extend_from_slice(piece);
-    }
-
-    fn line(&mut self) -> Option<Line> {
-        let end = self.held[self.seen..].iter().position(|byte| *byte == b'\n');
-        let Some(end) = end.map(|at| at + self.seen) else {
-            self.seen = self.held.len();
-            if self.seen > self.max {
-                self.skipping = true;
-            }
-            if self.skipping {
-                self.held.clear();
-                self.seen = 0;
-            }
-            return None;
-        };
-        let line = self.held.split_to(end + 1).freeze();
-        self.seen = 0;
-        Some(self.finish(line.slice(..end)))
-    }
-
-    fn rest(&mut self) -> Option<Line> {
-        if self.held.is_empty() && !self.skipping {
-            return None;
-        }
-        let line = self.held.split().freeze();
-        Some(self.finish(line))
-    }
-
-    fn finish(&mut self, line: Bytes) -> Line {
-        let was_skipping = std::mem::take(&mut self.skipping);
-        if was_skipping || line.len() > self.max { Line::TooLong } else { Line::Text(line) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_cut_however_the_pieces_fall() {
-        let text = b"one\n\ntwo\r\nxxxxxxxxxxxxxxxxxxxxxxxx\nlast";
-        for size in 1..text.len() {
-            let mut reader = Reader::new(10);
-            let mut lines = Vec::new();
-            for piece in text.chunks(size) {
-                reader.feed(piece);
-                assert!(reader.held.len() <= 10 + size + 1, "{size}");
-                while let Some(line) = reader.line() {
-                    lines.push(line);
-                }
-            }
-            lines.extend(reader.rest());
-            let words = lines.iter().map(|line| match line {
-                Line::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                Line::TooLong => "!".to_owned(),
-            });
-            assert_eq!(words.collect::<Vec<_>>(), ["one", "", "two\r", "!", "last"], "{size}");
-        }
-    }
 }

@@ -18,6 +18,7 @@ use shared::store::sessions::Session;
 use uuid::Uuid;
 
 use super::wire::{Preferences, PushToken};
+use crate::auth::Right;
 use crate::routes::audit::AuditRow;
 use crate::routes::users::User;
 use crate::wire::{Answer, Stamp};
@@ -147,7 +148,7 @@ enum At {
 }
 
 /// Begins an export. What there is little of is read before anything is answered, so that a store that is away is a
-/// problem and no half of a file; if it goes away later, the answer breaks off.
+/// problem and no half of a file; if it goes away later, or the caller loses the right to it, the answer breaks off.
 ///
 /// # Errors
 /// When there is no such account, or the store is away.
@@ -156,6 +157,7 @@ pub async fn run(
     project: ProjectId,
     id: UserId,
     doer: &Doer,
+    right: Right,
 ) -> Result<ExportAnswer, AdminError> {
     let export = people.export(project, id, doer).await?;
     let head = Head {
@@ -179,7 +181,7 @@ pub async fn run(
         }
     });
     let head = stream::once(async move { Ok(Bytes::from(first)) });
-    Ok(ExportAnswer(Body::from_bytes_stream(head.chain(rest))))
+    Ok(ExportAnswer(right.guard(head.chain(rest))))
 }
 
 /// The next piece, and where the one after it begins.

@@ -1,6 +1,9 @@
 //! One pass over a payload, which is known to be JSON: what a parser lets pass and a store or a rule could not take.
 
+mod twins;
+
 use crate::domain::fault::{Fault, FaultCode};
+use twins::Twins;
 
 /// Digits that surely stay below the largest float when there is no exponent.
 const SAFE_DIGITS: usize = 300;
@@ -29,30 +32,50 @@ pub fn payload(text: &str, max_bytes: usize, max_depth: usize, faults: &mut Vec<
     tell(found.lone, FaultCode::LoneSurrogate, lone.to_owned());
     let range = "numbers must fit a 64-bit float; send larger ones as text";
     tell(found.number, FaultCode::NumberRange, range.to_owned());
+    if let Some((path, key)) = found.twins.found() {
+        let message = format!("the key {key:?} stands here twice; send each key once");
+        faults.push(Fault::new(format!("payload{path}"), FaultCode::Duplicate, message));
+    }
 }
 
 #[derive(Default)]
-struct Scan {
+struct Scan<'t> {
     too_deep: bool,
     nul: bool,
     lone: bool,
     number: bool,
+    twins: Twins<'t>,
 }
 
-impl Scan {
-    fn run(bytes: &[u8], max_depth: usize) -> Self {
+impl<'t> Scan<'t> {
+    fn run(bytes: &'t [u8], max_depth: usize) -> Self {
         let mut found = Self::default();
         let (mut at, mut depth) = (0, 0_usize);
         while let Some(&byte) = bytes.get(at) {
             at = match byte {
-                b'"' => found.string(bytes, at + 1),
+                b'"' => {
+                    let end = found.string(bytes, at + 1);
+                    found.twins.string(bytes.get(at..end).unwrap_or_default());
+                    end
+                }
                 b'{' | b'[' => {
                     depth += 1;
                     found.too_deep |= depth > max_depth;
+                    // What is too deep is refused anyway: nothing more of it needs to be remembered.
+                    if !found.too_deep {
+                        found.twins.open(byte == b'{');
+                    }
                     at + 1
                 }
                 b'}' | b']' => {
                     depth = depth.saturating_sub(1);
+                    if !found.too_deep {
+                        found.twins.close();
+                    }
+                    at + 1
+                }
+                b',' => {
+                    found.twins.next();
                     at + 1
                 }
                 b'-' | b'0'..=b'9' => found.digits(bytes, at),

@@ -5,7 +5,8 @@ fn raw(json: &str) -> RawEvent {
 }
 
 fn judge(json: &str, key: Option<&str>) -> Result<NewEvent, Vec<Fault>> {
-    validate(raw(json), Envelope { key, text: json.as_bytes(), max_payload: 256 << 10 })
+    let envelope = Envelope { key, given: None, text: json.as_bytes(), max_payload: 256 << 10 };
+    validate(raw(json), envelope)
 }
 
 fn faults(json: &str, key: Option<&str>) -> Vec<(String, &'static str)> {
@@ -19,14 +20,15 @@ fn with_payload(payload: &str) -> String {
 
 #[test]
 fn a_good_event_is_taken_byte_for_byte() {
-    let json = r#"{ "type":"order.paid-2","payload":{"b":1.0e2 ,"a":"\u00e4\ud83d\ude00","a":-0},
+    let json = r#"{ "type":"order.paid-2","payload":{"b":1.0e2 ,"a":"\u00e4\ud83d\ude00","c":-0},
         "source":"shop","occurred_at":"2026-01-31T09:30:00+01:00","idempotency_key":"k1",
         "correlation_id":"c" }"#;
     let event = judge(json, Some("k1")).expect("valid");
-    assert_eq!(event.payload.get(), r#"{"b":1.0e2 ,"a":"\u00e4\ud83d\ude00","a":-0}"#);
+    assert_eq!(event.payload.get(), r#"{"b":1.0e2 ,"a":"\u00e4\ud83d\ude00","c":-0}"#);
     assert_eq!(event.occurred_at, Time::parse("2026-01-31T08:30:00Z"));
     let idempotency = event.idempotency.expect("a key");
-    assert_eq!((idempotency.key.as_str(), idempotency.body), ("k1", sha256(json.as_bytes())));
+    assert_eq!(idempotency.key.as_deref(), Some("k1"));
+    assert_eq!((idempotency.hash, idempotency.body), (sha256(b"k1"), sha256(json.as_bytes())));
 }
 
 #[test]
@@ -88,6 +90,47 @@ fn payloads() {
         let start: String = payload.chars().take(60).collect();
         assert_eq!(faults(&with_payload(&payload), None), want, "{start}");
     }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_told_with_its_path() {
+    let many = |extra: &str| {
+        let keys: Vec<String> = (0..100).map(|n| format!("\"k{n}\":{n}")).collect();
+        format!("{{\"list\":[0,{{{}{extra}}}]}}", keys.join(","))
+    };
+    let long = "x".repeat(500);
+    for (payload, field, key) in [
+        (r#"{"a":1,"b":2,"a":3}"#.to_owned(), "payload", "a"),
+        (r#"{"a":1,"\u0061":3}"#.to_owned(), "payload", "a"),
+        (r#"{"a":{"a":1},"b":{"a":{"a":[],"c":"","a":{}}}}"#.to_owned(), "payload.b.a", "a"),
+        (r#"{"a":[{"x":1},[],[{"y":[1,2]},{"x":0,"x":0}]]}"#.to_owned(), "payload.a[2][1]", "x"),
+        (r#"{"":0,"":0}"#.to_owned(), "payload", ""),
+        (many(",\"k7\":0"), "payload.list[1]", "k7"),
+        (format!("{{\"{long}\":{{\"a\":0,\"a\":0}}}}"), &format!("payload.{}", &long[..60]), "a"),
+    ] {
+        let found = judge(&with_payload(&payload), None).err().unwrap_or_default();
+        let start: String = payload.chars().take(60).collect();
+        let [fault] = found.as_slice() else { panic!("{start}: {found:?}") };
+        assert_eq!((&*fault.field, fault.code), (field, FaultCode::Duplicate), "{start}");
+        assert!(fault.message.contains(&format!("{key:?}")), "{start}: {}", fault.message);
+    }
+    let apart = r#"{"a":1,"A":2," a":3,"b":["a","a",{"a":"a"}],"c":{"a":{"a":0}}}"#;
+    for payload in [apart, &many("")] {
+        assert_eq!(faults(&with_payload(payload), None), [], "{payload}");
+    }
+}
+
+#[test]
+fn an_event_without_a_key_takes_what_its_request_gives() {
+    let given = Some([7; 32]);
+    let text = r#"{"type":"a","payload":{}}"#;
+    let envelope = Envelope { key: None, given, text: text.as_bytes(), max_payload: 1 << 10 };
+    let event = validate(raw(text), envelope).expect("valid").idempotency.expect("a key");
+    assert_eq!((event.key, event.hash), (None, [7; 32]));
+    let text = r#"{"type":"a","payload":{},"idempotency_key":"own"}"#;
+    let event = validate(raw(text), Envelope { text: text.as_bytes(), ..envelope });
+    let event = event.expect("valid").idempotency.expect("a key");
+    assert_eq!((event.key.as_deref(), event.hash), (Some("own"), sha256(b"own")));
 }
 
 #[test]

@@ -245,17 +245,21 @@ fn limits(own: RateLimits, most: RateLimits, judge: &mut Judge) {
     }
 }
 
-/// Whether it is an origin as browsers send it, and of a page.
+/// Whether it is an origin as browsers send it, and of a page. A host with other characters than those of names and
+/// addresses, such as `*`, is a valid URL, and no browser ever sends it.
 pub fn is_origin(text: &str) -> bool {
-    let page = |url: &Url| matches!(url.scheme(), "http" | "https");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    let page = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some_and(|host| host.chars().all(plain))
+    };
     Url::parse(text).is_ok_and(|url| page(&url) && url.origin().ascii_serialization() == text)
 }
 
 fn origins(origins: &[String], judge: &mut Judge) {
     judge.demand(origins.len() <= MAX_ORIGINS, "cors_origins", "at most 50 origins");
     for (at, origin) in origins.iter().take(MAX_ORIGINS).enumerate() {
-        let right =
-            "it must be as browsers send it: scheme, host and port, like https://app.example.com";
+        let right = "it must be as browsers send it: scheme, host and port, like https://app.example.com, without a *";
         judge.demand(is_origin(origin), format!("cors_origins[{at}]"), right);
         if origins[..at].contains(origin) {
             judge.0.push(Fault::new(

@@ -81,6 +81,8 @@ fn every_fault_is_named_by_its_path() {
         ("/rate_limits/key_per_second", json!(0), "rate_limits.key_per_second"),
         ("/cors_origins/0", json!("https://app.acme.example/"), "cors_origins[0]"),
         ("/cors_origins/0", json!("*"), "cors_origins[0]"),
+        ("/cors_origins/0", json!("https://*.acme.example"), "cors_origins[0]"),
+        ("/cors_origins/0", json!("https://a(b.acme.example"), "cors_origins[0]"),
         ("/cors_origins/0", json!("null"), "cors_origins[0]"),
         ("/cors_origins/1", json!("https://app.acme.example"), "cors_origins[1]"),
         ("/password/min_length", json!(9), "password.min_length"),
