@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bellbuoy_harness::app::Tenant;
 use bellbuoy_harness::books::Books;
-use bellbuoy_harness::{Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Pair, TestApp, on_pairs};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::audit::Doer;
@@ -16,7 +16,7 @@ use shared::domain::once::Operation;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-on_every_pair! {
+on_pairs! {
     a_batch_under_a_key_is_accepted_once
     an_import_that_was_killed_is_gone_on_with
     an_import_that_was_hung_up_on_is_gone_on_with

@@ -2,6 +2,7 @@
 //! security schemes each decide, the error of the last one wins (poem#870).
 
 mod credentials;
+mod needs;
 mod right;
 
 use std::marker::PhantomData;
@@ -19,7 +20,6 @@ use shared::audit::{Doer, Origin};
 use shared::domain::audit::Actor;
 use shared::domain::authority::{Need, Requester};
 use shared::domain::fault::FaultCode;
-use shared::domain::key::Scope;
 use shared::domain::permission::{Action, Resource, Wanted};
 use shared::id::{ProjectId, UserId};
 use shared::sessions::{BearerError, Person};
@@ -31,6 +31,7 @@ use crate::middleware::{Admitted, Bodies, note_project};
 use crate::problem::{Code, Problem};
 use credentials::Credentials;
 
+pub use needs::*;
 pub use right::{AGAIN, Right};
 
 /// When to come back if the store could not tell whose key it is.
@@ -180,101 +181,6 @@ pub fn unauthenticated() -> Problem {
         Code::Unauthenticated,
         "Send an API key in the header X-API-Key, or an API key or access token in Authorization: Bearer.",
     )
-}
-
-/// What an operation demands of its caller.
-pub trait Needs: Send + Sync + 'static {
-    /// The scope that a key must have; none when no key will do.
-    const SCOPE: Option<Scope>;
-    /// The permission that a person must have; none when no person will do.
-    const PERMISSION: Option<(Resource, Action)>;
-    /// Whether the operation shows what it is done with to the conditions of permissions, by `Caller::look` or
-    /// `Caller::may_with`. One that does not is refused to people who may do it under a condition about that.
-    const LOOKS: bool = false;
-}
-
-/// The same demand of an operation that looks at what it is done with.
-pub struct Looking<N>(PhantomData<fn() -> N>);
-
-impl<N: Needs> Needs for Looking<N> {
-    const SCOPE: Option<Scope> = N::SCOPE;
-    const PERMISSION: Option<(Resource, Action)> = N::PERMISSION;
-    const LOOKS: bool = true;
-}
-
-macro_rules! needs {
-    ($($(#[$doc:meta])* $name:ident: $scope:expr, $permission:expr;)+) => { $(
-        $(#[$doc])*
-        pub struct $name;
-        impl Needs for $name {
-            const SCOPE: Option<Scope> = $scope;
-            const PERMISSION: Option<(Resource, Action)> = $permission;
-        }
-    )+
-        /// All demands, for what must hold of each.
-        #[cfg(test)]
-        pub const DEMANDS: &[(Option<Scope>, Option<(Resource, Action)>)] =
-            &[$(($scope, $permission)),+];
-    };
-}
-
-const fn person(resource: Resource, action: Action) -> Option<(Resource, Action)> {
-    Some((resource, action))
-}
-
-needs! {
-    /// May send events.
-    EventsWrite: Some(Scope::EventsWrite), None;
-    /// May read events.
-    EventsRead: Some(Scope::Read), person(Resource::Events, Action::Read);
-    /// May see projects.
-    ProjectsRead: None, person(Resource::Projects, Action::Read);
-    /// May make projects.
-    ProjectsCreate: None, person(Resource::Projects, Action::Create);
-    /// May change projects.
-    ProjectsUpdate: None, person(Resource::Projects, Action::Update);
-    /// May suspend and reactivate projects.
-    ProjectsManage: None, person(Resource::Projects, Action::Manage);
-    /// May archive projects.
-    ProjectsDelete: None, person(Resource::Projects, Action::Delete);
-    /// May see keys.
-    KeysRead: None, person(Resource::Keys, Action::Read);
-    /// May make keys.
-    KeysCreate: None, person(Resource::Keys, Action::Create);
-    /// May replace keys.
-    KeysUpdate: None, person(Resource::Keys, Action::Update);
-    /// May take keys back.
-    KeysDelete: None, person(Resource::Keys, Action::Delete);
-    /// May see settings, features and numbers.
-    SettingsRead: None, person(Resource::Settings, Action::Read);
-    /// May set settings.
-    SettingsUpdate: None, person(Resource::Settings, Action::Update);
-    /// May see people.
-    UsersRead: None, person(Resource::Users, Action::Read);
-    /// May make accounts.
-    UsersCreate: None, person(Resource::Users, Action::Create);
-    /// May let people in.
-    UsersApprove: None, person(Resource::Users, Action::Approve);
-    /// May change accounts.
-    UsersUpdate: None, person(Resource::Users, Action::Update);
-    /// May give roles.
-    UsersManage: None, person(Resource::Users, Action::Manage);
-    /// May delete accounts.
-    UsersDelete: None, person(Resource::Users, Action::Delete);
-    /// May take out what is held on people.
-    UsersExport: None, person(Resource::Users, Action::Export);
-    /// May see roles.
-    RolesRead: None, person(Resource::Roles, Action::Read);
-    /// May make roles.
-    RolesCreate: None, person(Resource::Roles, Action::Create);
-    /// May change roles.
-    RolesUpdate: None, person(Resource::Roles, Action::Update);
-    /// May take roles away.
-    RolesDelete: None, person(Resource::Roles, Action::Delete);
-    /// May read the audit log.
-    AuditRead: None, person(Resource::Audit, Action::Read);
-    /// May take the audit log out.
-    AuditExport: None, person(Resource::Audit, Action::Export);
 }
 
 /// A caller who may do what `N` demands. It stands first among the arguments of an operation, so that nothing of a
@@ -510,6 +416,11 @@ fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
             "This takes an API key, and no access token; send one in the header X-API-Key.",
         )),
     }
+}
+
+/// Refuses a caller who may not do what `N` demands.
+fn demand<N: Needs>(who: &Principal) -> Result<(), Problem> {
+    judge::<N>(who).map(|_| ())
 }
 
 /// Somebody who is logged in, whatever they may do.

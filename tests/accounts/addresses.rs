@@ -1,11 +1,11 @@
 //! Another address for one's own account: proved before it counts, and never without the old one being told.
 
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use serde_json::{Value, json};
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     an_address_is_changed_once_the_new_one_is_proved
     nobody_learns_by_a_change_who_has_an_account
     a_new_password_takes_an_asked_address_back

@@ -1,11 +1,11 @@
 //! A registration whose address is not proved binds nobody, whoever made it and in whatever order.
 
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use serde_json::{Value, json};
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     the_password_is_chosen_by_whoever_proves_the_address
     a_flood_of_registrations_leaves_a_way_in
     an_unproved_registration_blocks_no_account_and_no_invitation

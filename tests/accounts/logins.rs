@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::audit::{Deed, Doer};
@@ -15,7 +15,7 @@ use shared::store::sessions::{Begun, NewSession};
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     a_refused_login_takes_as_long_whatever_is_wrong
     a_session_begins_only_while_the_proof_holds
     an_old_password_sets_no_new_one_after_a_reset

@@ -132,9 +132,10 @@ impl TestApp {
         let home = app.store.project(project).await.expect("a project");
         let whom = Addressee { project: &home, user: None, email };
         let mail = app.sessions.mails.write(MailKind::Registration, whom, None, None, now);
+        let mail = mail.expect("a mail");
         let deed = Deed::new(AuditAction::RegistrationCreate, new.id);
         let entry = app.audit.entry(project, &Doer::system(), deed).await.expect("an entry");
-        let kept = app.store.register(project, &new, key, &mail.expect("a mail"), &entry, now);
+        let kept = app.store.register(project, &new, key, &mail, &entry, now);
         assert!(kept.await.expect("kept"), "{email} has had enough mails");
         let password = crate::account::PASSWORD.to_owned();
         let confirmation = Confirmation { token, password, full_name: None };

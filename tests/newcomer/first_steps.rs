@@ -1,7 +1,7 @@
 //! Keys in either header, projects by either name, and a list of people for somebody who may see one.
 
 use bellbuoy_harness::account::{Account, PASSWORD};
-use bellbuoy_harness::{Caller, Front, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Caller, Front, Pair, TestApp, on_pairs};
 use reqwest::Method;
 use serde_json::json;
 use shared::admin::Invitee;
@@ -9,7 +9,7 @@ use shared::audit::Doer;
 use shared::domain::permission::SUPER_ADMIN;
 use shared::id::ProjectId;
 
-on_every_pair! {
+on_pairs! {
     a_key_holds_in_either_header
     a_project_is_found_by_its_id_and_its_slug
     whoever_may_see_their_own_account_lists_it

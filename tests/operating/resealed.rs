@@ -1,14 +1,14 @@
 //! A process that runs while the store is sealed anew with a key that it was not given.
 
 use bellbuoy_harness::account::PASSWORD;
-use bellbuoy_harness::{Account, Pair, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use serde_json::{Value, json};
 use shared::admin::Onboarding;
 use shared::audit::{Audit, Doer};
 use shared::reseal::{Mode, walk};
 use shared::seal::Sealer;
 
-on_every_pair! {
+on_pairs! {
     a_process_with_another_key_says_so_and_gives_nothing_up
 }
 

@@ -1,11 +1,11 @@
 //! A denial can't be put out of reach by making the chain of roles above it longer.
 
-use bellbuoy_harness::{Account, Pair, on_every_pair};
+use bellbuoy_harness::{Account, Pair, on_pairs};
 use serde_json::json;
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     a_denial_is_not_shed_by_stretching_a_chain
     a_change_is_judged_for_the_roles_below
 }

@@ -1,11 +1,11 @@
 //! A key may do no more than the account that creates it, or replaces another one by it.
 
-use bellbuoy_harness::{Account, Pair, on_every_pair};
+use bellbuoy_harness::{Account, Pair, on_pairs};
 use serde_json::json;
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     a_key_has_no_scope_that_its_maker_lacks
     a_permission_for_ones_own_creates_nothing
 }

@@ -1,7 +1,7 @@
 //! A request that was let in with a right does nothing once the right is taken: what it may do is read again by the
 //! transaction that writes. Here a request stands still between the two, at its very worst.
 
-use bellbuoy_harness::{Account, Pair, TestApp, on_main_pairs};
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -24,7 +24,7 @@ use shared::store::sessions::{Ended, Which};
 
 use crate::scene::*;
 
-on_main_pairs! {
+on_pairs! {
     a_right_that_was_taken_meanwhile_is_not_used
     an_invitation_gives_what_its_maker_may_give_when_it_is_accepted
     roles_are_set_on_what_was_read

@@ -3,13 +3,13 @@
 use bellbuoy_harness::front::Reply;
 use bellbuoy_harness::surface::Operation;
 use bellbuoy_harness::surface::bodies::Words;
-use bellbuoy_harness::{Account, Caller, Front, Pair, Surface, TestApp, on_every_pair};
+use bellbuoy_harness::{Account, Caller, Front, Pair, Surface, TestApp, on_pairs};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::scene::*;
 
-on_every_pair! {
+on_pairs! {
     no_operation_acts_on_an_account_that_may_do_more
     an_account_that_waits_is_approved_and_nothing_else
 }

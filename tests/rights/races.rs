@@ -2,11 +2,11 @@
 
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::cluster::Role;
-use bellbuoy_harness::{Caller, Front, Pair, Served, on_main_pairs};
+use bellbuoy_harness::{Caller, Front, Pair, Served, on_pairs};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-on_main_pairs! {
+on_pairs! {
     rights_that_are_taken_are_not_raced_back
 }
 

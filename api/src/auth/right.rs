@@ -12,6 +12,7 @@ use shared::access::{AuthError, Principal};
 use shared::sessions::BearerError;
 use tokio::time::Instant;
 
+use super::credentials::Credentials;
 use super::{Caller, Me, Needs, bearer_refusal, demand, refusal};
 use crate::door::{Api, Authenticate};
 use crate::problem::{Code, Problem};
@@ -51,7 +52,8 @@ impl Right {
         demand: fn(&Principal) -> Result<(), Problem>,
     ) -> Self {
         let limit = app.http.stream_timeout;
-        let key = request.header("x-api-key").map(str::to_owned);
+        // Read before without a fault, or there were no caller.
+        let key = Credentials::of(request).ok().and_then(|sent| sent.key.map(str::to_owned));
         let ends = Instant::now() + limit;
         Self { keys: Arc::clone(&app.keys), who, key, demand, limit, ends }
     }

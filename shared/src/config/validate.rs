@@ -164,13 +164,13 @@ fn together(judge: &mut Judge<'_>) {
     let fine = accept.max_payload <= http.max_body;
     judge.demand(fine, &["accept.max_payload", "http.max_body"], fault);
 
-    let right = format!("at most http.max_body ({})", http.max_body.print());
+    let fault = format!("must be at most http.max_body ({})", http.max_body.print());
     let fine = http.max_anonymous_body <= http.max_body;
-    judge.demand(fine, &["http.max_anonymous_body", "http.max_body"], right);
+    judge.demand(fine, &["http.max_anonymous_body", "http.max_body"], fault);
 
-    let right = format!("at least twice http.max_body ({})", http.max_body.print());
+    let fault = format!("must be at least twice http.max_body ({})", http.max_body.print());
     let fine = http.body_memory.as_usize() / 2 >= http.max_body.as_usize();
-    judge.demand(fine, &["http.body_memory", "http.max_body"], right);
+    judge.demand(fine, &["http.body_memory", "http.max_body"], fault);
 
     // The provider call ends a fifth of the claim before the claim does, see `delivery.claim`.
     let call = delivery.claim / 5 * 4;
