@@ -178,7 +178,7 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
         password: Some(PASSWORD.to_owned()),
         roles: vec![SUPER_ADMIN.to_owned()],
     };
-    let root = admin.create_user(ProjectId::PLATFORM, root, None, &Doer::system()).await;
+    let root = admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await;
     root.expect("a super admin");
     let front = Front::new(&app.base);
     let log_in = async |project: &str, email: &str| {

@@ -68,7 +68,7 @@ async fn a_project_is_found_by_its_id_and_its_slug(pair: Pair) {
         password: Some(PASSWORD.to_owned()),
         roles: vec![SUPER_ADMIN.to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, None, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await;
     made.expect("a super admin");
     let root = Account::log_in(&app, "platform", "root@example.com").await;
     let plan = json!({ "plan": "gold", "limits": { "users": 10 } });

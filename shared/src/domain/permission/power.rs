@@ -13,8 +13,8 @@ impl Grants {
         given.into_iter().find(|one| {
             let Grant { permission, .. } = one;
             permission.each().any(|wanted| {
-                let spared = self.is_taken_always(wanted);
-                !spared && !(other.gives(wanted, one) && other.denials_are_shared(wanted, self))
+                let matched = other.gives(wanted, one) && other.denials_are_shared(wanted, self);
+                !matched && !self.is_taken_always(wanted)
             })
         })
     }
