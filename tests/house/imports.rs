@@ -46,7 +46,7 @@ const USED_IN: [(&str, &[&str]); 17] = [
 ];
 
 /// The layers of `shared`: what the module may use of the crate, besides itself.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("private", &[]),
     ("id", &["time"]),

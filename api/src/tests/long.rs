@@ -21,7 +21,7 @@ const LINE: &str = "{\"type\":\"a\",\"payload\":{}}\n";
 /// An import of three lines that never ends.
 async fn endless(http: HttpSettings, key: &str) -> Got {
     let client = client_of(Stub::http(http));
-    let lines = stream::iter([LINE, LINE, LINE].map(|line| Ok::<_, std::io::Error>(line)));
+    let lines = stream::iter([LINE, LINE, LINE].map(Ok::<_, std::io::Error>));
     let body = Body::from_bytes_stream(lines.chain(stream::pending()));
     let request = client.post(IMPORT).header("x-api-key", key).content_type("application/x-ndjson");
     send(request.body(body)).await

@@ -146,9 +146,8 @@ async fn an_early_refusal_keeps_the_connection_or_says_that_it_ends() {
     };
     let json = "content-type: application/json\r\n";
     let good = format!("x-api-key: good\r\n{json}");
-    let chunked = format!(
-        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: bad\r\ntransfer-encoding: chunked\r\n\r\n"
-    );
+    let chunked = "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: bad\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunked = chunked.to_owned();
     let small = "x".repeat(1000);
     for (what, head, body, status, goes_on) in [
         ("no key", post(json, 1000), &*small, "401", true),

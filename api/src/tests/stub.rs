@@ -159,11 +159,14 @@ impl Limiter for Limits {
     }
 }
 
+/// The project of an event, and the hash of its key.
+type EventKey = (ProjectId, [u8; 32]);
+
 /// Event types that make something happen: `boom` panics, `slow` never ends, `away` finds no store, and so on.
 #[derive(Default)]
 struct Memory {
     kept: Mutex<Vec<(ProjectId, EventState)>>,
-    keys: Mutex<HashMap<(ProjectId, [u8; 32]), ([u8; 32], Accepted)>>,
+    keys: Mutex<HashMap<EventKey, ([u8; 32], Accepted)>>,
 }
 
 impl Memory {
@@ -294,8 +297,10 @@ impl Events for Memory {
 
 /// Requests with a key: the hash of the body, if it is known, and the answer, if there is one.
 #[derive(Default)]
-struct Requests(Mutex<HashMap<(ProjectId, i16, [u8; 32]), Kept>>);
+struct Requests(Mutex<HashMap<RequestOf, Kept>>);
 
+/// Its project, its operation, the hash of its key.
+type RequestOf = (ProjectId, i16, [u8; 32]);
 type Kept = (Option<[u8; 32]>, Option<Vec<u8>>);
 
 fn place(key: &RequestKey) -> (ProjectId, i16, [u8; 32]) {
