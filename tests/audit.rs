@@ -329,7 +329,7 @@ async fn root(app: &TestApp) -> Account<'_> {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, new, None, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, new, &Doer::system()).await;
     made.expect("root");
     Account::log_in(app, "platform", "root@example.com").await
 }
