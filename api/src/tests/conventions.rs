@@ -199,10 +199,11 @@ async fn the_document_can_be_closed() {
 }
 
 /// What nobody has to be logged in for: people come in by these.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
     "login",
     "refresh",
     "register",
+    "register/confirm",
     "verify-email",
     "verify-email/resend",
     "forgot-password",

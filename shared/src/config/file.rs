@@ -30,7 +30,15 @@ pub(super) fn read(text: &str, path: &Path, gathered: &mut Gathered) {
         // The error's own rendering would show the line, and with it perhaps a secret.
         let line = error.span().map(|span| reader.line(span.start));
         let origin = Origin::File { path: path.to_owned(), line };
-        reader.gathered.mistake("", None, origin, broken(error.message()));
+        let at = error.span().map_or("", |span| text.get(span.start..).unwrap_or_default());
+        let is_end =
+            error.span().is_some() && at.lines().next().unwrap_or_default().trim().is_empty();
+        let fault = match broken(error.message()) {
+            // The parser says the same of a value that is not there.
+            fault if fault == UNQUOTED && is_end => MISSING.to_owned(),
+            fault => fault,
+        };
+        reader.gathered.mistake("", None, origin, fault);
     }
 }
 
@@ -145,6 +153,9 @@ impl Reader<'_> {
     }
 }
 
+const UNQUOTED: &str = "the value is a text, and texts stand in quotes";
+const MISSING: &str = "the value behind = is missing";
+
 /// What the parser found wrong, in plain words. Its own are about grammar; those that it has for what people get wrong
 /// most are told as what they see in the file.
 fn broken(message: &str) -> String {
@@ -161,7 +172,7 @@ fn broken(message: &str) -> String {
         ("extra assignment", "there is one = too many"),
         ("extra comma", "there is one comma too many"),
         ("missing comma", "a comma is missing between two items"),
-        ("string values must be quoted", "the value is a text, and texts stand in quotes"),
+        ("string values must be quoted", UNQUOTED),
         (
             "invalid basic string",
             "the text in quotes is not closed, or a character in it must be escaped",

@@ -176,7 +176,7 @@ fn engine_urls() {
         ("redis+sentinel://a/main?sentinel_password=***", "the password itself"),
     ]);
     reads::<CoordinationUrl>(&[("memory:", "memory:"), ("redis://host:6379", "redis://host:6379")]);
-    refuses::<CoordinationUrl>(&[("sql:", "memory:"), ("redis://:***@h", "redis://")]);
+    refuses::<CoordinationUrl>(&[("sql:", "memory:"), ("redis://:***@h", "the password itself")]);
     reads::<HttpUrl>(&[
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("https://a.example.com/", "https://a.example.com"),
