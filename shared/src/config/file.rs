@@ -166,7 +166,7 @@ fn broken(message: &str) -> String {
         ("unclosed inline table", "the inline table is not closed: a } is missing"),
         ("key with no value", "a name stands there without = and a value"),
         ("missing value for key", "a name stands there without = and a value"),
-        ("missing value", "the value behind = is missing"),
+        ("missing value", MISSING),
         ("missing key", "the name before = is missing"),
         ("extra `=`", "there is one = too many"),
         ("extra assignment", "there is one = too many"),
