@@ -43,7 +43,7 @@ async fn every_operation_answers_as_the_document_says(pair: Pair) {
     .await;
     let document = served.front.get(&Caller::nobody(), "/api/v1/openapi.json").await;
     let surface = Surface::read(&document.body);
-    let filled = Filled::new(&served, &surface, "canaryconform", "acme").await;
+    let filled = Filled::new(&served, &surface, "canaryconform", "conform").await;
     let folder = served.cluster.folder().join("conformance");
     std::fs::create_dir(&folder).expect("a folder");
     let world = folder.join("world.json");
