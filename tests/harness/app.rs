@@ -120,6 +120,15 @@ impl TestApp {
 
     /// An account that waits for approval, its address proved as by the token that is mailed.
     pub async fn waiting(&self, project: ProjectId, email: &str) -> UserId {
+        let token = self.registered(project, email).await;
+        let password = crate::account::PASSWORD.to_owned();
+        let confirmation = Confirmation { token, password, full_name: None };
+        let made = self.app.admin.confirm_registration(confirmation, &Doer::system()).await;
+        made.expect("an account").id
+    }
+
+    /// The token that is mailed for a registration.
+    pub async fn registered(&self, project: ProjectId, email: &str) -> String {
         let (app, now) = (&self.app, self.app.clock.now());
         let (token, key) =
             one_time::make(Purpose::Registration, project, shared::id::fresh(now), [7; 32]);
@@ -137,10 +146,7 @@ impl TestApp {
         let entry = app.audit.entry(project, &Doer::system(), deed).await.expect("an entry");
         let kept = app.store.register(project, &new, key, &mail, &entry, now);
         assert!(kept.await.expect("kept"), "{email} has had enough mails");
-        let password = crate::account::PASSWORD.to_owned();
-        let confirmation = Confirmation { token, password, full_name: None };
-        let made = app.admin.confirm_registration(confirmation, &Doer::system()).await;
-        made.expect("an account").id
+        token
     }
 
     /// A project with everything that a rule needs.

@@ -160,7 +160,8 @@ async fn run(
     if fine { Ok(()) } else { Err(format!("answered {statuses:?}\n{answer}\n{told}")) }
 }
 
-/// What the pages take for granted: a project with an admin, a key, an event and an account that waits, and a super admin.
+/// What the pages take for granted: a project with an admin, a key, an event, an account that waits and a registration,
+/// and a super admin.
 async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
     let new = Onboarding {
         slug: "acme".to_owned(),
@@ -188,10 +189,8 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
     let key = made.key.1.text();
     let event = json!({ "type": "payment.received", "payload": { "amount": 1 } });
     let event = front.post(&Caller::key(&key), "/api/v1/events", &event).await.json();
-    let waiting = json!({ "project": "acme", "email": "wanda@example.com", "password": PASSWORD,
-                          "full_name": "Wanda Waits" });
-    front.post(&Caller::nobody(), "/api/v1/auth/register", &waiting).await;
-    let pending = front.get(&Caller::token(&token), "/api/v1/users?status=pending").await.json();
+    let project = made.project.id;
+    let waiting = app.waiting(project, "wanda@example.com").await;
     let id = |value: &serde_json::Value| value["id"].as_str().expect("an id").to_owned();
     BTreeMap::from([
         ("BELLBUOY", app.base.clone()),
@@ -200,6 +199,7 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("SUPER_TOKEN", log_in("platform", "root@example.com").await),
         ("PROJECT", "acme".to_owned()),
         ("EVENT", id(&event)),
-        ("ACCOUNT", id(&pending["items"][0])),
+        ("ACCOUNT", waiting.to_string()),
+        ("MAILED", app.registered(project, "nora@example.com").await),
     ])
 }

@@ -85,7 +85,7 @@ fn broken_files() {
         ("[http]\nlisten = here\n", "line 2: the value is a text, and texts stand in quotes"),
         ("[seal]\nkey = \"hunter2", "line 2: the text in quotes is not closed"),
         ("[log]\nfilter = \"a\"\nfilter = \"b\"", "line 3: the same name is set twice"),
-        ("[worker]\nqueues = [\"events\"", "the array is not closed: a ] is missing"),
+        ("[worker]\nqueues = [\"events\"", "line 2: the array is not closed: a ] is missing"),
     ] {
         let desk = Desk::new(toml);
         let message = desk.message();
