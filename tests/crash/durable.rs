@@ -36,7 +36,7 @@ async fn sqlite_syncs_between_a_request_and_its_answer() {
         "--",
     ];
     // The API alone, and its own beat so slow that every sync is an event's.
-    let quiet = [("REGISTRY_BEAT", "1h"), ("REGISTRY_DEAD_AFTER", "2h")];
+    let quiet = [("REGISTRY_BEAT", "1m"), ("REGISTRY_DEAD_AFTER", "10m")];
     scene.cluster.start_with(Role::Api, &quiet, &strace);
     scene.cluster.ready().await;
     let (client, mut chance) = (scene.client(), Chance::fresh());
