@@ -30,7 +30,7 @@ run_tests() {
     : >"$log"
     mkdir "$LOG_DIR/suites"
     # Through a file, not a pipe: a server that a test forgot would hold a pipe open for ever.
-    start_group xargs --arg-file "$RUN_DIR/suites" --max-procs "$LANES" --max-lines 1 \
+    start_group xargs --arg-file "$RUN_DIR/suites" --max-procs "$LANES" --max-lines=1 \
         tests/runner/suite "$LOG_DIR/suites" "${LIBTEST[@]}" >"$log" 2>&1
     tail -n +1 -s 0.2 -f --pid="$GROUP" "$log" &
     shown=$!
