@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use config::Config;
+use crypto::seal::Sealer;
+use domain::clock::Clock;
+use domain::id::ProjectId;
+use runtime::process::Failure;
 use serde_json::json;
-use shared::audit::{Audit, Verdict};
-use shared::clock::Clock;
-use shared::config::Config;
-use shared::id::ProjectId;
-use shared::probe;
-use shared::process::Failure;
-use shared::seal::Sealer;
-use shared::store::Store;
+use services::audit::{Audit, Verdict};
+use services::probe;
+use store::Store;
 
 use crate::out::{self, say};
 

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use shared::admin::{AdminError, Invitee};
-use shared::app::App;
-use shared::audit::Doer;
-use shared::config::HttpUrl;
-use shared::domain::permission::{ADMIN, SUPER_ADMIN};
-use shared::domain::rule::{Priority, RuleBody, Suppression};
-use shared::id::ProjectId;
-use shared::onboarding;
-use shared::process::{Failure, Role};
-use shared::store::StoreError;
+use config::HttpUrl;
+use domain::id::ProjectId;
+use domain::permission::{ADMIN, SUPER_ADMIN};
+use domain::rule::{Priority, RuleBody, Suppression};
+use runtime::app::App;
+use runtime::process::{Failure, Role};
+use services::admin::{AdminError, Invitee};
+use services::audit::Doer;
+use services::onboarding;
+use store::StoreError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;

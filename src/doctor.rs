@@ -3,20 +3,19 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use config::{Config, CoordinationUrl, FilesUrl, QueueUrl, StoreUrl};
+use coordination::Coordination;
+use coordination::redis::RedisCoordination;
+use crypto::seal::Sealer;
+use domain::job::QueueName;
+use queue::Queue;
+use queue::redis::RedisQueue;
+use runtime::app::open_files;
+use runtime::exposure::exposures;
+use runtime::process::Failure;
 use serde_json::json;
-use shared::app::open_files;
-use shared::config::{Config, CoordinationUrl, FilesUrl, QueueUrl, StoreUrl};
-use shared::coordination::Coordination;
-use shared::coordination::redis::RedisCoordination;
-use shared::domain::job::QueueName;
-use shared::exposure::exposures;
-use shared::probe::{self, KeyError};
-use shared::process::Failure;
-use shared::queue::Queue;
-use shared::queue::redis::RedisQueue;
-use shared::queues;
-use shared::seal::Sealer;
-use shared::store::Store;
+use services::probe::{self, KeyError};
+use store::Store;
 
 use crate::out::{self, say};
 
@@ -127,7 +126,7 @@ async fn store(config: &Config) -> (Vec<Finding>, Option<Store>) {
         }
     };
     let kind = || store.kind().to_owned();
-    let words = |error: shared::store::StoreError| error.to_string();
+    let words = |error: store::StoreError| error.to_string();
     let pinged = ask("store", kind(), async { store.ping().await.map_err(words) }).await;
     let reachable = pinged.wrong.is_none();
     let mut findings = vec![pinged];
@@ -180,7 +179,7 @@ async fn queue(config: &Config) -> Finding {
         }
         QueueUrl::Sqs(url) => {
             let asked = ask("queue", "sqs".to_owned(), async {
-                let queue = queues::sqs(config, url).map_err(|error| error.to_string())?;
+                let queue = queue::open::sqs(config, url).map_err(|error| error.to_string())?;
                 let wrong = queue.check().await.map_err(|error| error.to_string())?;
                 if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
             });

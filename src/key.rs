@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use config::Config;
+use domain::key::Scope;
+use domain::time::Time;
+use runtime::process::Failure;
 use serde_json::json;
-use shared::admin::{Admin, KeyChange};
-use shared::audit::Doer;
-use shared::config::Config;
-use shared::domain::key::Scope;
-use shared::process::Failure;
-use shared::time::Time;
+use services::admin::{Admin, KeyChange};
+use services::audit::Doer;
 
 use crate::out::{self, say};
 use crate::project::find;

@@ -24,10 +24,10 @@ use std::process::ExitCode;
 
 use bellbuoy::roles::{Roles, queues};
 use clap::{Parser, Subcommand};
-use shared::config::{Config, Sources};
-use shared::domain::job::QueueName;
-use shared::preflight;
-use shared::process::{self, Failure};
+use config::{Config, Sources};
+use domain::job::QueueName;
+use runtime::preflight;
+use runtime::process::{self, Failure};
 
 /// Alerts and notifications for many projects: events in, the right alert out, to the right person, once.
 #[derive(Parser)]

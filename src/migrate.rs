@@ -4,10 +4,10 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use shared::config::Config;
-use shared::process::Failure;
-use shared::queues::Opened;
-use shared::store::{Step, Store};
+use config::Config;
+use queue::open::Opened;
+use runtime::process::Failure;
+use store::{Step, Store};
 
 use crate::out::say;
 

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use shared::process::Failure;
+use runtime::process::Failure;
 
 /// What a process ends with that the system ended because nobody reads any more: 128 and the number of SIGPIPE.
 const NOBODY_READS: u8 = 141;

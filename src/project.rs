@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use config::Config;
+use domain::id::ProjectId;
+use domain::plan::PlanLimit;
+use domain::project::Project;
+use runtime::process::Failure;
 use serde_json::json;
-use shared::admin::{Admin, Onboarding};
-use shared::audit::Doer;
-use shared::config::Config;
-use shared::domain::plan::PlanLimit;
-use shared::domain::project::Project;
-use shared::id::ProjectId;
-use shared::process::Failure;
+use services::admin::{Admin, Onboarding};
+use services::audit::Doer;
 
 use crate::out::{self, say};
 use crate::user::Password;

@@ -6,16 +6,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Subcommand;
+use config::Config;
+use domain::clock::Clock;
+use domain::id::JobId;
+use domain::job::{Envelope, NewJob, QueueName};
+use queue::Queue;
+use queue::open::Opened;
+use runtime::process::Failure;
 use serde_json::json;
-use shared::clock::Clock;
-use shared::config::Config;
-use shared::domain::job::{Envelope, NewJob, QueueName};
-use shared::id::JobId;
-use shared::process::Failure;
-use shared::queue::Queue;
-use shared::queues::Opened;
-use shared::store::Store;
-use shared::store::queues::DeadJob;
+use store::Store;
+use store::queues::DeadJob;
 
 use crate::out::{self, say};
 

@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use runtime::process::Failure;
 use serde_json::json;
-use shared::admin::{Admin, Resealed};
-use shared::process::Failure;
-use shared::reseal::{Found, Mode};
+use services::admin::{Admin, Resealed};
+use services::reseal::{Found, Mode};
 
 use crate::out::{self, say};
 

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use shared::clock::Clock;
-use shared::config::{Config, WorkerQueue};
-use shared::domain::job::QueueName;
-use shared::process::{self, Failure, Role, Running};
+use config::{Config, WorkerQueue};
+use domain::clock::Clock;
+use domain::job::QueueName;
+use runtime::process::{self, Failure, Role, Running};
 
 /// Which roles a process has.
 #[derive(Clone, Debug)]

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use config::Config;
+use domain::user::{PasswordPolicy, normal_email, password_fault};
+use runtime::process::Failure;
 use serde_json::json;
-use shared::admin::{Admin, Invitee};
-use shared::audit::Doer;
-use shared::config::Config;
-use shared::domain::user::{PasswordPolicy, normal_email, password_fault};
-use shared::process::Failure;
+use services::admin::{Admin, Invitee};
+use services::audit::Doer;
 
 use crate::out::{self, say};
 use crate::project::find;

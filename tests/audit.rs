@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use config::StoreUrl;
+use domain::audit::AuditAction;
+use domain::id::ProjectId;
 use serde_json::{Value, json};
-use shared::admin::Invitee;
-use shared::audit::{Deed, Doer};
-use shared::config::StoreUrl;
-use shared::domain::audit::AuditAction;
-use shared::id::ProjectId;
-use shared::store::audit::AuditFilter;
+use services::admin::Invitee;
+use services::audit::{Deed, Doer};
 use sqlx::Connection;
+use store::audit::AuditFilter;
 
 on_pairs! {
     what_an_admin_does_is_listed_and_filtered

@@ -12,8 +12,8 @@ use bellbuoy_harness::front::Reply;
 use bellbuoy_harness::surface::Operation;
 use bellbuoy_harness::surface::filled::SCOPES;
 use bellbuoy_harness::{Caller, Pair, Served, Surface, on_pairs};
+use domain::permission::{PLATFORM_ROLES, PROJECT_ROLES};
 use serde_json::json;
-use shared::domain::permission::{PLATFORM_ROLES, PROJECT_ROLES};
 
 on_pairs! {
     the_table_says_who_may_do_what

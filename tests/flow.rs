@@ -7,12 +7,12 @@ use std::time::Duration;
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::sink::Reply;
 use bellbuoy_harness::{Pair, TestApp, on_pairs};
+use domain::id::JobId;
+use domain::job::{NewJob, QueueName};
+use domain::project::ProjectStatus;
+use domain::rule::Suppression;
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::domain::job::{NewJob, QueueName};
-use shared::domain::project::ProjectStatus;
-use shared::domain::rule::Suppression;
-use shared::id::JobId;
-use shared::time::Time;
 
 on_pairs! {
     an_event_rings_and_its_trace_says_why

@@ -7,8 +7,8 @@ use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::books::Books;
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::{Caller, Front, Pair, Served, on_pairs};
+use domain::audit::AuditAction;
 use serde_json::json;
-use shared::domain::audit::AuditAction;
 
 on_pairs! {
     a_storm_of_guesses_is_counted_exactly_and_costs_no_memory

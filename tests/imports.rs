@@ -9,10 +9,10 @@ use std::time::Duration;
 use bellbuoy_harness::app::Tenant;
 use bellbuoy_harness::books::Books;
 use bellbuoy_harness::{Pair, TestApp, on_pairs};
+use domain::once::Operation;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use shared::audit::Doer;
-use shared::domain::once::Operation;
+use services::audit::Doer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

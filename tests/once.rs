@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Pair, TestApp, on_pairs};
+use domain::id::{ProjectId, UserId};
+use domain::once::Operation;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::admin::Invitee;
-use shared::audit::Doer;
-use shared::domain::once::Operation;
-use shared::id::{ProjectId, UserId};
-use shared::store::sealed::Column;
+use services::admin::Invitee;
+use services::audit::Doer;
+use store::sealed::Column;
 use uuid::Uuid;
 
 on_pairs! {
@@ -103,7 +103,7 @@ fn id(value: &Value) -> Uuid {
 /// The product with cheap hashing, for the cost of Argon2 is not what is tried here.
 async fn start(pair: Pair) -> TestApp {
     TestApp::with(pair, Roles::all(), |config| {
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
     })
     .await

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Pair, TestApp, on_pairs};
+use domain::id::ProjectId;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::admin::Invitee;
-use shared::audit::Doer;
-use shared::id::ProjectId;
+use services::admin::Invitee;
+use services::audit::Doer;
 
 on_pairs! {
     a_super_admin_makes_a_project_that_is_ready_to_be_used
@@ -88,7 +88,7 @@ async fn login<'a>(app: &'a TestApp, project: &str, email: &str) -> Session<'a> 
 /// The product with cheap hashing, for the cost of Argon2 is not what is tried here.
 async fn start(pair: Pair) -> TestApp {
     let app = TestApp::with(pair, Roles::all(), |config| {
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
     })
     .await;

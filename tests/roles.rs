@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use domain::rule::{Priority, RuleBody};
 use serde_json::json;
-use shared::domain::rule::{Priority, RuleBody};
 
 on_pairs! {
     a_role_gives_what_it_says_at_once
@@ -147,7 +147,7 @@ async fn what_every_project_has_and_what_is_used_stays(pair: Pair) {
         suppression: None,
     };
     let now = app.app.clock.now();
-    shared::onboarding::rule(&app.app.store, ada.project, rule, now).await.expect("a rule");
+    services::onboarding::rule(&app.app.store, ada.project, rule, now).await.expect("a rule");
     let (status, answer) = ada.delete(&path).await;
     let detail = answer["detail"].as_str().expect("a detail");
     assert_eq!(status, 409);

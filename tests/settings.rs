@@ -9,19 +9,19 @@ use base64::Engine as _;
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use config::Config;
+use crypto::seal::Sealer;
+use domain::attempt::AttemptKind;
+use domain::id::ProjectId;
+use domain::rule::{Priority, RuleBody};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use shared::admin::Invitee;
-use shared::audit::Doer;
-use shared::config::Config;
-use shared::domain::attempt::AttemptKind;
-use shared::domain::rule::{Priority, RuleBody};
-use shared::id::ProjectId;
-use shared::onboarding::{self, OnboardingError};
-use shared::reseal::{Found, Mode, setting_row, walk};
-use shared::seal::Sealer;
-use shared::store::StoreError;
-use shared::store::sealed::Column;
+use services::admin::Invitee;
+use services::audit::Doer;
+use services::onboarding::{self, OnboardingError};
+use services::reseal::{Found, Mode, setting_row, walk};
+use store::StoreError;
+use store::sealed::Column;
 
 on_pairs! {
     settings_are_set_as_a_whole_and_their_secrets_never_come_out
@@ -37,7 +37,7 @@ on_pairs! {
 
 async fn start(pair: Pair, change: impl FnOnce(&mut Config)) -> TestApp {
     let app = TestApp::with(pair, Roles::all(), |config| {
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
         change(config);
     })

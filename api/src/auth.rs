@@ -10,25 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::door::Api;
+use domain::audit::Actor;
+use domain::authority::{Need, Requester};
+use domain::fault::FaultCode;
+use domain::id::{ProjectId, UserId};
+use domain::permission::{Action, Resource, Wanted};
 use poem::http::HeaderValue;
 use poem::{Endpoint, PathPattern, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
-use shared::access::{AuthError, Principal};
-use shared::audit::{Doer, Origin};
-use shared::domain::audit::Actor;
-use shared::domain::authority::{Need, Requester};
-use shared::domain::fault::FaultCode;
-use shared::domain::permission::{Action, Resource, Wanted};
-use shared::id::{ProjectId, UserId};
-use shared::sessions::{BearerError, Person};
+use services::access::{AuthError, Principal};
+use services::audit::{Doer, Origin};
+use services::sessions::{BearerError, Person};
 use uuid::Uuid;
 
 use crate::context::RequestContext;
 use crate::limits;
 use crate::middleware::{Admitted, Bodies, note_project};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, unauthenticated};
 use credentials::Credentials;
 
 pub use needs::*;
@@ -173,14 +173,6 @@ fn bearer_refusal(error: BearerError) -> Problem {
         BearerError::Unavailable => Problem::unavailable(RETRY),
         BearerError::WrongKey => Problem::wrong_key(),
     }
-}
-
-/// The answer to a request that needs a key or a login and has none.
-pub fn unauthenticated() -> Problem {
-    Problem::new(
-        Code::Unauthenticated,
-        "Send an API key in the header X-API-Key, or an API key or access token in Authorization: Bearer.",
-    )
 }
 
 /// A caller who may do what `N` demands. It stands first among the arguments of an operation, so that nothing of a

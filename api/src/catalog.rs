@@ -8,6 +8,14 @@ use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_hist
 use poem::http::{HeaderValue, Method, StatusCode};
 use poem_openapi::registry::{MetaApi, MetaParamIn};
 
+/// Where NDJSON is imported.
+pub const IMPORT: &str = "/api/v1/events/import";
+
+/// Whether the body at `path` is read piece by piece, however long it is.
+pub fn is_stream(path: &str) -> bool {
+    path == IMPORT
+}
+
 /// What is answered so often that its counter is kept at hand.
 const STATUSES: [u16; 19] =
     [200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 429, 500, 503];

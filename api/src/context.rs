@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
+use domain::id::ProjectId;
 use poem::http::HeaderValue;
 use poem::{PathPattern, Request};
-use shared::access::Principal;
-use shared::id::ProjectId;
+use services::access::Principal;
 
 use crate::door::Verdict;
 

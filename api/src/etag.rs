@@ -1,5 +1,7 @@
 //! What people edit together carries an ETag, and a change may say by If-Match which state it is a change of.
 
+use domain::fault::FaultCode;
+use domain::precondition::Precondition;
 use poem::http::HeaderValue;
 use poem::http::header::ETAG;
 use poem::{IntoResponse, Response};
@@ -7,8 +9,6 @@ use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaResponses, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
-use shared::domain::fault::FaultCode;
-use shared::domain::precondition::Precondition;
 
 use crate::problem::Problem;
 use crate::wire::Answer;

@@ -6,11 +6,13 @@ mod catalog;
 mod context;
 pub mod door;
 mod etag;
+mod front;
 mod limits;
 mod middleware;
 mod once;
 mod page;
 mod problem;
+mod quota;
 mod repeats;
 mod routes;
 mod serve;
@@ -19,10 +21,10 @@ mod wire;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use config::Config;
 use door::Api;
 use poem::Endpoint;
-use shared::config::Config;
-use shared::process::{Failure, Role};
+use runtime::process::{Failure, Role};
 
 pub use problem::Code;
 pub use serve::serve;
@@ -46,7 +48,7 @@ pub fn role(config: &Config) -> Result<(Role, SocketAddr), Failure> {
 
 /// The whole API, without a socket.
 pub fn endpoint(app: Arc<Api>) -> impl Endpoint<Output = poem::Response> {
-    middleware::Front::new(&app, routes::endpoint(&app))
+    front::Front::new(&app, routes::endpoint(&app))
 }
 
 /// The OpenAPI document, pretty and in a stable order.

@@ -1,20 +1,16 @@
 //! How often somebody may call: what is asked of the limiter, and how answers tell it.
 
-use poem::http::header::HeaderName;
+use domain::attempt::AttemptKind;
+use domain::id::ProjectId;
 use poem::http::{HeaderMap, HeaderValue};
-use shared::access::Principal;
-use shared::admin::AdminError;
-use shared::domain::attempt::AttemptKind;
-use shared::id::ProjectId;
+use services::access::Principal;
+use services::admin::AdminError;
 
 use crate::door::{Desk, Limiter, Verdict};
 
 use crate::context::RequestContext;
 use crate::problem::{Code, Problem, seconds};
-
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+use crate::quota::{LIMIT, REMAINING, RESET};
 
 /// Takes one request; the answer carries what is left.
 ///
@@ -33,13 +29,6 @@ pub fn take(
     let detail =
         format!("More than {} requests at once; send this again after Retry-After.", verdict.limit);
     Err(Problem::new(Code::RateLimited, detail).after(verdict.retry_after))
-}
-
-/// Tells that nothing is left of a limit.
-pub fn exhausted(headers: &mut HeaderMap, limit: u32, reset: u32) {
-    headers.insert(LIMIT, HeaderValue::from(limit));
-    headers.insert(REMAINING, HeaderValue::from(0));
-    headers.insert(RESET, HeaderValue::from(reset));
 }
 
 /// Refuses an attempt to come in that is one too many: the line with which such an operation begins.

@@ -1,7 +1,7 @@
 //! The HTTP API alone.
 
 fn main() -> std::process::ExitCode {
-    shared::process::single(|config| {
+    runtime::process::single(|config| {
         let (role, address) = bellbuoy_api::role(config)?;
         config.http.listen = address;
         Ok(role)

@@ -1,160 +1,19 @@
-//! The front door: what happens to every request, in one visible order.
+//! Parts of what happens to every request; `front.rs` puts them in order.
 
 mod address;
 mod body_limit;
 mod cors;
-mod headers;
-mod request_id;
+pub mod headers;
+pub mod request_id;
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use tracing::Span;
 
-use crate::door::Api;
-use futures_util::FutureExt;
-use poem::http::header::ORIGIN;
-use poem::http::{Method, StatusCode};
-use poem::{Endpoint, PathPattern, Request, Response};
-use shared::clock::Clock;
-use shared::telemetry::context;
-use tracing::field::Empty;
-use tracing::{Instrument, Span};
-
-use crate::catalog::{Catalog, Route};
-use crate::context::RequestContext;
-use crate::problem::{Code, Problem, translate};
-use crate::routes;
-use address::Proxies;
-use cors::Cors;
-
-pub use body_limit::{Admitted, Bodies, Overflow};
+pub use address::Proxies;
+pub use body_limit::{Admitted, Bodies};
+pub use cors::Cors;
 pub use headers::value;
 
-/// When to come back after a timeout.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// Everything around the routes.
-pub struct Front<E> {
-    inner: E,
-    catalog: Arc<Catalog>,
-    clock: Clock,
-    proxies: Proxies,
-    cors: Cors,
-    timeout: Duration,
-    hsts: bool,
-}
-
-impl<E: Endpoint<Output = Response>> Front<E> {
-    /// Puts the door before `inner`.
-    pub fn new(app: &Api, inner: E) -> Self {
-        Self {
-            inner,
-            catalog: Arc::new(routes::catalog()),
-            clock: app.clock.clone(),
-            proxies: Proxies::new(app.http.trusted_proxies.clone()),
-            cors: Cors::new(&app.http.cors_origins, Arc::clone(&app.tenants)),
-            timeout: app.http.request_timeout,
-            hsts: app.http.hsts,
-        }
-    }
-
-    /// Lets the request through to the routes; whatever happens there becomes an answer.
-    async fn pass(&self, request: Request, context: &RequestContext) -> Response {
-        let is_stream = routes::is_stream(request.uri().path());
-        // A panic of one request is that request's; nothing that it leaves behind is looked at again.
-        let work = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        let done = if is_stream {
-            // An import takes as long as its body does, and has limits of its own.
-            Ok(work.await)
-        } else {
-            tokio::time::timeout(self.timeout, work).await
-        };
-        match done {
-            Ok(Ok(Ok(response))) => {
-                context.note_route(response.data::<PathPattern>());
-                response
-            }
-            Ok(Ok(Err(error))) => Self::refuse(error, context),
-            Ok(Err(panic)) => {
-                tracing::error!(panic = words(&*panic), "a request panicked");
-                Problem::internal().response(context.id())
-            }
-            Err(_) => {
-                let detail = "The request took too long. It may or may not have been done: send it \
-                              again with the same idempotency key.";
-                Problem::new(Code::Timeout, detail).after(RETRY).response(context.id())
-            }
-        }
-    }
-
-    fn refuse(error: poem::Error, context: &RequestContext) -> Response {
-        let route = context.note_route(error.data::<PathPattern>());
-        if error.is_from_response() {
-            return error.into_response();
-        }
-        translate(error, route.map(|route| &**route)).response(context.id())
-    }
-
-    fn record(&self, method: &Method, status: StatusCode, context: &RequestContext, from: Instant) {
-        let took = from.elapsed();
-        let route: &Route = context.route().map_or(self.catalog.unmatched(), |route| route);
-        route.observe(method, status, took);
-        let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-        let status = status.as_u16();
-        match context.principal() {
-            Some(who) => tracing::info!(
-                %method, route = &*route.label, status, ms, project = %who.project(), "answered"
-            ),
-            None if route.is_page => {
-                tracing::debug!(%method, route = &*route.label, status, ms, "answered");
-            }
-            None => tracing::info!(%method, route = &*route.label, status, ms, "answered"),
-        }
-    }
-}
-
-impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
-    type Output = Response;
-
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let started = Instant::now();
-        let request_id = request_id::take_or_make(request.headers(), &self.clock);
-        // At the level of errors, so that no filter of logs takes the trace out of a request.
-        let span = tracing::error_span!(
-            "http",
-            request_id = request_id.to_str().unwrap_or_default(),
-            project = Empty
-        );
-        let parent = request.header("traceparent");
-        let place = headers::value(&context::begin(&span, parent).bytes());
-        let address = self.proxies.client(&request);
-        let catalog = Arc::clone(&self.catalog);
-        let context = Arc::new(RequestContext::new(request_id, place, address, catalog));
-        let method = request.method().clone();
-        let origin = request.headers().get(ORIGIN).cloned();
-
-        let mut response = match self.cors.preflight(&request, origin.as_ref()) {
-            Some(Ok(response)) => response,
-            Some(Err(problem)) => problem.response(context.id()),
-            None => {
-                request.set_data(Arc::clone(&context));
-                self.pass(request, &context).instrument(span.clone()).await
-            }
-        };
-        headers::dress(&mut response, &context, self.hsts);
-        self.cors.dress(&mut response, origin, context.project());
-        span.in_scope(|| self.record(&method, response.status(), &context, started));
-        Ok(response)
-    }
-}
-
 /// Notes the project in the span, so that every line from here on names it.
-pub fn note_project(project: shared::id::ProjectId) {
+pub fn note_project(project: domain::id::ProjectId) {
     Span::current().record("project", tracing::field::display(project));
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
 }

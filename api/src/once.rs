@@ -5,16 +5,16 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use domain::fault::FaultCode;
+use domain::intake::key_fault;
+use domain::once::{Once, Operation};
 use poem::http::{HeaderValue, StatusCode};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaResponses, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
-use shared::admin::{Admin, Recalled};
-use shared::domain::fault::FaultCode;
-use shared::domain::intake::key_fault;
-use shared::domain::once::{Once, Operation};
+use services::admin::{Admin, Recalled};
 use tracing::Instrument;
 
 use crate::auth::{Caller, Needs};

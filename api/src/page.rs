@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use shared::domain::fault::FaultCode;
-use shared::id::{ProjectId, sha256};
+use domain::fault::FaultCode;
+use domain::id::{ProjectId, sha256};
 use uuid::Uuid;
 
 use crate::problem::Problem;

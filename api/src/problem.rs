@@ -2,29 +2,31 @@
 
 mod code;
 mod documented;
+mod overflow;
 mod translate;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use domain::fault::{Fault, FaultCode};
+use domain::plan::OverPlan;
 use poem::http::header::{self, HeaderValue};
 use poem::{Response, error::ResponseError, http::StatusCode};
 use poem_openapi::Object;
 use serde::Serialize;
-use shared::accept::Refused;
-use shared::admin::AdminError;
-use shared::domain::fault::{Fault, FaultCode};
-use shared::domain::plan::OverPlan;
-use shared::events::ReadError;
-use shared::sessions::LoginError;
-use shared::sessions::factor::FactorError;
-use shared::store::StoreError;
+use services::accept::Refused;
+use services::admin::AdminError;
+use services::events::ReadError;
+use services::sessions::LoginError;
+use services::sessions::factor::FactorError;
+use store::StoreError;
 
-use crate::limits;
+use crate::quota;
 
 pub use code::Code;
 pub use documented::{Acts, Bulk, Changes, Creates, Edits, Enters, Failure, Lists, Reads, Streams};
+pub use overflow::Overflow;
 pub use translate::{AN_ID, too_large, translate, unread};
 
 /// The media type of problems.
@@ -133,7 +135,7 @@ impl Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
         if let Some((limit, reset)) = self.limit {
-            limits::exhausted(headers, limit, reset);
+            quota::exhausted(headers, limit, reset);
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
@@ -367,4 +369,12 @@ impl ProblemBody {
             errors: problem.faults.iter().map(FieldError::from).collect(),
         }
     }
+}
+
+/// The answer to a request that needs a key or a login and has none.
+pub fn unauthenticated() -> Problem {
+    Problem::new(
+        Code::Unauthenticated,
+        "Send an API key in the header X-API-Key, or an API key or access token in Authorization: Bearer.",
+    )
 }

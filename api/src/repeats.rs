@@ -4,6 +4,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use domain::id::ProjectId;
+use domain::intake::key_fault;
+use domain::once::{Operation, RequestKey};
 use poem::http::{HeaderValue, StatusCode};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
@@ -11,10 +14,7 @@ use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
-use shared::admin::{Held, Repeat};
-use shared::domain::intake::key_fault;
-use shared::domain::once::{Operation, RequestKey};
-use shared::id::ProjectId;
+use services::admin::{Held, Repeat};
 
 use crate::door::{Api, Repeats};
 use crate::once::{NAME, REPLAY, other_body};

@@ -111,11 +111,6 @@ pub fn words_of(name: &str) -> Option<&'static str> {
     ENUMERATIONS.get(name).map(String::as_str)
 }
 
-/// Whether the body at `path` is read piece by piece, however long it is.
-pub fn is_stream(path: &str) -> bool {
-    path == events::IMPORT
-}
-
 /// The OpenAPI document.
 pub fn document() -> String {
     document::complete(&service(Described).spec())

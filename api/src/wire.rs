@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use domain::time::Time;
 use poem::http::StatusCode;
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
@@ -16,7 +17,6 @@ use poem_openapi::types::{
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use shared::time::Time;
 
 /// A JSON answer. It is written straight from the type: poem-openapi's own goes by way of a tree, which sorts the keys
 /// of a payload and writes its numbers anew.

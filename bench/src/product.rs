@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use shared::config::{Config, Sources};
-use shared::store::Store;
-use shared::time::Time;
+use config::{Config, Sources};
+use domain::time::Time;
+use store::Store;
 
 use crate::http::Wire;
 use crate::machine;

@@ -1,9 +1,9 @@
 //! What the measured project has: ten rules of which one rings, one person to tell, and one endpoint.
 
-use shared::domain::rule::{Priority, RuleBody};
-use shared::onboarding;
-use shared::seal::Sealer;
-use shared::store::{Step, Store};
+use crypto::seal::Sealer;
+use domain::rule::{Priority, RuleBody};
+use services::onboarding;
+use store::{Step, Store};
 
 use crate::event::KIND;
 use crate::product::{SEAL_KEY, now};
@@ -57,7 +57,7 @@ pub async fn seed(store: &Store, sink: &str) -> anyhow::Result<String> {
 mod tests {
     use super::*;
     use crate::event;
-    use shared::domain::condition::{Condition, Subject};
+    use domain::condition::{Condition, Subject};
 
     #[test]
     fn one_of_ten_rules_matches() {

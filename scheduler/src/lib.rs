@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::app::App;
-use shared::config::Config;
-use shared::domain::schedule::Task;
-use shared::id::ProjectId;
+use config::Config;
+use domain::id::ProjectId;
+use domain::schedule::Task;
+use runtime::app::App;
 use tokio_util::sync::CancellationToken;
 
 /// The built-in schedules: what, and how often. Those of the auditor follow the configuration.
@@ -27,7 +27,7 @@ const TASKS: [(Task, Duration); 9] = [
 ///
 /// # Errors
 /// When the built-in schedules can't be stored.
-pub async fn run(app: Arc<App>, stop: CancellationToken) -> shared::store::Result<()> {
+pub async fn run(app: Arc<App>, stop: CancellationToken) -> store::Result<()> {
     ensure(&app).await?;
     while !stop.is_cancelled() {
         if let Err(error) = round(&app).await {
@@ -52,7 +52,7 @@ pub fn built_in(config: &Config) -> Vec<(Task, Duration)> {
     tasks
 }
 
-async fn ensure(app: &App) -> shared::store::Result<()> {
+async fn ensure(app: &App) -> store::Result<()> {
     for (task, every) in built_in(&app.config) {
         app.store.ensure_schedule(ProjectId::PLATFORM, task, every, app.clock.now()).await?;
     }
@@ -63,7 +63,7 @@ async fn ensure(app: &App) -> shared::store::Result<()> {
 ///
 /// # Errors
 /// When the store is away.
-pub async fn round(app: &App) -> shared::store::Result<()> {
+pub async fn round(app: &App) -> store::Result<()> {
     let now = app.clock.now();
     for schedule in app.store.due_schedules(now).await? {
         let task = schedule.task.as_str();
@@ -83,6 +83,6 @@ pub async fn round(app: &App) -> shared::store::Result<()> {
 }
 
 /// The role of the scheduler.
-pub fn role() -> shared::process::Role {
-    shared::process::Role::new("scheduler", run)
+pub fn role() -> runtime::process::Role {
+    runtime::process::Role::new("scheduler", run)
 }

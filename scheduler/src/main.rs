@@ -1,5 +1,5 @@
 //! The scheduler alone.
 
 fn main() -> std::process::ExitCode {
-    shared::process::single(|_| Ok(bellbuoy_scheduler::role()))
+    runtime::process::single(|_| Ok(bellbuoy_scheduler::role()))
 }

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use domain::job::{Envelope, QueueName};
+use queue::Queue;
+use queue::open::Opened;
+use queue::sqs::SqsQueue;
+use runtime::process::Failure;
 use serde_json::json;
-use shared::domain::job::{Envelope, QueueName};
-use shared::process::Failure;
-use shared::queue::Queue;
-use shared::queue::sqs::SqsQueue;
-use shared::queues::Opened;
 
 use super::told;
 use crate::out::{self, say};

@@ -88,7 +88,7 @@ async fn nobody_learns_by_a_change_who_has_an_account(pair: Pair) {
         let before = subjects(&app, OLD).await.len();
         let began = std::time::Instant::now();
         let answer = ask(&cleo, email, ADMIN_PASSWORD).await;
-        assert!(began.elapsed() >= shared::pace::STEP, "{email}");
+        assert!(began.elapsed() >= services::pace::STEP, "{email}");
         let mails = subjects(&app, OLD).await;
         told.push((answer, mails[before..].to_vec()));
         assert_eq!(prove(&app, &open).await.0, 400, "one that was asked for before is gone");

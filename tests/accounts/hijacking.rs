@@ -119,17 +119,17 @@ async fn an_account_that_nobody_proved_is_not_approved(pair: Pair) {
     let store = &app.app.store;
     let now = app.app.clock.now();
     let hash = app.app.sessions.passwords.hash("the attacker's own choice").await.expect("hashes");
-    let id = shared::id::UserId::fresh(now);
-    let new = shared::store::people::NewUser {
+    let id = domain::id::UserId::fresh(now);
+    let new = store::people::NewUser {
         id,
         email: VICTIM.to_owned(),
         full_name: "Mallory".to_owned(),
-        status: shared::domain::user::UserStatus::Pending,
+        status: domain::user::UserStatus::Pending,
         password: Some(hash),
         roles: Vec::new(),
     };
-    let deed = shared::audit::Deed::new(shared::domain::audit::AuditAction::UserCreate, id.0);
-    let doer = shared::audit::Doer::system();
+    let deed = services::audit::Deed::new(domain::audit::AuditAction::UserCreate, id.0);
+    let doer = services::audit::Doer::system();
     let entry = app.app.audit.entry(admin.project, &doer, deed).await.expect("an entry");
     store.add_user(admin.project, &new, &entry, now).await.expect("made");
     let (status, told) = approve(&admin, &id.to_string()).await;

@@ -4,14 +4,14 @@
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use domain::audit::AuditAction;
+use domain::id::UserId;
+use domain::mail::MailKind;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::audit::{Deed, Doer};
-use shared::domain::audit::AuditAction;
-use shared::domain::mail::MailKind;
-use shared::id::UserId;
-use shared::mails::Addressee;
-use shared::store::sessions::{Begun, NewSession};
+use services::audit::{Deed, Doer};
+use services::mails::Addressee;
+use store::sessions::{Begun, NewSession};
 
 use crate::scene::*;
 
@@ -48,7 +48,7 @@ async fn a_refused_login_takes_as_long_whatever_is_wrong(pair: Pair) {
     ] {
         let began = Instant::now();
         let (status, mut answer) = login(&app, email, password).await;
-        assert!(began.elapsed() >= shared::pace::STEP, "{email} {password}");
+        assert!(began.elapsed() >= services::pace::STEP, "{email} {password}");
         assert_eq!(status, 401, "{email} {answer}");
         answer["request_id"] = Value::Null;
         told.push(answer);
@@ -65,7 +65,7 @@ async fn begin(app: &TestApp, who: &Account<'_>, hash: &str) -> Begun {
     let whom = Addressee { project: &home, user: Some(user), email: "x@example.com" };
     let mails = &app.app.sessions.mails;
     let new = NewSession {
-        id: shared::id::fresh(now),
+        id: domain::id::fresh(now),
         user,
         password: hash.to_owned(),
         ends_at: now.plus(Duration::from_secs(3600)),
@@ -124,17 +124,17 @@ async fn an_old_password_sets_no_new_one_after_a_reset(pair: Pair) {
     let whom = Addressee { project: &home, user: Some(user), email: ADMIN };
     let notice = app.app.sessions.mails.write(MailKind::PasswordChanged, whom, None, None, now);
     // What was proved before the password became another one.
-    let late = shared::store::recovery::NewPassword {
+    let late = store::recovery::NewPassword {
         hash: "a hash".to_owned(),
         token: None,
         proved: Some("the hash of before".to_owned()),
-        ends: shared::store::sessions::Which::All,
+        ends: store::sessions::Which::All,
         notice: notice.expect("a mail"),
     };
     let deed = Deed::new(AuditAction::UserPassword, user.0);
     let entry = app.app.audit.entry(admin.project, &Doer::system(), deed).await.expect("an entry");
     let done = store.set_password(admin.project, user, &late, &entry, now).await;
-    assert!(matches!(done, Err(shared::store::StoreError::NotFound("password"))), "{done:?}");
+    assert!(matches!(done, Err(store::StoreError::NotFound("password"))), "{done:?}");
     assert_eq!(admin.get("/me").await.0, 200, "nothing was changed");
     assert_eq!(login(&app, ADMIN, ADMIN_PASSWORD).await.0, 200);
     app.stop().await;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use domain::id::ProjectId;
+use domain::mail::{MailKind, MailState};
 use serde_json::json;
-use shared::domain::mail::{MailKind, MailState};
-use shared::id::ProjectId;
-use shared::store::due::Open;
-use shared::store::evaluations::ClaimTerms;
-use shared::store::mails::{ClaimedMail, KeptMail};
+use store::due::Open;
+use store::evaluations::ClaimTerms;
+use store::mails::{ClaimedMail, KeptMail};
 
 use crate::scene::*;
 
@@ -35,7 +35,7 @@ async fn take(app: &TestApp, project: ProjectId) -> Vec<ClaimedMail> {
     let open = Open { deliveries: true, ticks: false, mails: true };
     let claim = app.app.config.delivery.claim;
     let terms = ClaimTerms {
-        token: shared::id::fresh(now),
+        token: domain::id::fresh(now),
         until: now.plus(claim),
         limit: 10,
         planned_at: now,
@@ -72,7 +72,7 @@ async fn a_worker_that_dies_costs_no_mail(pair: Pair) {
     assert_eq!((sent[0].state, sent[0].attempts, sent[0].has_content), (MailState::Sent, 3, false));
 
     // The one that was slow and wakes up now changes nothing.
-    let late = shared::domain::mail::Handed::Dead("too late".to_owned());
+    let late = domain::mail::Handed::Dead("too late".to_owned());
     let now = app.app.clock.now();
     app.app.store.settle_mail(project, sent[0].id, 2, &late, now).await.expect("answers");
     assert_eq!(kept(&app, project).await, sent);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp};
+use config::{Config, MailUrl};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::config::{Config, MailUrl};
 
 /// Another password that is good enough.
 pub const OTHER: &str = "correct horse battery";
@@ -21,7 +21,7 @@ pub async fn start(pair: Pair) -> TestApp {
 /// The same with these roles and a changed configuration.
 pub async fn start_with(pair: Pair, roles: Roles, change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(pair, roles, |config| {
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
         change(config);
     })

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use domain::totp::code_now;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::totp::code_now;
 
 use crate::scene::*;
 

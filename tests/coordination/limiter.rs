@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::limits::{Limit, Limiter, Verdict};
+use services::limits::{Limit, Limiter, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::suite::Shared;

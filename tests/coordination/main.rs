@@ -10,9 +10,9 @@ mod suite;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::coordination::Coordination;
-use shared::coordination::memory::MemoryCoordination;
-use shared::coordination::redis::RedisCoordination;
+use coordination::Coordination;
+use coordination::memory::MemoryCoordination;
+use coordination::redis::RedisCoordination;
 
 /// One test per case and engine; an engine is a name and an async function that opens it empty.
 macro_rules! conformance {

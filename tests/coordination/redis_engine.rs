@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::coordination::redis::RedisCoordination;
-use shared::coordination::{Message, Spent};
-use shared::limits::{Limit, Limiter, Verdict};
+use coordination::redis::RedisCoordination;
+use coordination::{Message, Spent};
+use services::limits::{Limit, Limiter, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::Server;

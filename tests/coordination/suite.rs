@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::coordination::{Coordination, Message, Spent};
+use coordination::{Coordination, Message, Spent};
 use tokio::sync::broadcast::error::RecvError;
 
 pub type Shared = Arc<dyn Coordination>;

@@ -2,8 +2,8 @@
 
 use bellbuoy_harness::Pair;
 use bellbuoy_harness::cluster::Role;
+use domain::rule::Suppression;
 use serde_json::json;
-use shared::domain::rule::Suppression;
 
 use crate::scene::{Scene, engines_of};
 use crate::storms::send;

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::{Chance, Pair, on_pairs};
+use domain::job::QueueName;
 use serde_json::json;
-use shared::domain::job::QueueName;
 
 use crate::by_length;
 use crate::handover::BOUND;

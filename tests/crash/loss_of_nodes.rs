@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bellbuoy_harness::Chance;
 use bellbuoy_harness::Pair;
 use bellbuoy_harness::redis::{Group, RedisCluster, Sentinels, Server};
-use shared::domain::job::QueueName;
+use domain::job::QueueName;
 
 use crate::by_length;
 use crate::load::Load;

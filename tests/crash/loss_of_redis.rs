@@ -5,8 +5,8 @@ use std::time::Duration;
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::redis::Server;
 use bellbuoy_harness::{Chance, Pair};
+use domain::job::QueueName;
 use serde_json::json;
-use shared::domain::job::QueueName;
 
 use crate::by_length;
 use crate::load::Load;

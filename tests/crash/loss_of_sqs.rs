@@ -6,8 +6,8 @@ use bellbuoy_harness::Chance;
 use bellbuoy_harness::Pair;
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::sqs::Server;
+use queue::open::Opened;
 use serde_json::json;
-use shared::queues::Opened;
 
 use crate::by_length;
 use crate::load::Load;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bellbuoy_harness::Pair;
 use bellbuoy_harness::cluster::Role;
-use shared::domain::job::QueueName;
+use domain::job::QueueName;
 
 use crate::handover::{BOUND, EVENTS, send};
 use crate::scene::{LAG, Scene, engines_of};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bellbuoy_harness::books::Match;
-use shared::domain::delivery::NewDelivery;
-use shared::domain::evaluation::{MatchOutcome, decide, look};
-use shared::domain::event::Event;
-use shared::domain::ruleset::RuleSet;
-use shared::domain::webhook::{Endpoint, SigningSecret, message_id};
-use shared::id::{EventId, NotificationId, ProjectId, RuleId};
-use shared::store::Store;
-use shared::time::Time;
+use domain::delivery::NewDelivery;
+use domain::evaluation::{MatchOutcome, decide, look};
+use domain::event::Event;
+use domain::id::{EventId, NotificationId, ProjectId, RuleId};
+use domain::ruleset::RuleSet;
+use domain::time::Time;
+use domain::webhook::{Endpoint, SigningSecret, message_id};
+use store::Store;
 use uuid::Uuid;
 
 /// A rule and the key of a group of it.

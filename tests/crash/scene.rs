@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use bellbuoy_harness::books::Books;
 use bellbuoy_harness::cluster::{Cluster, Engines, Role};
 use bellbuoy_harness::{Pair, Sink, Stores, engines};
-use shared::domain::job::QueueName;
-use shared::domain::key::PlainKey;
-use shared::domain::rule::{Priority, RuleBody, Suppression};
-use shared::id::{EventId, ProjectId, time_of};
-use shared::onboarding;
-use shared::queue::{Depth, Queue};
-use shared::queues::Opened;
-use shared::seal::Sealer;
-use shared::store::{Step, Store};
-use shared::time::Time;
+use crypto::seal::Sealer;
+use domain::id::{EventId, ProjectId, time_of};
+use domain::job::QueueName;
+use domain::key::PlainKey;
+use domain::rule::{Priority, RuleBody, Suppression};
+use domain::time::Time;
+use queue::open::Opened;
+use queue::{Depth, Queue};
+use services::onboarding;
+use store::{Step, Store};
 
 use crate::by_length;
 

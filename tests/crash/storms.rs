@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bellbuoy_harness::cluster::Role;
 use bellbuoy_harness::{Pair, on_pairs};
+use domain::job::QueueName;
 use serde_json::{Value, json};
-use shared::domain::job::QueueName;
 
 use crate::by_length;
 use crate::load::Client;

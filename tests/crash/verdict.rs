@@ -5,11 +5,11 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use bellbuoy_harness::books::Delivery;
-use shared::domain::delivery::DeliveryState;
-use shared::domain::evaluation::EvaluationStatus;
-use shared::domain::webhook::message_id;
-use shared::id::{DeliveryId, EventId};
-use shared::time::Time;
+use domain::delivery::DeliveryState;
+use domain::evaluation::EvaluationStatus;
+use domain::id::{DeliveryId, EventId};
+use domain::time::Time;
+use domain::webhook::message_id;
 use uuid::Uuid;
 
 use crate::load::Answers;
@@ -192,7 +192,7 @@ async fn leftovers(scene: &Scene, differences: &mut Differences) {
         let left = scene.books.count(table, condition).await;
         differences.note(left == 0, || format!("{left} rows are left in {table}"));
     }
-    for queue in shared::domain::job::QueueName::ALL {
+    for queue in domain::job::QueueName::ALL {
         let depth = scene.depth(queue).await;
         differences.note(depth == 0, || format!("{depth} jobs are left in {}", queue.as_str()));
     }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use config::StoreUrl;
+use domain::id::ProjectId;
+use domain::time::Time;
 use serde_json::Value;
-use shared::config::StoreUrl;
-use shared::id::ProjectId;
-use shared::onboarding;
-use shared::store::{Step, Store};
-use shared::time::Time;
+use services::onboarding;
+use store::{Step, Store};
 use tempfile::TempDir;
 
 use super::s3_server::{KEY, S3Server, SECRET};
@@ -32,7 +32,7 @@ impl Desk {
 
     async fn with(server: Option<S3Server>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut config = shared::config::Config::development().store;
+        let mut config = config::Config::development().store;
         config.url = StoreUrl::sqlite(folder.path().join("data/bellbuoy.db"));
         std::fs::create_dir(folder.path().join("data")).expect("a folder");
         let store = Store::open(&config, std::time::Duration::from_secs(5)).await.expect("opens");

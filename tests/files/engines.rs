@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Pair, TestApp};
+use config::{Config, Sources};
+use domain::clock::Clock;
+use domain::id::ProjectId;
+use domain::time::Time;
+use files::key::{FileKey, FilePrefix};
+use files::range::ByteRange;
+use files::{FileError, Files, Stored};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use shared::clock::Clock;
-use shared::config::{Config, Sources};
-use shared::files::key::{FileKey, FilePrefix};
-use shared::files::range::ByteRange;
-use shared::files::{FileError, Files, Stored};
-use shared::id::ProjectId;
-use shared::time::Time;
 use uuid::Uuid;
 
 use super::s3_server::{KEY, S3Server, SECRET};
@@ -40,7 +40,7 @@ enum Kind {
 impl Place {
     pub async fn disk() -> Self {
         let roles = Roles { api: true, ..Roles::none() };
-        let limit = shared::config::ByteSize::mib((MAX_SIZE >> 20) as u32);
+        let limit = config::ByteSize::mib((MAX_SIZE >> 20) as u32);
         let app = TestApp::with(Pair::SqliteSql, roles, |config| config.files.max_size = limit);
         let app = Box::new(app.await);
         let (files, clock) = (app.app.files.clone(), app.app.clock.clone());
@@ -73,7 +73,7 @@ impl Place {
     fn folder(&self) -> PathBuf {
         match &self.kind {
             Kind::Disk(app) => match &app.app.config.files.url {
-                shared::config::FilesUrl::Disk { path } => path.clone(),
+                config::FilesUrl::Disk { path } => path.clone(),
                 other => panic!("{other:?}"),
             },
             Kind::S3(server) => server.folder().to_owned(),
@@ -135,7 +135,7 @@ pub async fn eventually(otherwise: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 pub fn open_s3(url: &str, secret: &str) -> Files {
-    shared::telemetry::install_tls();
+    telemetry::install_tls();
     let max = format!("{}MiB", MAX_SIZE >> 20);
     let env = [
         ("BELLBUOY_FILES_URL", url),

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use bellbuoy_harness::{Pair, TestApp};
-use shared::config::FilesUrl;
+use config::FilesUrl;
 
 use super::command::{Desk, Running, all_files};
 use super::engines::{eventually, leftovers, pattern};

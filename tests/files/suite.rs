@@ -3,11 +3,11 @@
 use std::io;
 
 use bytes::Bytes;
+use domain::id::sha256;
+use files::FileError;
+use files::key::{FileKey, FilePrefix};
+use files::range::ByteRange;
 use futures_util::StreamExt;
-use shared::files::FileError;
-use shared::files::key::{FileKey, FilePrefix};
-use shared::files::range::ByteRange;
-use shared::id::sha256;
 
 use super::engines::{MAX_SIZE, Place, body, key, pattern, project};
 

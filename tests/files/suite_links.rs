@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::files::key::FileKey;
-use shared::files::link::LinkOptions;
+use files::key::FileKey;
+use files::link::LinkOptions;
 
 use super::engines::{Place, key};
 

@@ -1,10 +1,10 @@
 //! Somebody who is logged in, as tests need them.
 
+use domain::id::ProjectId;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::admin::Onboarding;
-use shared::audit::Doer;
-use shared::id::ProjectId;
+use services::admin::Onboarding;
+use services::audit::Doer;
 
 use crate::app::TestApp;
 

@@ -4,24 +4,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellbuoy::roles::{self, Roles};
+use config::Config;
+use domain::audit::AuditAction;
+use domain::clock::{Clock, ManualClock};
+use domain::id::{EndpointId, ProjectId, RuleId, UserId};
+use domain::job::QueueName;
+use domain::key::PlainKey;
+use domain::mail::MailKind;
+use domain::one_time::{self, Purpose};
+use domain::rule::{Priority, RuleBody, Suppression};
+use domain::time::Time;
+use domain::webhook::SigningSecret;
+use runtime::app::App;
 use serde_json::{Value, json};
-use shared::admin::{Confirmation, Onboarding};
-use shared::app::App;
-use shared::audit::{Deed, Doer};
-use shared::clock::{Clock, ManualClock};
-use shared::config::Config;
-use shared::domain::audit::AuditAction;
-use shared::domain::job::QueueName;
-use shared::domain::key::PlainKey;
-use shared::domain::mail::MailKind;
-use shared::domain::one_time::{self, Purpose};
-use shared::domain::rule::{Priority, RuleBody, Suppression};
-use shared::domain::webhook::SigningSecret;
-use shared::id::{EndpointId, ProjectId, RuleId, UserId};
-use shared::mails::Addressee;
-use shared::onboarding;
-use shared::store::registrations::Registration;
-use shared::time::Time;
+use services::admin::{Confirmation, Onboarding};
+use services::audit::{Deed, Doer};
+use services::mails::Addressee;
+use services::onboarding;
+use store::registrations::Registration;
 use tokio_util::sync::CancellationToken;
 
 use crate::engines::{Ground, Pair};
@@ -90,7 +90,7 @@ impl TestApp {
     }
 
     async fn on(ground: Ground, roles: Roles, clock: ManualClock) -> Self {
-        shared::telemetry::install_tls();
+        telemetry::install_tls();
         let started =
             roles::start(ground.config.clone(), roles, Clock::Manual(clock.clone())).await;
         let (running, address) = started.unwrap_or_else(|error| panic!("did not start: {error}"));
@@ -131,7 +131,7 @@ impl TestApp {
     pub async fn registered(&self, project: ProjectId, email: &str) -> String {
         let (app, now) = (&self.app, self.app.clock.now());
         let (token, key) =
-            one_time::make(Purpose::Registration, project, shared::id::fresh(now), [7; 32]);
+            one_time::make(Purpose::Registration, project, domain::id::fresh(now), [7; 32]);
         let new = Registration {
             id: key.id,
             email: email.to_owned(),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::config::{StoreConfig, StoreUrl};
-use shared::domain::evaluation::MatchOutcome;
+use config::{StoreConfig, StoreUrl};
+use domain::evaluation::MatchOutcome;
 use sqlx::{Connection, MySqlPool, PgPool, SqlitePool};
 use uuid::Uuid;
 

@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Config, Sources};
-use shared::time::Time;
+use config::{Config, Sources};
+use domain::time::Time;
 use tempfile::TempDir;
 
 use crate::app::START;
@@ -89,7 +89,7 @@ pub struct Engines {
 impl Cluster {
     /// No process yet; `program` is the binary. Leases and claims are as short as they may be, and time stands still.
     pub fn new(program: &str, engines: &Engines) -> Self {
-        shared::telemetry::install_tls();
+        telemetry::install_tls();
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let at = |name: &str| folder.path().join(name).display().to_string();
         let store =
@@ -166,7 +166,7 @@ impl Cluster {
                 let text = std::fs::read_to_string(path).expect("a clock");
                 Time::from_micros(text.parse().expect("a number"))
             }
-            None => shared::clock::Clock::System.now(),
+            None => domain::clock::Clock::System.now(),
         }
     }
 

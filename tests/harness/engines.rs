@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use shared::config::{Config, FilesUrl, MailUrl, Sources};
-use shared::store::{Step, Store};
+use config::{Config, FilesUrl, MailUrl, Sources};
+use store::{Step, Store};
 use tempfile::TempDir;
 
 use crate::sqs;

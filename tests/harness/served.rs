@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::admin::{Admin, Invitee};
-use shared::audit::Doer;
-use shared::config::Config;
-use shared::id::ProjectId;
-use shared::store::{Step, Store};
+use config::Config;
+use domain::id::ProjectId;
+use services::admin::{Admin, Invitee};
+use services::audit::Doer;
+use store::{Step, Store};
 
 use crate::account::PASSWORD;
 use crate::cluster::{Cluster, Engines, Role};

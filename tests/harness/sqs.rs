@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use queue::open::Opened;
 use serde_json::Value;
-use shared::queues::Opened;
 
 use crate::cluster::free_port;
 use crate::engines::variable;

@@ -1,10 +1,8 @@
 //! The page about conditions: every example on it is evaluated.
 
+use domain::condition::{Condition, MAX_DEPTH, MAX_LENGTH, MAX_OPERATORS, MAX_STEPS, Subject};
+use domain::time::Time;
 use serde_json::Value;
-use shared::domain::condition::{
-    Condition, MAX_DEPTH, MAX_LENGTH, MAX_OPERATORS, MAX_STEPS, Subject,
-};
-use shared::time::Time;
 
 use super::pages::{blocks, code, table};
 use super::sources::{none, read};

@@ -1,6 +1,6 @@
 //! Generated documents: what stands in the repository is what the code says.
 
-use shared::config::Config;
+use config::Config;
 
 use super::sources::{read, root};
 

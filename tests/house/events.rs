@@ -1,8 +1,8 @@
 //! The examples of requests: what the pages send would be accepted, and what they sign is signed so.
 
+use domain::intake::{Envelope, RawEvent, validate};
+use domain::webhook::SigningSecret;
 use serde_json::Value;
-use shared::domain::intake::{Envelope, RawEvent, validate};
-use shared::domain::webhook::SigningSecret;
 
 use super::pages::{blocks, table};
 use super::sources::{files, none, read};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use shared::config::Config;
-use shared::domain::delivery::{DeliveryState, Outcome};
-use shared::domain::fault::FaultCode;
-use shared::domain::reason::Reason;
+use config::Config;
+use domain::delivery::{DeliveryState, Outcome};
+use domain::fault::FaultCode;
+use domain::reason::Reason;
 
 use super::pages::{code, prose, table};
 use super::sources::{SHIPPED, files, none, read, root};

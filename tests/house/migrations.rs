@@ -24,7 +24,7 @@ fn names_are_the_same_everywhere_and_in_the_code() {
         let all = files(&[format!("migrations/{engine}").as_str()], "");
         assert_eq!(all.len(), wanted.len() * 2, "{engine} has files that are no migrations");
     }
-    let code = read("shared/src/store/migrate.rs");
+    let code = read("shared/store/src/migrate.rs");
     let listed =
         code.split_once("migrations![").expect("the list").1.split_once("];").expect("its end").0;
     let listed: Vec<&str> = listed.split('"').skip(1).step_by(2).collect();

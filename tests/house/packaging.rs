@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use shared::config::Config;
+use config::Config;
 
 use super::sources::{none, read};
 

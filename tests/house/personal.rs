@@ -1,6 +1,6 @@
 //! Whether it is known of every column what it holds of people, so that erasing somebody forgets none.
 
-use shared::domain::personal::COLUMNS;
+use domain::personal::COLUMNS;
 
 use super::schema::tables;
 use super::sources::none;

@@ -1,6 +1,6 @@
 //! Everything that is sealed is walked when the sealing key is rotated.
 
-use shared::store::sealed::Column;
+use store::sealed::Column;
 
 use super::migrations::names;
 use super::sources::read;
@@ -64,7 +64,7 @@ fn every_sealed_column_is_walked() {
         let is_other = OTHERS.iter().any(|(name, _)| name == column);
         assert!(
             is_walked != is_other,
-            "{column}: sealed with the sealing key it belongs into shared/src/store/sealed.rs, else into OTHERS here"
+            "{column}: sealed with the sealing key it belongs into shared/store/src/sealed.rs, else into OTHERS here"
         );
     }
     for name in walked.into_iter().chain(OTHERS.iter().map(|(name, _)| *name)) {

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use shared::domain::key::Scope;
-use shared::domain::permission::Resource;
+use domain::key::Scope;
+use domain::permission::Resource;
 
 use super::pages::{blocks, prose, table};
 use super::sources::{files, none, read};

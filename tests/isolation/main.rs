@@ -81,7 +81,7 @@ impl Scene {
     async fn all_is_evaluated_and_sent(&self) {
         let store = &self.served.store;
         let idle = async || {
-            let now = shared::clock::Clock::System.now();
+            let now = domain::clock::Clock::System.now();
             store.is_idle(now).await.expect("the store answers")
         };
         self.served.until("the end of all work", idle).await;

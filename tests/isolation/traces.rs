@@ -3,16 +3,16 @@
 use bellbuoy_harness::books::Books;
 use bellbuoy_harness::dumps::redis_contents;
 use bellbuoy_harness::{Caller, Surface, engines, sqs};
+use config::QueueUrl;
+use domain::job::QueueName;
 use serde_json::json;
-use shared::config::QueueUrl;
-use shared::domain::job::QueueName;
 
 use super::Scene;
 
 impl Scene {
     /// With the queues at rest, the jobs of the second project name nothing of the first.
     pub async fn jobs_are_of_one_project(&mut self) {
-        let now = shared::clock::Clock::System.now();
+        let now = domain::clock::Clock::System.now();
         for queue in QueueName::ALL {
             self.served.store.pause_queue(queue, Some(now)).await.expect("pauses");
         }

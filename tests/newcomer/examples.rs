@@ -7,13 +7,13 @@ use std::process::Stdio;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Caller, Front, Pair, TestApp};
+use config::{ByteSize, Config};
+use domain::id::ProjectId;
+use domain::permission::SUPER_ADMIN;
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::admin::{Invitee, Onboarding};
-use shared::audit::Doer;
-use shared::config::{ByteSize, Config};
-use shared::domain::permission::SUPER_ADMIN;
-use shared::id::ProjectId;
+use services::admin::{Invitee, Onboarding};
+use services::audit::Doer;
 use tokio::process::Command;
 
 const PASSWORD: &str = "correct horse battery";

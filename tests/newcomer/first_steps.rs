@@ -2,12 +2,12 @@
 
 use bellbuoy_harness::account::{Account, PASSWORD};
 use bellbuoy_harness::{Caller, Front, Pair, TestApp, on_pairs};
+use domain::id::ProjectId;
+use domain::permission::SUPER_ADMIN;
 use reqwest::Method;
 use serde_json::json;
-use shared::admin::Invitee;
-use shared::audit::Doer;
-use shared::domain::permission::SUPER_ADMIN;
-use shared::id::ProjectId;
+use services::admin::Invitee;
+use services::audit::Doer;
 
 on_pairs! {
     a_key_holds_in_either_header

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use base64::Engine as _;
-use shared::seal::Sealer;
+use crypto::seal::Sealer;
 use sqlx::Connection;
 
 use super::Desk;

@@ -2,11 +2,11 @@
 
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use crypto::seal::Sealer;
 use serde_json::{Value, json};
-use shared::admin::Onboarding;
-use shared::audit::{Audit, Doer};
-use shared::reseal::{Mode, walk};
-use shared::seal::Sealer;
+use services::admin::Onboarding;
+use services::audit::{Audit, Doer};
+use services::reseal::{Mode, walk};
 
 on_pairs! {
     a_process_with_another_key_says_so_and_gives_nothing_up
@@ -20,9 +20,9 @@ async fn ready(app: &TestApp) -> (u16, String) {
 async fn a_process_with_another_key_says_so_and_gives_nothing_up(pair: Pair) {
     let own = [1; 32];
     let app = TestApp::with(pair, bellbuoy::roles::Roles::all(), |config| {
-        use shared::config::{SealKey, Secret};
+        use config::{SealKey, Secret};
         config.seal.key = Some(Secret::new(SealKey::new(own)));
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         // One attempt that counted would be the last.
         config.evaluate.attempts = 1;
     })

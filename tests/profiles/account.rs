@@ -3,11 +3,11 @@
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Account, Pair, TestApp};
 use bytes::Bytes;
+use domain::id::ProjectId;
+use files::key::FileKey;
 use futures_util::stream;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::files::key::FileKey;
-use shared::id::ProjectId;
 
 /// The product with cheap hashing, for the cost of Argon2 is not what is tried here.
 pub async fn start(pair: Pair) -> TestApp {
@@ -17,7 +17,7 @@ pub async fn start(pair: Pair) -> TestApp {
 /// The same in these roles.
 pub async fn start_with(pair: Pair, roles: Roles) -> TestApp {
     TestApp::with(pair, roles, |config| {
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
     })
     .await

@@ -1,10 +1,10 @@
 //! Everything that an engine holds, as text: bytes in hexadecimal digits, and on MariaDB all of it.
 
 use bellbuoy_harness::TestApp;
+use config::StoreUrl;
+use domain::id::ProjectId;
+use files::key::FilePrefix;
 use futures_util::StreamExt;
-use shared::config::StoreUrl;
-use shared::files::key::FilePrefix;
-use shared::id::ProjectId;
 use sqlx::{AssertSqlSafe, Connection};
 
 /// Every table with its rows, in lower case. Payloads of events are the producers' and left out.

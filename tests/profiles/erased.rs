@@ -5,12 +5,12 @@ use std::time::Duration;
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp};
+use domain::audit::AuditAction;
+use domain::id::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::audit::{Deed, Doer};
-use shared::domain::audit::AuditAction;
-use shared::id::UserId;
-use shared::people::SETTLE;
+use services::audit::{Deed, Doer};
+use services::people::SETTLE;
 
 use crate::account::{file, start, start_with};
 use crate::dump::{database, files, found};

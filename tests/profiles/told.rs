@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, Sink, TestApp};
+use domain::rule::{Priority, RuleBody};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::rule::{Priority, RuleBody};
 
 use crate::account::{fields, start};
 
@@ -107,7 +107,7 @@ async fn rule(app: &TestApp, ada: &Account<'_>) -> String {
         suppression: None,
     };
     let now = app.app.clock.now();
-    let made = shared::onboarding::rule(&app.app.store, ada.project, body, now).await;
+    let made = services::onboarding::rule(&app.app.store, ada.project, body, now).await;
     app.app.epochs.refresh(&app.app.store).await.expect("epochs");
     made.expect("a rule").to_string()
 }
@@ -181,7 +181,7 @@ pub async fn an_export_is_everything_and_nothing_of_others(pair: Pair) {
     let ada = Account::admin(&app, "acme").await;
     let sink = Sink::start().await;
     let (store, sealer, now) = (&app.app.store, &app.app.sealer, app.app.clock.now());
-    shared::onboarding::endpoint(store, sealer, ada.project, "sink", &sink.url(), now)
+    services::onboarding::endpoint(store, sealer, ada.project, "sink", &sink.url(), now)
         .await
         .expect("an endpoint");
     rule(&app, &ada).await;

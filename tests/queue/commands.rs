@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use domain::id::{JobId, ProjectId};
+use domain::job::QueueName;
 use serde_json::Value;
-use shared::domain::job::QueueName;
-use shared::id::{JobId, ProjectId};
-use shared::store::Store;
-use shared::store::queues::DeadJob;
+use store::Store;
+use store::queues::DeadJob;
 
 fn run(folder: &Path, queue: &str, words: &[&str]) -> Output {
     let store = format!("sqlite://{}", folder.join("bellbuoy.db").display());
@@ -27,13 +27,13 @@ fn json(output: &Output) -> Value {
 }
 
 async fn store(folder: &Path) -> Store {
-    let mut config = shared::config::Config::development();
-    config.store.url = shared::config::StoreUrl::sqlite(folder.join("bellbuoy.db"));
+    let mut config = config::Config::development();
+    config.store.url = config::StoreUrl::sqlite(folder.join("bellbuoy.db"));
     Store::open(&config.store, std::time::Duration::from_secs(5)).await.expect("opens")
 }
 
 async fn bury(folder: &Path, count: u64) -> Vec<DeadJob> {
-    let now = shared::clock::Clock::System.now();
+    let now = domain::clock::Clock::System.now();
     let dead = |_| DeadJob {
         project: ProjectId::fresh(now),
         id: JobId::fresh(now),
@@ -83,7 +83,7 @@ async fn queues_are_listed_paused_and_rid_of_their_dead() {
 async fn dead_letters_are_shown_sent_back_and_discarded() {
     use std::time::Duration;
 
-    use shared::queue::Queue;
+    use queue::Queue;
 
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("{}&max_receives=1", bellbuoy_harness::sqs::url(false));
@@ -98,11 +98,11 @@ async fn dead_letters_are_shown_sent_back_and_discarded() {
     // A worker takes a job and gives it back as failed: once is enough here.
     let env = [("BELLBUOY_QUEUE_URL".to_owned(), url.clone())].into();
     let default_file = folder.path().join("none.toml");
-    let sources = shared::config::Sources { file: None, default_file, env };
-    let config = shared::config::Config::load(sources).expect("a configuration");
-    let shared::config::QueueUrl::Sqs(place) = &config.queue.url else { panic!("not SQS") };
-    shared::telemetry::install_tls();
-    let queue = shared::queues::sqs(&config, place).expect("opens");
+    let sources = config::Sources { file: None, default_file, env };
+    let config = config::Config::load(sources).expect("a configuration");
+    let config::QueueUrl::Sqs(place) = &config.queue.url else { panic!("not SQS") };
+    telemetry::install_tls();
+    let queue = queue::open::sqs(&config, place).expect("opens");
     queue.push(crate::suite::jobs(crate::suite::project(), 2)).await.expect("pushes");
     let events = QueueName::Events;
     let batch = queue.reserve(events, 10).await.expect("reserves").expect("jobs");

@@ -19,7 +19,7 @@ mod suite_leases;
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, engines};
-use shared::queue::sql::SqlQueue;
+use queue::sql::SqlQueue;
 use suite::Shared;
 
 /// One test per case and engine; an engine is a name and an async function that opens it empty with a given lease.
@@ -67,7 +67,7 @@ macro_rules! engines {
 
 #[cfg(feature = "servers")]
 async fn redis(url: String, lease: Duration) -> Shared {
-    let queue = shared::queue::redis::RedisQueue::open(&url, &harness::prefix(), lease);
+    let queue = queue::redis::RedisQueue::open(&url, &harness::prefix(), lease);
     Shared::new(queue.expect("opens"))
 }
 

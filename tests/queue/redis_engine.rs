@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use shared::domain::job::{NewJob, QueueName};
-use shared::queue::Batch;
-use shared::queue::redis::RedisQueue;
+use domain::job::{NewJob, QueueName};
+use queue::Batch;
+use queue::redis::RedisQueue;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Server, ask, prefix, shared};

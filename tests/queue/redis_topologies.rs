@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::redis::{Group, Guarded, RedisCluster, Sentinels, Server, rights};
-use shared::domain::job::{NewJob, QueueName};
-use shared::queue::redis::RedisQueue;
+use domain::job::{NewJob, QueueName};
+use queue::redis::RedisQueue;
 
 use crate::suite::{EVENTS, LONG, Shared, depth, job, jobs, numbers, project, reserve, settle};
 
@@ -295,15 +295,15 @@ async fn a_right_that_is_missing_is_told() {
 #[test]
 fn no_right_is_there_for_nothing() {
     let scripts = [
-        include_str!("../../shared/src/queue/redis/depth.lua"),
-        include_str!("../../shared/src/queue/redis/extend.lua"),
-        include_str!("../../shared/src/queue/redis/push.lua"),
-        include_str!("../../shared/src/queue/redis/release.lua"),
-        include_str!("../../shared/src/queue/redis/reserve.lua"),
-        include_str!("../../shared/src/queue/redis/settle.lua"),
-        include_str!("../../shared/src/coordination/redis/arrive.lua"),
-        include_str!("../../shared/src/coordination/redis/present.lua"),
-        include_str!("../../shared/src/coordination/redis/spend.lua"),
+        include_str!("../../shared/queue/src/redis/depth.lua"),
+        include_str!("../../shared/queue/src/redis/extend.lua"),
+        include_str!("../../shared/queue/src/redis/push.lua"),
+        include_str!("../../shared/queue/src/redis/release.lua"),
+        include_str!("../../shared/queue/src/redis/reserve.lua"),
+        include_str!("../../shared/queue/src/redis/settle.lua"),
+        include_str!("../../shared/coordination/src/redis/arrive.lua"),
+        include_str!("../../shared/coordination/src/redis/present.lua"),
+        include_str!("../../shared/coordination/src/redis/spend.lua"),
     ];
     let ours = ["ping", "evalsha", "eval", "subscribe"];
     let commands: Vec<&str> = rights("Queue and coordination")

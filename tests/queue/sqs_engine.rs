@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::sqs::{Server, ask, endpoint};
+use domain::id::JobId;
+use domain::job::{NewJob, QueueName};
+use queue::sqs::{Place, SqsQueue};
+use queue::{Batch, Queue};
 use serde_json::json;
-use shared::domain::job::{NewJob, QueueName};
-use shared::id::JobId;
-use shared::queue::sqs::{Place, SqsQueue};
-use shared::queue::{Batch, Queue};
 use tokio_util::sync::CancellationToken;
 
 use crate::suite::{EVENTS, Keeps, LONG, Shared, job, jobs, project};
 
 fn place(endpoint: String, fifo: bool) -> Place {
-    shared::telemetry::install_tls();
+    telemetry::install_tls();
     Place {
         region: "us-east-1".to_owned(),
         prefix: format!("t{}", uuid::Uuid::new_v4().simple()),
@@ -154,7 +154,7 @@ async fn what_is_no_job_of_ours_is_not_lost() {
     assert_eq!(ask(&endpoint(), "SendMessage", &message).await.0, 200);
     let batch = get(&queue).await.expect("it comes as a job that nobody can run");
     assert_eq!(batch.jobs[0].body, b"hello");
-    assert_eq!(batch.jobs[0].project, shared::id::ProjectId::PLATFORM);
+    assert_eq!(batch.jobs[0].project, domain::id::ProjectId::PLATFORM);
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn an_engine_that_is_away_is_told_and_comes_back() {
     queue.prepare().await.expect("prepares");
     let job = NewJob {
         queue: QueueName::Deliveries,
-        id: JobId::fresh(shared::clock::Clock::System.now()),
+        id: JobId::fresh(domain::clock::Clock::System.now()),
         ..job(project(), 1)
     };
     queue.push(vec![job]).await.expect("pushes");

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::engines::Ground;
-use shared::clock::Clock;
-use shared::domain::job::{Envelope, Job, NewJob, QueueName};
-use shared::id::{EventId, JobId, ProjectId};
-use shared::queue::{Batch, Depth, LeaseId, Queue};
+use domain::clock::Clock;
+use domain::id::{EventId, JobId, ProjectId};
+use domain::job::{Envelope, Job, NewJob, QueueName};
+use queue::{Batch, Depth, LeaseId, Queue};
 
 /// What an engine keeps of what is asked of engines. A case that asks for what one does not keep asks it for what it
 /// keeps instead.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use shared::id::JobId;
-use shared::queue::{Batch, LeaseId};
+use domain::id::JobId;
+use queue::{Batch, LeaseId};
 
 use crate::suite::{
     EVENTS, LONG, Shared, depth, job, jobs, numbers, project, reserve, settle, wait,

@@ -2,25 +2,25 @@
 //! transaction that writes. Here a request stands still between the two, at its very worst.
 
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use config::MailUrl;
+use domain::audit::Actor;
+use domain::authority::{Need, Requester};
+use domain::feature::Switched;
+use domain::id::{KeyId, ProjectId, RoleId, UserId};
+use domain::key::Scope;
+use domain::permission::{Action, Resource};
+use domain::plan::Plan;
+use domain::precondition::Precondition;
+use domain::profile;
+use domain::settings::Settings;
+use domain::user::UserStatus;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use shared::admin::{AdminError, Invitee, KeyChange, NewInvitation, NewRole, Onboarding};
-use shared::admin::{ProjectChange, RoleChange};
-use shared::audit::Doer;
-use shared::config::MailUrl;
-use shared::domain::audit::Actor;
-use shared::domain::authority::{Need, Requester};
-use shared::domain::feature::Switched;
-use shared::domain::key::Scope;
-use shared::domain::permission::{Action, Resource};
-use shared::domain::plan::Plan;
-use shared::domain::precondition::Precondition;
-use shared::domain::profile;
-use shared::domain::settings::Settings;
-use shared::domain::user::UserStatus;
-use shared::id::{KeyId, ProjectId, RoleId, UserId};
-use shared::store::sessions::{Ended, Which};
+use services::admin::{AdminError, Invitee, KeyChange, NewInvitation, NewRole, Onboarding};
+use services::admin::{ProjectChange, RoleChange};
+use services::audit::Doer;
+use store::sessions::{Ended, Which};
 
 use crate::scene::*;
 

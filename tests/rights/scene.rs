@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// The product with cheap hashing.
 pub async fn start(pair: Pair) -> TestApp {
     TestApp::with(pair, Roles::all(), |config| {
-        config.auth.hash_memory = shared::config::ByteSize::kib(64);
+        config.auth.hash_memory = config::ByteSize::kib(64);
         config.auth.hash_passes = 1;
     })
     .await

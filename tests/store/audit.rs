@@ -2,14 +2,14 @@
 //! leaves the chain whole.
 
 use bellbuoy_harness::{Stores, on_every_store};
+use crypto::seal::Sealer;
+use domain::audit::{Actor, AuditAction, Broken, Flaw};
+use domain::clock::{Clock, ManualClock};
+use domain::id::{KeyId, ProjectId, UserId};
 use serde_json::json;
-use shared::audit::{Audit, Deed, Doer, Origin};
-use shared::clock::{Clock, ManualClock};
-use shared::domain::audit::{Actor, AuditAction, Broken, Flaw};
-use shared::id::{KeyId, ProjectId, UserId};
-use shared::seal::Sealer;
-use shared::store::Store;
-use shared::store::audit::AuditFilter;
+use services::audit::{Audit, Deed, Doer, Origin};
+use store::Store;
+use store::audit::AuditFilter;
 use uuid::Uuid;
 
 use crate::support::{Place, another, at, open, project, start};

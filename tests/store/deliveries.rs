@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::delivery::DeliveryState;
-use shared::domain::event::Event;
-use shared::domain::rule::Priority;
-use shared::id::DeliveryId;
+use domain::delivery::DeliveryState;
+use domain::event::Event;
+use domain::id::DeliveryId;
+use domain::rule::Priority;
 
 use crate::settled::OPEN;
 use crate::support::{

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::delivery::{Next, Outcome};
-use shared::domain::schedule::Task;
-use shared::id::DeliveryId;
-use shared::store::deliveries::Worked;
-use shared::store::due::Open;
-use shared::store::evaluations::ClaimTerms;
+use domain::delivery::{Next, Outcome};
+use domain::id::DeliveryId;
+use domain::schedule::Task;
+use store::deliveries::Worked;
+use store::due::Open;
+use store::evaluations::ClaimTerms;
 
 use crate::settled::{Held, OPEN};
 use crate::support::{at, open, ring, sorted, start, tenant, terms};

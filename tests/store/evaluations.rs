@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::evaluation::{EvaluationStatus, Found, MatchOutcome};
-use shared::domain::event::Event;
-use shared::domain::job::{Envelope, Job, QueueName};
-use shared::domain::project::ProjectStatus;
-use shared::domain::reason::Reason;
-use shared::domain::rule::Suppression;
-use shared::id::ProjectId;
-use shared::queue::sql::SqlQueue;
-use shared::queue::{Depth, Queue};
-use shared::store::StoreError;
-use shared::store::evaluations::{Evaluating, Recorded};
+use domain::evaluation::{EvaluationStatus, Found, MatchOutcome};
+use domain::event::Event;
+use domain::id::ProjectId;
+use domain::job::{Envelope, Job, QueueName};
+use domain::project::ProjectStatus;
+use domain::reason::Reason;
+use domain::rule::Suppression;
+use queue::sql::SqlQueue;
+use queue::{Depth, Queue};
+use store::StoreError;
+use store::evaluations::{Evaluating, Recorded};
 
 use crate::support::{
     another, at, done, evaluating, event, keep, open, payment, ring, rule, rule_set, start, tenant,
@@ -328,7 +328,7 @@ async fn what_a_process_believes_of_a_group_decides_nothing(which: Stores) {
         _ => another(&place.ground).await,
     };
     let set = rule_set(&place.store, tenant.project).await;
-    let evaluate = async |store: &shared::store::Store, events: &[Event]| {
+    let evaluate = async |store: &store::Store, events: &[Event]| {
         let batch = evaluating(&set, events, terms(9, start()));
         store.record_evaluation(tenant.project, batch, start()).await.expect("answers")
     };

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use bellbuoy_harness::{Stores, on_every_store};
+use domain::event::Event;
+use domain::id::{EventId, JobId, KeyId, ProjectId};
+use domain::job::{NewJob, QueueName};
+use queue::sql::SqlQueue;
+use queue::{Depth, Queue};
 use serde_json::value::RawValue;
-use shared::domain::event::Event;
-use shared::domain::job::{NewJob, QueueName};
-use shared::id::{EventId, JobId, KeyId, ProjectId};
-use shared::queue::sql::SqlQueue;
-use shared::queue::{Depth, Queue};
-use shared::store::StoreError;
-use shared::store::events::{EventFilter, Incoming, Nudge, Taken};
 use std::time::Duration;
+use store::StoreError;
+use store::events::{EventFilter, Incoming, Nudge, Taken};
 
 use crate::support::{at, event, incoming, keep, open, project, start};
 
@@ -52,7 +52,7 @@ async fn events_are_kept_as_they_came(which: Stores) {
     let full = &mut events[0];
     full.source = "Straße 5 ".to_owned();
     full.occurred_at =
-        Some(shared::time::Time::parse("1999-12-31T23:59:59.123456Z").expect("a time"));
+        Some(domain::time::Time::parse("1999-12-31T23:59:59.123456Z").expect("a time"));
     full.idempotency_key = Some("key ".to_owned());
     full.correlation_id = Some("c".repeat(200));
     full.replay_of = Some(EventId::fresh(start()));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::id::{EventId, ProjectId, sha256};
-use shared::store::events::{Incoming, Taken};
-use shared::store::idempotency::IdempotencyKey;
-use shared::time::Time;
+use domain::id::{EventId, ProjectId, sha256};
+use domain::time::Time;
+use store::events::{Incoming, Taken};
+use store::idempotency::IdempotencyKey;
 
 use crate::support::{at, event, incoming, open, project, start};
 

@@ -1,10 +1,10 @@
 //! API keys: found by their prefix, taken back at once.
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::key::{ApiKey, PlainKey, Scope};
-use shared::domain::project::ProjectStatus;
-use shared::id::{KeyId, ProjectId};
-use shared::store::StoreError;
+use domain::id::{KeyId, ProjectId};
+use domain::key::{ApiKey, PlainKey, Scope};
+use domain::project::ProjectStatus;
+use store::StoreError;
 
 use crate::support::{at, open, project, start};
 

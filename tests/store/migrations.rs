@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::store::Step;
+use store::Step;
 
 use crate::support::{another, project, unmigrated};
 

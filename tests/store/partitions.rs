@@ -1,9 +1,9 @@
 //! PostgreSQL's partitions: a table's rows of a month lie together.
 
 use bellbuoy_harness::Stores;
-use shared::domain::event::Event;
-use shared::id::EventId;
-use shared::time::Time;
+use domain::event::Event;
+use domain::id::EventId;
+use domain::time::Time;
 
 use crate::settled::OPEN;
 use crate::support::{Place, another, at, event, keep, open, project, ring, start, tenant, terms};
@@ -53,7 +53,7 @@ async fn months_end_where_they_end() {
     for text in times {
         let mut one = event("a", "{}", time(text));
         // The smallest id there can be.
-        one.id = EventId(shared::id::floor(time(text)));
+        one.id = EventId(domain::id::floor(time(text)));
         keep(&place.store, project, &[one]).await;
     }
     for month in ["default", "202711", "202712", "202801"] {

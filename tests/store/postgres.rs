@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::Stores;
-use shared::config::{Config, Sources, StoreConfig};
-use shared::domain::delivery::{Next, Outcome};
-use shared::domain::project::ProjectStatus;
-use shared::id::ProjectId;
-use shared::store::deliveries::Worked;
-use shared::store::{Step, Store, StoreError};
+use config::{Config, Sources, StoreConfig};
+use domain::delivery::{Next, Outcome};
+use domain::id::ProjectId;
+use domain::project::ProjectStatus;
 use sqlx::PgPool;
+use store::deliveries::Worked;
+use store::{Step, Store, StoreError};
 
 use crate::server::Server;
 use crate::settled::Held;

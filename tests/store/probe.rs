@@ -1,12 +1,12 @@
 //! The probe of the sealing key: one, whoever comes first.
 
 use bellbuoy_harness::{Stores, on_every_store};
+use config::{SealKey, Secret};
+use domain::id::{ProjectId, sha256};
+use domain::time::Time;
 use futures_util::future::join_all;
-use shared::config::{SealKey, Secret};
-use shared::id::{ProjectId, sha256};
-use shared::probe::{self, KeyError};
-use shared::store::sealed::Column;
-use shared::time::Time;
+use services::probe::{self, KeyError};
+use store::sealed::Column;
 
 use super::support;
 

@@ -1,10 +1,10 @@
 //! Projects: names, states, epochs, and rows that can't belong to two.
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::project::{Project, ProjectStatus};
-use shared::id::{ProjectId, RoleId, UserId};
-use shared::store::StoreError;
-use shared::store::projects::Standing;
+use domain::id::{ProjectId, RoleId, UserId};
+use domain::project::{Project, ProjectStatus};
+use store::StoreError;
+use store::projects::Standing;
 
 use crate::support::{at, open, project, start};
 

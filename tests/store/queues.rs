@@ -1,10 +1,10 @@
 //! What holds for a queue on every engine, and who is there to work on it.
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::job::QueueName;
-use shared::id::{JobId, ProcessId};
-use shared::store::processes::Process;
-use shared::store::queues::DeadJob;
+use domain::id::{JobId, ProcessId};
+use domain::job::QueueName;
+use store::processes::Process;
+use store::queues::DeadJob;
 
 use crate::support::{at, open, project, start};
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::event::Event;
-use shared::domain::rule::Suppression;
-use shared::store::evaluations::Recorded;
+use domain::event::Event;
+use domain::rule::Suppression;
+use store::evaluations::Recorded;
 
 use crate::support::{done, evaluating, event, open, payment, rule_set, start, tenant, terms};
 

@@ -1,13 +1,13 @@
 //! Roles that projects make for themselves: names are unique, parents make no circles, and what is used stays.
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::audit::{Actor, AuditAction, Entry};
-use shared::domain::permission::Grant;
-use shared::domain::precondition::Precondition;
-use shared::domain::role::{Role, RoleChange, RoleRefusal};
-use shared::id::{ProjectId, RoleId};
-use shared::store::roles::{RoleUses, RoleVerdict};
-use shared::store::{Store, StoreError};
+use domain::audit::{Actor, AuditAction, Entry};
+use domain::id::{ProjectId, RoleId};
+use domain::permission::Grant;
+use domain::precondition::Precondition;
+use domain::role::{Role, RoleChange, RoleRefusal};
+use store::roles::{RoleUses, RoleVerdict};
+use store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::support::{another, at, open, project, start, tenant};

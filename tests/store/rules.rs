@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::project::ProjectStatus;
-use shared::domain::rule::{Rule, Suppression};
-use shared::domain::ruleset::RuleSet;
-use shared::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
-use shared::store::rules::SealedEndpoint;
-use shared::store::{Store, StoreError};
+use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
+use domain::project::ProjectStatus;
+use domain::rule::{Rule, Suppression};
+use domain::ruleset::RuleSet;
+use store::rules::SealedEndpoint;
+use store::{Store, StoreError};
 
 use crate::support::{
     at, create_endpoint, done, evaluating, keep, open, payment, project, rule, rule_set, start,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::job::{Envelope, Job, NewJob, QueueName};
-use shared::domain::schedule::Task;
-use shared::id::{ProjectId, TickId};
-use shared::queue::Queue;
-use shared::queue::sql::SqlQueue;
-use shared::store::due::Open;
+use domain::id::{ProjectId, TickId};
+use domain::job::{Envelope, Job, NewJob, QueueName};
+use domain::schedule::Task;
+use queue::Queue;
+use queue::sql::SqlQueue;
+use store::due::Open;
 
 use crate::settled::OPEN;
 use crate::support::{Place, at, open, start, terms};

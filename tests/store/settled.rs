@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::delivery::{Attempt, DeliveryState, Next, Outcome};
-use shared::domain::event::Event;
-use shared::domain::reason::Reason;
-use shared::id::{DeliveryId, ProjectId};
-use shared::store::deliveries::{Settled, Snoozed, Worked};
-use shared::store::due::Open;
+use domain::delivery::{Attempt, DeliveryState, Next, Outcome};
+use domain::event::Event;
+use domain::id::{DeliveryId, ProjectId};
+use domain::reason::Reason;
+use store::deliveries::{Settled, Snoozed, Worked};
+use store::due::Open;
 use uuid::Uuid;
 
 use crate::support::{Place, at, delivery, open, ring, start, tenant, terms};

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::event::Event;
-use shared::domain::job::QueueName;
-use shared::domain::shard::{Shard, Shards};
-use shared::id::{EventId, JobId, floor};
-use shared::store::queues::DeadJob;
+use domain::event::Event;
+use domain::id::{EventId, JobId, floor};
+use domain::job::QueueName;
+use domain::shard::{Shard, Shards};
+use store::queues::DeadJob;
 
 use crate::support::{
     at, done, evaluating, keep, open, payment, project, ring, rule_set, start, tenant, terms,

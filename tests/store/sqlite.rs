@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bellbuoy_harness::Stores;
+use config::StoreUrl;
+use domain::id::{EventId, ProjectId, RoleId, UserId};
 use futures_util::future::{BoxFuture, join_all};
-use shared::config::StoreUrl;
-use shared::id::{EventId, ProjectId, RoleId, UserId};
-use shared::store::StoreError;
-use shared::store::events::Nudge;
+use store::StoreError;
+use store::events::Nudge;
 
 use crate::support::{Place, Raw, at, event, incoming, open, payment, project, start};
 

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use bellbuoy_harness::Stores;
 use bellbuoy_harness::engines::{self, Ground};
+use config::StoreUrl;
+use domain::evaluation::{Looked, look};
+use domain::event::Event;
+use domain::id::{DeliveryId, EndpointId, EventId, ProjectId, RoleId, RuleId, UserId};
+use domain::rule::{Priority, Rule, RuleBody, Suppression};
+use domain::ruleset::RuleSet;
+use domain::time::Time;
+use domain::webhook::{Endpoint, SigningSecret};
 use serde_json::value::RawValue;
-use shared::config::StoreUrl;
-use shared::domain::evaluation::{Looked, look};
-use shared::domain::event::Event;
-use shared::domain::rule::{Priority, Rule, RuleBody, Suppression};
-use shared::domain::ruleset::RuleSet;
-use shared::domain::webhook::{Endpoint, SigningSecret};
-use shared::id::{DeliveryId, EndpointId, EventId, ProjectId, RoleId, RuleId, UserId};
-use shared::store::Store;
-use shared::store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
-use shared::store::events::Incoming;
-use shared::store::rules::SealedEndpoint;
-use shared::store::trace::DeliveryTrace;
-use shared::time::Time;
 use sqlx::{MySqlPool, PgPool, SqlitePool};
+use store::Store;
+use store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
+use store::events::Incoming;
+use store::rules::SealedEndpoint;
+use store::trace::DeliveryTrace;
 use uuid::Uuid;
 
 /// A store, and a way past it.
@@ -216,7 +216,7 @@ pub async fn rule_set(store: &Store, project: ProjectId) -> Arc<RuleSet> {
 
 /// A claim of up to `limit`, for 25 seconds from `now`.
 pub fn terms(limit: usize, now: Time) -> ClaimTerms {
-    let (token, planned_at) = (shared::id::fresh(now), now.plus(Duration::from_secs(10)));
+    let (token, planned_at) = (domain::id::fresh(now), now.plus(Duration::from_secs(10)));
     ClaimTerms { token, until: now.plus(Duration::from_secs(25)), limit, planned_at }
 }
 

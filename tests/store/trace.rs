@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::delivery::{Channel, DeliveryState, Next, Outcome};
-use shared::domain::evaluation::{EvaluationStatus, MatchOutcome};
-use shared::domain::event::Event;
-use shared::domain::key::{ApiKey, PlainKey, Scope};
-use shared::domain::reason::Reason;
-use shared::domain::rule::Suppression;
-use shared::id::KeyId;
-use shared::store::deliveries::Worked;
+use domain::delivery::{Channel, DeliveryState, Next, Outcome};
+use domain::evaluation::{EvaluationStatus, MatchOutcome};
+use domain::event::Event;
+use domain::id::KeyId;
+use domain::key::{ApiKey, PlainKey, Scope};
+use domain::reason::Reason;
+use domain::rule::Suppression;
+use store::deliveries::Worked;
 
 use crate::settled::Held;
 use crate::support::{
@@ -131,7 +131,7 @@ async fn states_are_told_of_many_events_newest_first(which: Stores) {
     let waiting: Vec<Event> = (0..30).map(|n| event("other", "{}", at(n + 1))).collect();
     keep(&place.store, tenant.project, &waiting).await;
     let mut ids: Vec<_> = evaluated.iter().chain(&waiting).map(|event| event.id).collect();
-    ids.push(shared::id::EventId::fresh(start()));
+    ids.push(domain::id::EventId::fresh(start()));
     let states = place.store.event_states(tenant.project, &ids).await.expect("states");
     ids.pop();
     ids.reverse();

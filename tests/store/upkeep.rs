@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use shared::domain::event::Event;
-use shared::domain::job::{NewJob, QueueName};
-use shared::domain::project::ProjectStatus;
-use shared::domain::schedule::Task;
-use shared::id::{JobId, ProcessId, ProjectId};
-use shared::queue::Queue;
-use shared::queue::sql::SqlQueue;
-use shared::store::maintenance::Findings;
-use shared::store::processes::Process;
+use domain::event::Event;
+use domain::id::{JobId, ProcessId, ProjectId};
+use domain::job::{NewJob, QueueName};
+use domain::project::ProjectStatus;
+use domain::schedule::Task;
+use queue::Queue;
+use queue::sql::SqlQueue;
+use store::maintenance::Findings;
+use store::processes::Process;
 
 use crate::settled::OPEN;
 use crate::support::{

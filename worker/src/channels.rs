@@ -2,10 +2,10 @@
 
 mod webhook;
 
-use shared::domain::delivery::Attempt;
-use shared::domain::webhook::Endpoint;
-use shared::store::deliveries::Claimed;
-use shared::time::Time;
+use domain::delivery::Attempt;
+use domain::time::Time;
+use domain::webhook::Endpoint;
+use store::deliveries::Claimed;
 
 use crate::outbound::Outbound;
 

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::domain::job::QueueName;
-use shared::id::ProjectId;
-use shared::store::due::Open;
-use shared::store::evaluations::ClaimTerms;
-use shared::time::Time;
+use domain::id::ProjectId;
+use domain::job::QueueName;
+use domain::time::Time;
+use store::due::Open;
+use store::evaluations::ClaimTerms;
 use tokio_util::sync::CancellationToken;
 
 use crate::Worker;
@@ -43,7 +43,7 @@ async fn round(worker: &Arc<Worker>, walk: &mut Walk) -> bool {
 }
 
 /// Takes a share of what is due from every project that has something; `true` when some had more.
-async fn take_due(worker: &Arc<Worker>) -> shared::store::Result<bool> {
+async fn take_due(worker: &Arc<Worker>) -> store::Result<bool> {
     let app = &worker.app;
     let open = Open {
         deliveries: !app.epochs.is_paused(QueueName::Deliveries),
@@ -60,7 +60,7 @@ async fn take_due(worker: &Arc<Worker>) -> shared::store::Result<bool> {
         let room = worker.outbox.room_for(share).await;
         let now = app.clock.now();
         let terms = ClaimTerms {
-            token: shared::id::fresh(now),
+            token: domain::id::fresh(now),
             until: now.plus(app.config.delivery.claim),
             limit: share,
             planned_at: now,
@@ -99,7 +99,7 @@ struct Walk {
 const WRITTEN_EVERY: Duration = Duration::from_secs(60);
 
 impl Walk {
-    async fn round(&mut self, worker: &Arc<Worker>) -> shared::store::Result<bool> {
+    async fn round(&mut self, worker: &Arc<Worker>) -> store::Result<bool> {
         let app = &worker.app;
         if !self.loaded {
             self.watermarks = app.store.watermarks().await?.into_iter().collect();
@@ -115,11 +115,7 @@ impl Walk {
         Ok(more)
     }
 
-    async fn project(
-        &mut self,
-        worker: &Arc<Worker>,
-        project: ProjectId,
-    ) -> shared::store::Result<bool> {
+    async fn project(&mut self, worker: &Arc<Worker>, project: ProjectId) -> store::Result<bool> {
         let app = &worker.app;
         let config = &app.config.due;
         let now = app.clock.now();
@@ -132,7 +128,7 @@ impl Walk {
             self.advance(worker, project, from, before).await?;
             return Ok(false);
         };
-        let oldest = shared::id::time_of(first.0);
+        let oldest = domain::id::time_of(first.0);
         self.watermarks.insert(project, oldest);
         metrics::histogram!("bellbuoy_event_rescue_age_seconds")
             .record(now.since(oldest).as_secs_f64());
@@ -149,7 +145,7 @@ impl Walk {
         project: ProjectId,
         from: Time,
         before: Time,
-    ) -> shared::store::Result<()> {
+    ) -> store::Result<()> {
         if before <= from {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::domain::job::QueueName;
+use domain::job::QueueName;
 use tokio_util::sync::CancellationToken;
 
 use crate::Worker;

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::domain::event::Event;
-use shared::domain::job::{Envelope, Job, QueueName, Undecodable};
-use shared::domain::shard::Shards;
-use shared::id::{DeliveryId, EventId, JobId, ProjectId, TickId, time_of};
-use shared::queue::Held;
-use shared::queue::backend::Reservation;
-use shared::store::queues::DeadJob;
-use shared::telemetry::set_parent;
+use domain::event::Event;
+use domain::id::{DeliveryId, EventId, JobId, ProjectId, TickId, time_of};
+use domain::job::{Envelope, Job, QueueName, Undecodable};
+use domain::shard::Shards;
+use queue::Held;
+use queue::backend::Reservation;
+use store::queues::DeadJob;
+use telemetry::set_parent;
 use tracing::{Instrument, Span};
 
 use crate::Worker;

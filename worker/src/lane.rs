@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shared::config::DeliveryConfig;
-use shared::domain::delivery::Outcome;
-use shared::id::{EndpointId, ProjectId};
+use config::DeliveryConfig;
+use domain::delivery::Outcome;
+use domain::id::{EndpointId, ProjectId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The lanes of this process.

@@ -21,9 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerBuilderExt, WorkerError};
-use shared::app::App;
-use shared::domain::job::QueueName;
-use shared::queue::backend::{JobBackend, Reservation, Taking};
+use domain::job::QueueName;
+use queue::backend::{JobBackend, Reservation, Taking};
+use runtime::app::App;
 use tokio_util::sync::CancellationToken;
 
 pub use outbound::StartError;
@@ -143,6 +143,6 @@ async fn handle(reservation: Reservation, worker: Data<Arc<Worker>>) -> Result<(
 }
 
 /// The role of a worker on these queues.
-pub fn role(queues: Vec<QueueName>) -> shared::process::Role {
-    shared::process::Role::new("worker", move |app, stop| run(app, queues, stop))
+pub fn role(queues: Vec<QueueName>) -> runtime::process::Role {
+    runtime::process::Role::new("worker", move |app, stop| run(app, queues, stop))
 }

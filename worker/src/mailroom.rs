@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use shared::app::App;
-use shared::domain::mail::{Handed, after_failure};
-use shared::id::ProjectId;
-use shared::mail::MailError;
-use shared::mails::Mails;
-use shared::seal::SealError;
-use shared::store::mails::ClaimedMail;
+use crypto::seal::SealError;
+use domain::id::ProjectId;
+use domain::mail::{Handed, after_failure};
+use runtime::app::App;
+use services::mail::MailError;
+use services::mails::Mails;
+use store::mails::ClaimedMail;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 

@@ -1,9 +1,9 @@
 //! The worker alone, on the queues that the configuration gives it.
 
-use shared::domain::job::QueueName;
+use domain::job::QueueName;
 
 fn main() -> std::process::ExitCode {
-    shared::process::single(|config| {
+    runtime::process::single(|config| {
         let queues =
             config.worker.queues.iter().filter_map(|queue| QueueName::parse(queue.as_str()));
         Ok(bellbuoy_worker::role(queues.collect()))

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use config::WebhooksConfig;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 pub(crate) use hyper::header::HeaderName;
@@ -21,7 +22,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
-use shared::config::WebhooksConfig;
 
 use addresses::{AddressRules, FORBIDDEN, Resolver};
 
@@ -117,7 +117,7 @@ impl Outbound {
         let all = request.headers_mut();
         all.insert(header::CONTENT_TYPE, JSON);
         // The trace goes on at the other side, if it wants to.
-        let trace = shared::telemetry::current_traceparent().map(|trace| (TRACEPARENT, trace));
+        let trace = telemetry::current_traceparent().map(|trace| (TRACEPARENT, trace));
         for (name, value) in headers.into_iter().chain(trace) {
             let value = HeaderValue::try_from(value);
             all.insert(name, value.map_err(|error| CallError::Unusable(error.to_string()))?);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use shared::app::App;
-use shared::domain::delivery::{Attempt, Outcome};
-use shared::domain::reason::Reason;
-use shared::domain::retry;
-use shared::id::ProjectId;
-use shared::store::deliveries::{Claimed, Settled, Snoozed};
+use domain::delivery::{Attempt, Outcome};
+use domain::id::ProjectId;
+use domain::reason::Reason;
+use domain::retry;
+use runtime::app::App;
+use store::deliveries::{Claimed, Settled, Snoozed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -73,7 +73,7 @@ impl Outbox {
 
     /// Room for `wanted` deliveries, or as much as there is when it does not come soon; none while deliveries are paused.
     pub(crate) async fn room(&self, wanted: usize) -> Room {
-        if wanted == 0 || self.app.epochs.is_paused(shared::domain::job::QueueName::Deliveries) {
+        if wanted == 0 || self.app.epochs.is_paused(domain::job::QueueName::Deliveries) {
             return Room(None);
         }
         // What is not taken now has to be written down as waiting and claimed by itself, which costs far more than a
@@ -201,7 +201,7 @@ impl Outbox {
     }
 }
 
-const fn gone(now: shared::time::Time) -> Attempt {
+const fn gone(now: domain::time::Time) -> Attempt {
     Attempt {
         outcome: Outcome::Permanent,
         status_code: None,

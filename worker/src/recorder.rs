@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use shared::app::App;
-use shared::id::ProjectId;
-use shared::store::deliveries::{Settled, Snoozed, Worked};
+use domain::id::ProjectId;
+use runtime::app::App;
+use store::deliveries::{Settled, Snoozed, Worked};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use shared::domain::job::QueueName;
-use shared::domain::shard::{Shard, Shards};
-use shared::id::ProjectId;
-use shared::store::Store;
-use shared::time::Time;
+use domain::id::ProjectId;
+use domain::job::QueueName;
+use domain::shard::{Shard, Shards};
+use domain::time::Time;
+use store::Store;
 use tokio::sync::OnceCell;
 
 /// The shards of all projects, as far as this worker had to do with them.
@@ -54,7 +54,7 @@ impl Desk {
         store: &Store,
         project: ProjectId,
         shards: Shards,
-    ) -> shared::store::Result<Time> {
+    ) -> store::Result<Time> {
         let load = async || store.watermarks().await.map(|all| all.into_iter().collect());
         let written = self.watermarks.get_or_try_init(load).await?;
         let written = written.get(&project).copied().unwrap_or_default();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::domain::schedule::Task;
-use shared::files::FileError;
-use shared::store::{Store, StoreError};
-use shared::time::Time;
+use domain::schedule::Task;
+use domain::time::Time;
+use files::FileError;
+use store::{Store, StoreError};
 
 use crate::Worker;
 
@@ -16,7 +16,7 @@ pub(crate) enum TaskError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("erasures were not finished: {0}")]
-    Erasures(#[from] shared::admin::AdminError),
+    Erasures(#[from] services::admin::AdminError),
     #[error("files were not swept: {0}")]
     Files(#[from] FileError),
     #[error("the heartbeat was not sent: {0}")]

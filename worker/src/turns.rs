@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use shared::crowd::Last;
-use shared::domain::event::Event;
-use shared::id::ProjectId;
+use domain::event::Event;
+use domain::id::ProjectId;
+use services::crowd::Last;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 

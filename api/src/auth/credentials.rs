@@ -1,8 +1,8 @@
 //! What a request proves its caller with: a key or a token, out of the two headers in which they may stand.
 
+use domain::fault::FaultCode;
 use poem::Request;
-use shared::access::AuthError;
-use shared::domain::fault::FaultCode;
+use services::access::AuthError;
 
 use super::{only, refusal};
 use crate::problem::{Code, Problem};

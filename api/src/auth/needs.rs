@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use shared::domain::key::Scope;
-use shared::domain::permission::{Action, Resource};
+use domain::key::Scope;
+use domain::permission::{Action, Resource};
 
 /// What an operation demands of its caller.
 pub trait Needs: Send + Sync + 'static {

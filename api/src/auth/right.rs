@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body, Request};
-use shared::access::{AuthError, Principal};
-use shared::sessions::BearerError;
+use services::access::{AuthError, Principal};
+use services::sessions::BearerError;
 use tokio::time::Instant;
 
 use super::credentials::Credentials;

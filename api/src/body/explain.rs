@@ -1,8 +1,8 @@
 //! What is wrong with a body that could not be read. Only then it is read again, with an eye on where it goes wrong.
 
+use domain::fault::{Fault, FaultCode};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
-use shared::domain::fault::{Fault, FaultCode};
 
 use crate::problem::{AN_ID, Code, Problem};
 

@@ -1,8 +1,8 @@
 //! Requests with many events that may be sent again under an idempotency key.
 
+use domain::once::RequestKey;
 use futures_util::future::BoxFuture;
-use shared::admin::{AdminError, Held, Repeat};
-use shared::domain::once::RequestKey;
+use services::admin::{AdminError, Held, Repeat};
 
 use super::Product;
 

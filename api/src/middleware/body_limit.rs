@@ -2,52 +2,19 @@
 //! may take of the memory together. It is judged before anything of it is read.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use domain::fault::FaultCode;
+use domain::id::ProjectId;
 use futures_util::StreamExt;
 use poem::http::{HeaderMap, Method, header};
 use poem::{Body, Request};
-use shared::domain::fault::FaultCode;
-use shared::id::ProjectId;
 
+use crate::catalog::is_stream;
 use crate::door::HttpSettings;
-use crate::problem::{Code, Problem};
-use crate::routes;
-
-/// Why no more of a body is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Overflow {
-    /// It has more bytes than a body may have.
-    #[error("more than {0} bytes")]
-    Large(usize),
-    /// It has more bytes than that of a stranger may have.
-    #[error("more than {0} bytes from a stranger")]
-    Anonymous(usize),
-    /// There is no memory for it just now.
-    #[error("no memory for it")]
-    Crowded,
-}
-
-impl Overflow {
-    /// The limit that was broken, if that is what went wrong.
-    pub fn within(error: &io::Error) -> Option<&Self> {
-        let mut inner: Option<&(dyn Error + 'static)> = Some(error);
-        while let Some(error) = inner {
-            if let Some(found) = error.downcast_ref::<Self>() {
-                return Some(found);
-            }
-            // An error made by `io::Error::other` shows what it holds only by its own name, not as a source.
-            inner = match error.downcast_ref::<io::Error>() {
-                Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-                None => error.source(),
-            };
-        }
-        None
-    }
-}
+use crate::problem::{Code, Overflow, Problem};
 
 /// The limits of bodies.
 pub struct Bodies {
@@ -99,7 +66,7 @@ impl Bodies {
             }
             return Ok(Admitted { request, reserved: None });
         };
-        if routes::is_stream(request.uri().path()) {
+        if is_stream(request.uri().path()) {
             // It is read piece by piece, and none of it is kept.
             return Ok(Admitted { request, reserved: None });
         }

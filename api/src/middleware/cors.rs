@@ -10,7 +10,7 @@ use poem::http::header::{self, HeaderName};
 use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Request, Response};
 
-use shared::id::ProjectId;
+use domain::id::ProjectId;
 
 use crate::door::Tenants;
 use crate::problem::{Code, Problem};

@@ -1,8 +1,8 @@
 //! The name of a request.
 
+use domain::clock::Clock;
+use domain::id;
 use poem::http::{HeaderMap, HeaderValue};
-use shared::clock::Clock;
-use shared::id;
 
 use super::headers;
 

@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
-use shared::admin::AdminError;
-use shared::events::ReadError;
-use shared::store::StoreError;
+use services::admin::AdminError;
+use services::events::ReadError;
+use store::StoreError;
 
 use super::{MEDIA_TYPE, Problem, ProblemBody};
 

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
+use domain::fault::FaultCode;
 use poem::error::{MethodNotAllowedError, NotFoundError, ParsePathError as BadPath, ReadBodyError};
 use poem::http::StatusCode;
 use poem_openapi::error::{
     AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
 };
-use shared::domain::fault::FaultCode;
 
-use super::{Code, Problem};
-use crate::auth::unauthenticated;
+use super::{Code, Overflow, Problem, unauthenticated};
 use crate::catalog::Route;
-use crate::middleware::Overflow;
-use crate::routes;
 
 /// When to come back if there is no memory for a body.
 const CROWDED: Duration = Duration::from_secs(1);
 
+/// The words of an enumeration, by its name in the document.
+pub type WordsOf = fn(&str) -> Option<&'static str>;
+
 /// What `error` is; `route` is where it happened, if it got that far.
-pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
+pub fn translate(error: poem::Error, route: Option<&Route>, words_of: WordsOf) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
     }
@@ -39,7 +39,7 @@ pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
     if error.is::<BadPath>() {
         return Problem::new(Code::BadRequest, "The path is not properly percent-encoded UTF-8.");
     }
-    if let Some(problem) = parameter(&error, route) {
+    if let Some(problem) = parameter(&error, route, words_of) {
         return problem;
     }
     if let Some(content) = error.downcast_ref::<ContentTypeError>() {
@@ -57,15 +57,19 @@ pub fn translate(error: poem::Error, route: Option<&Route>) -> Problem {
     other(&error)
 }
 
-fn parameter(error: &poem::Error, route: Option<&Route>) -> Option<Problem> {
+fn parameter(error: &poem::Error, route: Option<&Route>, words_of: WordsOf) -> Option<Problem> {
     if let Some(bad) = error.downcast_ref::<ParseParamError>() {
-        return Some(Problem::parameter(bad.name, FaultCode::Invalid, plain(&bad.reason)));
+        return Some(Problem::parameter(
+            bad.name,
+            FaultCode::Invalid,
+            plain(&bad.reason, words_of),
+        ));
     }
     let bad = error.downcast_ref::<ParsePathError>()?;
     // poem calls them param0, param1, …; people know them by their names in the documentation.
     let number = bad.name.strip_prefix("param").and_then(|n| n.parse::<usize>().ok());
     let name = number.and_then(|n| route?.params.get(n)).map_or(bad.name, String::as_str);
-    Some(Problem::parameter(name.to_owned(), FaultCode::Invalid, plain(&bad.reason)))
+    Some(Problem::parameter(name.to_owned(), FaultCode::Invalid, plain(&bad.reason, words_of)))
 }
 
 /// What an id of a thing looks like, for whoever sent something else.
@@ -74,7 +78,7 @@ pub const AN_ID: &str =
 
 /// poem's reasons begin with the Rust type that could not be read; what follows the colon is for people, but for the
 /// types that poem knows itself, whose words are for programmers.
-fn plain(reason: &str) -> String {
+fn plain(reason: &str, words_of: WordsOf) -> String {
     if reason.ends_with("expects an input value.") {
         return "a value is needed here, in UTF-8".to_owned();
     }
@@ -84,7 +88,7 @@ fn plain(reason: &str) -> String {
     if reason.starts_with("failed to parse \"integer") {
         return "it must be a whole number".to_owned();
     }
-    if let Some(words) = enumeration(reason) {
+    if let Some(words) = enumeration(reason, words_of) {
         return format!("it must be one of {words}");
     }
     let rest = reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": "));
@@ -94,9 +98,9 @@ fn plain(reason: &str) -> String {
 }
 
 /// The words of the enumeration that a value is none of.
-fn enumeration(reason: &str) -> Option<&'static str> {
+fn enumeration(reason: &str, words_of: WordsOf) -> Option<&'static str> {
     let (name, _) = reason.strip_prefix("Expected input type \"")?.split_once('"')?;
-    routes::words_of(name)
+    words_of(name)
 }
 
 /// What a bound that was broken would have: poem names it like a function call.

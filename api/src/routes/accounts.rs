@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use domain::attempt::AttemptKind;
+use domain::id::ProjectId;
 use poem::Request;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::{Application, Confirmation};
-use shared::domain::attempt::AttemptKind;
-use shared::id::ProjectId;
+use services::admin::{Application, Confirmation};
 use uuid::Uuid;
 
 use super::Tag;

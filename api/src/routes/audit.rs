@@ -5,14 +5,14 @@ mod wire;
 
 use std::sync::Arc;
 
+use domain::audit::{AuditAction, RESOURCE_TYPES};
+use domain::fault::FaultCode;
+use domain::feature::Feature;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 use serde_json::json;
-use shared::domain::audit::{AuditAction, RESOURCE_TYPES};
-use shared::domain::fault::FaultCode;
-use shared::domain::feature::Feature;
-use shared::store::audit::AuditFilter;
+use store::audit::AuditFilter;
 use uuid::Uuid;
 
 use super::Tag;
@@ -194,8 +194,8 @@ fn within<N>(caller: &Caller<N>, filter: AuditFilter) -> Result<AuditFilter, Pro
 /// What chose the rows, for the log.
 fn told(filter: &AuditFilter) -> serde_json::Value {
     json!({
-        "from": filter.from.map(shared::time::Time::rfc3339),
-        "to": filter.to.map(shared::time::Time::rfc3339),
+        "from": filter.from.map(domain::time::Time::rfc3339),
+        "to": filter.to.map(domain::time::Time::rfc3339),
         "user": filter.actor,
         "action": filter.action,
         "resource_type": filter.resource_type,

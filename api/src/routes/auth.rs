@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::attempt::AttemptKind;
+use domain::fault::{Fault, FaultCode};
+use domain::id::ProjectId;
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::audit::Origin;
-use shared::domain::attempt::AttemptKind;
-use shared::domain::fault::{Fault, FaultCode};
-use shared::id::ProjectId;
-use shared::sessions::{LoginError, Pass};
-use shared::store::sessions::{self as store, Ended, Which};
+use services::audit::Origin;
+use services::sessions::{LoginError, Pass};
+use store::sessions::{self, Ended, Which};
 use uuid::Uuid;
 
 use super::Tag;
@@ -141,8 +141,8 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions and where each was begun; `current` is the one that asks.
-    pub fn of(found: Vec<(store::Session, Origin)>, current: Option<Uuid>) -> Self {
-        let session = |(one, origin): (store::Session, Origin)| Session {
+    pub fn of(found: Vec<(sessions::Session, Origin)>, current: Option<Uuid>) -> Self {
+        let session = |(one, origin): (sessions::Session, Origin)| Session {
             id: one.id,
             current: Some(one.id) == current,
             created_at: Stamp(one.created_at),
@@ -191,7 +191,7 @@ impl Operations {
     ) -> Result<Answer<Tokens>, Failure<Enters>> {
         let desk = self.app.desk()?;
         limits::attempt(desk, None, AttemptKind::Refresh, caller.context()).await?;
-        if let Some(project) = shared::sessions::project_of(&body.value.refresh_token) {
+        if let Some(project) = services::sessions::project_of(&body.value.refresh_token) {
             caller.context().note_named(project);
         }
         match desk.sessions.refresh(&body.value.refresh_token, &caller.doer).await {

@@ -8,16 +8,16 @@ mod wire;
 use std::sync::Arc;
 
 use crate::door::Api;
+use domain::facts::event_facts;
+use domain::fault::FaultCode;
+use domain::feature::Feature;
+use domain::id::{EventId, KeyId};
+use domain::intake::{MAX_SOURCE, is_event_type};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
-use shared::access::Principal;
-use shared::domain::fault::FaultCode;
-use shared::domain::feature::Feature;
-use shared::domain::intake::{MAX_SOURCE, is_event_type};
-use shared::domain::permission::event_facts;
-use shared::events::EventFilter;
-use shared::id::{EventId, KeyId};
+use services::access::Principal;
+use services::events::EventFilter;
 use uuid::Uuid;
 
 use super::Tag;
@@ -30,9 +30,6 @@ use accept::{AcceptAnswer, BatchAnswer};
 use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
 use wire::{Batch, Event, EventPage, NewEvent};
-
-/// Where NDJSON is imported.
-pub const IMPORT: &str = "/api/v1/events/import";
 
 /// The operations on events.
 pub struct Operations {
@@ -192,7 +189,7 @@ impl Operations {
 }
 
 /// What conditions of permissions know of an event.
-fn facts(event: &shared::domain::event::Event) -> serde_json::Value {
+fn facts(event: &domain::event::Event) -> serde_json::Value {
     event_facts(event.id, &event.kind, &event.source)
 }
 

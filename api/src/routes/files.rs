@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use files::link::{Link, LinkError};
+use files::range::{ByteRange, Span};
+use files::{FileError, FileInfo};
 use poem::endpoint::make;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Request, Response, Route, get};
-use shared::files::link::{Link, LinkError};
-use shared::files::range::{ByteRange, Span};
-use shared::files::{FileError, FileInfo};
 
 use crate::context::RequestContext;
 use crate::door::Api;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::attempt::AttemptKind;
+use domain::once::Operation;
 use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin;
-use shared::domain::attempt::AttemptKind;
-use shared::domain::once::Operation;
-use shared::store::invitations as store;
+use services::admin;
+use store::invitations;
 use uuid::Uuid;
 
 use super::Tag;
@@ -58,8 +58,8 @@ struct Invitation {
     expires_at: Stamp,
 }
 
-impl From<store::Invitation> for Invitation {
-    fn from(one: store::Invitation) -> Self {
+impl From<invitations::Invitation> for Invitation {
+    fn from(one: invitations::Invitation) -> Self {
         Self {
             id: one.id,
             email: one.email,

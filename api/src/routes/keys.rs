@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use domain::facts::key_facts;
+use domain::fault::{Fault, FaultCode};
+use domain::id::KeyId;
+use domain::key;
+use domain::once::Operation;
+use domain::time::Time;
 use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::{self, KeyChange};
-use shared::domain::fault::{Fault, FaultCode};
-use shared::domain::key as domain;
-use shared::domain::once::Operation;
-use shared::domain::permission::key_facts;
-use shared::id::KeyId;
-use shared::store::keys::ListedKey;
-use shared::time::Time;
+use services::admin::{self, KeyChange};
+use store::keys::ListedKey;
 use uuid::Uuid;
 
 use super::Tag;
@@ -59,7 +59,7 @@ enum KeyScope {
     Read,
 }
 
-impl From<KeyScope> for domain::Scope {
+impl From<KeyScope> for key::Scope {
     fn from(scope: KeyScope) -> Self {
         match scope {
             KeyScope::EventsWrite => Self::EventsWrite,
@@ -70,13 +70,13 @@ impl From<KeyScope> for domain::Scope {
     }
 }
 
-impl From<domain::Scope> for KeyScope {
-    fn from(scope: domain::Scope) -> Self {
+impl From<key::Scope> for KeyScope {
+    fn from(scope: key::Scope) -> Self {
         match scope {
-            domain::Scope::EventsWrite => Self::EventsWrite,
-            domain::Scope::BucketsWrite => Self::BucketsWrite,
-            domain::Scope::NotificationsWrite => Self::NotificationsWrite,
-            domain::Scope::Read => Self::Read,
+            key::Scope::EventsWrite => Self::EventsWrite,
+            key::Scope::BucketsWrite => Self::BucketsWrite,
+            key::Scope::NotificationsWrite => Self::NotificationsWrite,
+            key::Scope::Read => Self::Read,
         }
     }
 }
@@ -213,7 +213,7 @@ impl Operations {
         caller.demand_any()?;
         let NewKey { name, scopes, expires_at } = body.value;
         let expires_at = expires_at.map(|text| time("expires_at", &text.0)).transpose()?;
-        let scopes = scopes.into_iter().map(domain::Scope::from).collect();
+        let scopes = scopes.into_iter().map(key::Scope::from).collect();
         let change = KeyChange { name, scopes, expires_at };
         let what = (Operation::CreateKey, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {

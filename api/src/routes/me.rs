@@ -1,29 +1,25 @@
 //! One's own account.
 
-pub mod export;
-pub mod picture;
-mod wire;
-
 use std::sync::Arc;
 
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::people::NewDevice;
+use services::people::NewDevice;
 use uuid::Uuid;
 
 use super::Tag;
 use super::users::account::AccountChange;
+use super::users::export::{self, ExportAnswer};
+use super::users::picture::{self, PictureAnswer};
+use super::users::wire::{NewPushToken, Preferences, PushToken, PushTokens};
 use super::users::{User, shown};
 use crate::auth::{Me, Right};
 use crate::body::Body;
 use crate::door::Api;
 use crate::problem::{Acts, Changes, Failure, Lists, Reads};
 use crate::wire::{Answer, Done, Stamp, Taken};
-use export::ExportAnswer;
-use picture::PictureAnswer;
-use wire::{NewPushToken, Preferences, PushToken, PushTokens};
 
 /// The operations on one's own account.
 pub struct Operations {

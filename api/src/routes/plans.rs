@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use domain::fault::{Fault, FaultCode};
+use domain::feature::{Feature as Known, Switched};
+use domain::plan;
 use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::{FeatureView, PlanView};
-use shared::domain::fault::{Fault, FaultCode};
-use shared::domain::feature::{Feature as Known, Switched};
-use shared::domain::plan as domain;
-use shared::store::stats::MOST_EVENTS;
+use services::admin::{FeatureView, PlanView};
+use store::stats::MOST_EVENTS;
 
 use super::Tag;
 use super::projects::ProjectName;
@@ -60,8 +60,8 @@ struct PlanLimits {
     retention_days: Option<u64>,
 }
 
-impl From<domain::Limits> for PlanLimits {
-    fn from(limits: domain::Limits) -> Self {
+impl From<plan::Limits> for PlanLimits {
+    fn from(limits: plan::Limits) -> Self {
         Self {
             events_per_minute: limits.events_per_minute,
             users: limits.users,
@@ -72,7 +72,7 @@ impl From<domain::Limits> for PlanLimits {
     }
 }
 
-impl From<PlanLimits> for domain::Limits {
+impl From<PlanLimits> for plan::Limits {
     fn from(limits: PlanLimits) -> Self {
         Self {
             events_per_minute: limits.events_per_minute,
@@ -251,7 +251,7 @@ impl Operations {
     ) -> Result<Answer<Plan>, Failure<Changes>> {
         let id = self.app.project_of_platform(&caller, &project.0).await?;
         let NewPlan { plan, limits } = body.value;
-        let plan = domain::Plan { name: plan, limits: limits.into() };
+        let plan = plan::Plan { name: plan, limits: limits.into() };
         let admin = &self.app.desk()?.admin;
         Ok(Answer(admin.set_plan(id, plan, &caller.doer).await?.into()))
     }
@@ -303,7 +303,7 @@ impl Operations {
         let (stats, plan) = self.app.desk()?.admin.stats(id).await?;
         // As the plan counts them: strangers who wait use nothing up.
         let users = stats.users_active + stats.users_suspended;
-        let usage = |limit: domain::PlanLimit, used| Usage {
+        let usage = |limit: plan::PlanLimit, used| Usage {
             limit: limit.to_string(),
             used,
             most: plan.limits.of(limit).filter(|most| *most > 0),
@@ -322,8 +322,8 @@ impl Operations {
             events_last_day: stats.events,
             more_events: stats.events >= MOST_EVENTS.unsigned_abs(),
             usage: vec![
-                usage(domain::PlanLimit::Users, users),
-                usage(domain::PlanLimit::Rules, stats.rules),
+                usage(plan::PlanLimit::Users, users),
+                usage(plan::PlanLimit::Rules, stats.rules),
             ],
             plan: plan.name,
         }))

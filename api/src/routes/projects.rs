@@ -4,15 +4,15 @@ mod named;
 
 use std::sync::Arc;
 
+use domain::id::ProjectId;
+use domain::once::Operation;
+use domain::project;
 use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::{Onboarding, ProjectChange};
-use shared::domain::once::Operation;
-use shared::domain::project as domain;
-use shared::id::ProjectId;
+use services::admin::{Onboarding, ProjectChange};
 use uuid::Uuid;
 
 use super::Tag;
@@ -53,17 +53,17 @@ enum ProjectStatus {
     Archived,
 }
 
-impl From<domain::ProjectStatus> for ProjectStatus {
-    fn from(status: domain::ProjectStatus) -> Self {
+impl From<project::ProjectStatus> for ProjectStatus {
+    fn from(status: project::ProjectStatus) -> Self {
         match status {
-            domain::ProjectStatus::Active => Self::Active,
-            domain::ProjectStatus::Suspended => Self::Suspended,
-            domain::ProjectStatus::Archived => Self::Archived,
+            project::ProjectStatus::Active => Self::Active,
+            project::ProjectStatus::Suspended => Self::Suspended,
+            project::ProjectStatus::Archived => Self::Archived,
         }
     }
 }
 
-impl From<ProjectStatus> for domain::ProjectStatus {
+impl From<ProjectStatus> for project::ProjectStatus {
     fn from(status: ProjectStatus) -> Self {
         match status {
             ProjectStatus::Active => Self::Active,
@@ -92,8 +92,8 @@ struct Project {
     updated_at: Stamp,
 }
 
-impl From<domain::Project> for Project {
-    fn from(project: domain::Project) -> Self {
+impl From<project::Project> for Project {
+    fn from(project: project::Project) -> Self {
         Self {
             id: project.id.0,
             slug: project.slug,
@@ -251,7 +251,7 @@ impl Operations {
         cursor: Query<Option<String>>,
     ) -> Result<Answer<ProjectPage>, Failure<Lists>> {
         of_platform(&caller)?;
-        let status = status.0.map(domain::ProjectStatus::from);
+        let status = status.0.map(project::ProjectStatus::from);
         let list = List::new("projects", caller.project, &status);
         let before = list.read(cursor.0.as_deref())?.map(ProjectId);
         let limit = limit.0.clamp(1, page::MAX);

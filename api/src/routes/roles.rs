@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::facts::role_facts;
+use domain::feature::Feature;
+use domain::id::RoleId;
+use domain::once::Operation;
+use domain::permission::{Action, Reach, Resource, USER_FACTS, facts_of};
+use domain::role;
 use poem::Request;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::{self, NewRole as ToMake};
-use shared::domain::feature::Feature;
-use shared::domain::once::Operation;
-use shared::domain::permission::{Action, Reach, Resource, USER_FACTS, facts_of, role_facts};
-use shared::domain::role as domain;
-use shared::id::RoleId;
+use services::admin::{self, NewRole as ToMake};
 use uuid::Uuid;
 
 use super::Tag;
@@ -60,8 +61,8 @@ struct Role {
     updated_at: Stamp,
 }
 
-impl From<domain::Role> for Role {
-    fn from(role: domain::Role) -> Self {
+impl From<role::Role> for Role {
+    fn from(role: role::Role) -> Self {
         Self {
             id: role.id.0,
             name: role.name,
@@ -282,7 +283,7 @@ impl Operations {
     }
 }
 
-fn tagged(role: domain::Role) -> Tagged<Role> {
+fn tagged(role: role::Role) -> Tagged<Role> {
     let tag = role.tag();
     Tagged(role.into(), tag)
 }
@@ -293,7 +294,7 @@ fn texts(words: &[&str]) -> Vec<String> {
 
 impl Operations {
     /// The role, if the caller may do it with this one.
-    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<domain::Role, Problem> {
+    async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<role::Role, Problem> {
         let role = self.app.desk()?.admin.role(caller.project, RoleId(id)).await;
         let role = role.map_err(Problem::from)?;
         caller.look("role", &role_facts(&role), false)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::sessions::factor::Enrolment;
+use services::sessions::factor::Enrolment;
 
 use super::Tag;
 use crate::auth::Me;

@@ -4,10 +4,10 @@ mod wire;
 
 use std::sync::Arc;
 
+use domain::fault::FaultCode;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path};
-use shared::admin::ShownSettings;
-use shared::domain::fault::FaultCode;
+use services::admin::ShownSettings;
 
 use super::Tag;
 use super::projects::ProjectName;
@@ -66,8 +66,7 @@ impl Operations {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
         let condition = if_match(condition.0.as_deref())?;
         let wanted = body.value.wanted().map_err(|error| {
-            let fault =
-                shared::domain::fault::Fault::new("", FaultCode::Invalid, error.to_string());
+            let fault = domain::fault::Fault::new("", FaultCode::Invalid, error.to_string());
             Problem::invalid(vec![fault])
         })?;
         let admin = &self.app.desk()?.admin;

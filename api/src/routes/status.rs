@@ -6,11 +6,11 @@ use crate::door::Api;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use domain::id::sha256;
 use poem::endpoint::make;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Endpoint, Request, Response, Route, get};
-use shared::id::sha256;
-use shared::ops::{self, Detail};
+use telemetry::ops::{self, Detail};
 
 /// Where the OpenAPI document is.
 pub const DOCUMENT: &str = "/api/v1/openapi.json";

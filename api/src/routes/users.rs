@@ -1,27 +1,29 @@
 //! People of a project.
 
 pub mod account;
+pub mod export;
 pub mod logins;
+pub mod picture;
+pub mod wire;
 
 use std::sync::Arc;
 
+use domain::facts::user_facts;
+use domain::id::UserId;
+use domain::once::Operation;
+use domain::profile as profiles;
+use domain::role::tag_of_roles;
+use domain::user;
 use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use shared::admin::Invitee;
-use shared::domain::once::Operation;
-use shared::domain::permission::user_facts;
-use shared::domain::profile as profiles;
-use shared::domain::role::tag_of_roles;
-use shared::domain::user as domain;
-use shared::id::UserId;
-use shared::store::accounts::UserFilter;
+use services::admin::Invitee;
+use store::accounts::UserFilter;
 use uuid::Uuid;
 
 use super::Tag;
-use super::me::export::{self, ExportAnswer};
 use crate::auth::{
     Caller, Looking, Needs, Right, UsersApprove, UsersCreate, UsersDelete, UsersExport,
     UsersManage, UsersRead, UsersUpdate,
@@ -34,6 +36,7 @@ use crate::page::{self, List};
 use crate::problem::{Acts, Changes, Code, Creates, Edits, Failure, Lists, Problem, Reads};
 use crate::wire::{Answer, Done, Stamp};
 use account::{AccountChange, Profile};
+use export::ExportAnswer;
 
 /// The operations on people.
 pub struct Operations {
@@ -60,17 +63,17 @@ enum UserStatus {
     Suspended,
 }
 
-impl From<domain::UserStatus> for UserStatus {
-    fn from(status: domain::UserStatus) -> Self {
+impl From<user::UserStatus> for UserStatus {
+    fn from(status: user::UserStatus) -> Self {
         match status {
-            domain::UserStatus::Pending => Self::Pending,
-            domain::UserStatus::Active => Self::Active,
-            domain::UserStatus::Suspended => Self::Suspended,
+            user::UserStatus::Pending => Self::Pending,
+            user::UserStatus::Active => Self::Active,
+            user::UserStatus::Suspended => Self::Suspended,
         }
     }
 }
 
-impl From<UserStatus> for domain::UserStatus {
+impl From<UserStatus> for user::UserStatus {
     fn from(status: UserStatus) -> Self {
         match status {
             UserStatus::Pending => Self::Pending,
@@ -115,7 +118,7 @@ pub struct User {
 
 impl User {
     /// An account and its roles.
-    pub fn of(user: domain::User, roles: Vec<String>) -> Self {
+    pub fn of(user: user::User, roles: Vec<String>) -> Self {
         Self {
             id: user.id.0,
             email: user.email,
@@ -233,7 +236,7 @@ impl Operations {
         cursor: Query<Option<String>>,
     ) -> Result<Answer<UserPage>, Failure<Lists>> {
         let search = search.0.filter(|text| !text.contains('\0'));
-        let status = status.0.map(domain::UserStatus::from);
+        let status = status.0.map(user::UserStatus::from);
         let only = caller.user().filter(|_| !caller.any);
         let filter = UserFilter { status, search, only };
         let list = List::new("users", caller.project, &filter);
@@ -245,7 +248,7 @@ impl Operations {
         rows.retain(|(user, roles)| {
             caller.may_with(&user_facts(user, roles), caller.user() == Some(user.id))
         });
-        let users: Vec<&domain::User> = rows.iter().map(|(user, _)| user).collect();
+        let users: Vec<&user::User> = rows.iter().map(|(user, _)| user).collect();
         let profiles = self.app.desk()?.people.profiles(caller.project, &users).await?;
         let shown = rows.into_iter().zip(profiles);
         let items = shown.map(|((user, roles), profile)| User::of(user, roles).with(profile));
@@ -394,7 +397,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
-        self.set_status(&caller, id.0, domain::UserStatus::Suspended).await
+        self.set_status(&caller, id.0, user::UserStatus::Suspended).await
     }
 
     /// Reactivate an account
@@ -408,7 +411,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
-        self.set_status(&caller, id.0, domain::UserStatus::Active).await
+        self.set_status(&caller, id.0, user::UserStatus::Active).await
     }
 
     /// Switch somebody's second factor off
@@ -486,7 +489,7 @@ impl Operations {
 }
 
 /// An account with everything that it tells of its holder.
-pub async fn shown(app: &Api, user: domain::User, roles: Vec<String>) -> Result<User, Problem> {
+pub async fn shown(app: &Api, user: user::User, roles: Vec<String>) -> Result<User, Problem> {
     let people = &app.desk()?.people;
     let profile = people.profile(user.project, &user).await.map_err(Problem::from)?;
     Ok(User::of(user, roles).with(profile))
@@ -527,7 +530,7 @@ impl Operations {
         &self,
         caller: &Caller<N>,
         id: Uuid,
-        status: domain::UserStatus,
+        status: user::UserStatus,
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, caller, id).await?;
         let admin = &self.app.desk()?.admin;

@@ -1,11 +1,11 @@
 //! What holds for every answer.
 
 use crate::door::HttpSettings;
+use domain::permission::{Grants, Permission};
 use futures_util::stream;
 use poem::Body;
 use poem::http::Method;
 use serde_json::{Value, json};
-use shared::domain::permission::{Grants, Permission};
 
 use super::stub::{PAGE_OF_ONE, Stub};
 use super::{KEY, client, client_of, send};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::auth::Right;
 use crate::door::HttpSettings;
 use bytes::Bytes;
+use domain::id::{KeyId, ProjectId};
 use futures_util::{StreamExt, stream};
 use poem::{Body, Request};
 use serde_json::json;
-use shared::access::Principal;
-use shared::id::{KeyId, ProjectId};
+use services::access::Principal;
 use uuid::Uuid;
 
 use super::stub::Stub;

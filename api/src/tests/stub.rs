@@ -9,41 +9,41 @@ use crate::door::{
     AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Repeats, Tenants,
     Verdict,
 };
+use domain::clock::Clock;
+use domain::event::Event;
+use domain::fault::{Fault, FaultCode};
+use domain::feature::Feature;
+use domain::id::{EventId, KeyId, ProjectId, RuleId};
+use domain::intake::NewEvent;
+use domain::key::Scope;
+use domain::once::RequestKey;
+use domain::time::Time;
+use domain::trace::{Trace, TraceRule};
+use files::key::FileKey;
+use files::link::{Link, LinkError, Terms};
+use files::range::{ByteRange, Span};
+use files::{Content, FileError, FileInfo};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use shared::accept::{Accepted, Refused};
-use shared::access::{AuthError, Principal};
-use shared::admin::{AdminError, Held, Repeat};
-use shared::clock::Clock;
-use shared::domain::event::Event;
-use shared::domain::fault::{Fault, FaultCode};
-use shared::domain::feature::Feature;
-use shared::domain::intake::NewEvent;
-use shared::domain::key::Scope;
-use shared::domain::once::RequestKey;
-use shared::domain::trace::{Trace, TraceRule};
-use shared::events::{EventFilter, EventState, EventStatus, ReadError};
-use shared::files::key::FileKey;
-use shared::files::link::{Link, LinkError, Terms};
-use shared::files::range::{ByteRange, Span};
-use shared::files::{Content, FileError, FileInfo};
-use shared::id::{EventId, KeyId, ProjectId, RuleId};
-use shared::ops::{Check, Health};
-use shared::sessions::{BearerError, Person};
-use shared::time::Time;
+use services::accept::{Accepted, Refused};
+use services::access::{AuthError, Principal};
+use services::admin::{AdminError, Held, Repeat};
+use services::events::{EventFilter, EventState, EventStatus, ReadError};
+use services::sessions::{BearerError, Person};
+use telemetry::ops::{Check, Health};
 use uuid::Uuid;
 
 const SOON: Duration = Duration::from_millis(1500);
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self::of(&shared::config::Config::development())
+        Self::of(&config::Config::development())
     }
 }
 
 impl Default for AcceptSettings {
     fn default() -> Self {
-        Self::of(&shared::config::Config::development())
+        Self::of(&config::Config::development())
     }
 }
 

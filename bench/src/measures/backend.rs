@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerBuilderExt};
-use shared::queue::backend::{JobBackend, Reservation, Taking};
+use queue::backend::{JobBackend, Reservation, Taking};
 use tokio_util::sync::CancellationToken;
 
 use super::lua;

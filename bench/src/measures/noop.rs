@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use domain::id::{JobId, ProjectId};
+use domain::job::{NewJob, QueueName};
 use futures_util::future::try_join_all;
-use shared::domain::job::{NewJob, QueueName};
-use shared::id::{JobId, ProjectId};
-use shared::queue::Queue;
-use shared::queue::redis::RedisQueue;
+use queue::Queue;
+use queue::redis::RedisQueue;
 use uuid::Uuid;
 
 use super::lua;

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use shared::id::ProjectId;
-use shared::queue::Queue;
+use domain::id::ProjectId;
+use queue::Queue;
 use uuid::Uuid;
 
 use super::noop::{QUEUE, jobs, open};

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crypto::seal::Sealer;
+use domain::audit::AuditAction;
+use domain::clock::Clock;
+use domain::id::{ProjectId, UserId};
+use domain::rule::{Priority, RuleBody, Suppression};
+use domain::time::Time;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::audit::{Audit, Deed, Doer};
-use shared::clock::Clock;
-use shared::domain::audit::AuditAction;
-use shared::domain::rule::{Priority, RuleBody, Suppression};
-use shared::id::{ProjectId, UserId};
-use shared::onboarding;
-use shared::seal::Sealer;
-use shared::time::Time;
+use services::audit::{Audit, Deed, Doer};
+use services::onboarding;
 
 use super::bodies::{Words, is_misshapen};
 use super::{Operation, Place, Surface};
@@ -272,5 +272,5 @@ async fn is_in(served: &Served, caller: Option<&Caller>) -> bool {
 }
 
 fn now() -> Time {
-    shared::clock::Clock::System.now()
+    domain::clock::Clock::System.now()
 }

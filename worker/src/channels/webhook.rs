@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::domain::delivery::{Attempt, Outcome};
-use shared::domain::reason::Reason;
-use shared::domain::webhook::{
+use domain::delivery::{Attempt, Outcome};
+use domain::reason::Reason;
+use domain::time::Time;
+use domain::webhook::{
     Endpoint, EventData, NotificationCreated, NotificationData, RuleData, message_id,
 };
-use shared::store::deliveries::{Claimed, Content};
-use shared::time::Time;
+use store::deliveries::{Claimed, Content};
 
 use crate::outbound::{Answer, CallError, HeaderName, Outbound};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use shared::id::{DeliveryId, ProjectId};
-use shared::store::evaluations::ClaimTerms;
+use domain::id::{DeliveryId, ProjectId};
+use store::evaluations::ClaimTerms;
 
 use crate::Worker;
 
@@ -13,7 +13,7 @@ pub(crate) async fn deliver(worker: &Arc<Worker>, project: ProjectId, ids: &[Del
     let room = worker.outbox.room_for(ids.len()).await;
     let now = app.clock.now();
     let claim = ClaimTerms {
-        token: shared::id::fresh(now),
+        token: domain::id::fresh(now),
         until: now.plus(app.config.delivery.claim),
         limit: ids.len(),
         planned_at: now,

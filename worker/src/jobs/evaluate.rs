@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::app::App;
-use shared::domain::evaluation::{Looked, look};
-use shared::domain::event::Event;
-use shared::domain::ruleset::RuleSet;
-use shared::id::{EventId, ProjectId};
-use shared::store::StoreError;
-use shared::store::deliveries::{Claimed, Content, ContentEvent};
-use shared::store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
+use domain::evaluation::{Looked, look};
+use domain::event::Event;
+use domain::id::{EventId, ProjectId};
+use domain::ruleset::RuleSet;
+use runtime::app::App;
+use store::StoreError;
+use store::deliveries::{Claimed, Content, ContentEvent};
+use store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
 
 use crate::Worker;
 use crate::outbox::Room;
@@ -119,7 +119,7 @@ async fn attempt(
             looked.iter().map(|one| one.matches.len()).sum::<usize>() * set.endpoints.len();
         let room = worker.outbox.room(wanted).await;
         let claim = ClaimTerms {
-            token: shared::id::fresh(now),
+            token: domain::id::fresh(now),
             until: now.plus(app.config.delivery.claim),
             limit: room.len(),
             planned_at: now.plus(app.config.due.grace),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use shared::domain::job::{Envelope, Job, NewJob, QueueName};
-use shared::domain::shard::{Shard, Shards};
-use shared::id::{EventId, JobId, ProjectId, floor, time_of};
-use shared::store::Result;
+use domain::id::{EventId, JobId, ProjectId, floor, time_of};
+use domain::job::{Envelope, Job, NewJob, QueueName};
+use domain::shard::{Shard, Shards};
+use store::Result;
 
 use super::{deliver, evaluate};
 use crate::Worker;
@@ -91,7 +91,7 @@ async fn find(
     shards: Shards,
     after: Option<EventId>,
     limit: usize,
-) -> Result<Vec<shared::domain::event::Event>> {
+) -> Result<Vec<domain::event::Event>> {
     let (store, desk) = (&worker.app.store, &worker.desk);
     if let Some(after) = after {
         return store.events_of_shards(project, shards, after, limit as i64).await;

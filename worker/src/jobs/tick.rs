@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::id::{ProjectId, TickId};
+use domain::id::{ProjectId, TickId};
 
 use crate::Worker;
 use crate::tasks;

@@ -1,6 +1,8 @@
 //! The audit log as CSV, page by page, with as much memory as a page needs.
 
 use bytes::Bytes;
+use domain::csv;
+use domain::id::ProjectId;
 use futures_util::{StreamExt, stream};
 use poem::http::{HeaderValue, header};
 use poem::{Body, IntoResponse, Response};
@@ -9,11 +11,9 @@ use poem_openapi::registry::{
     MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
 };
 use poem_openapi::types::Type;
-use shared::audit::{Audit, Shown};
-use shared::domain::csv;
-use shared::id::ProjectId;
-use shared::store::StoreError;
-use shared::store::audit::AuditFilter;
+use services::audit::{Audit, Shown};
+use store::StoreError;
+use store::audit::AuditFilter;
 use uuid::Uuid;
 
 use super::wire::resource_type;

@@ -1,10 +1,10 @@
 //! The audit log as it looks on the wire.
 
+use domain::audit::{self as known, Flaw, Link};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use serde_json::Value;
-use shared::audit::{Shown, Verdict};
-use shared::domain::audit::{self as known, Flaw, Link};
+use services::audit::{Shown, Verdict};
 use uuid::Uuid;
 
 use crate::wire::{AnyJson, Stamp, raw};

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::door::Api;
+use domain::fault::{Fault, FaultCode};
+use domain::id::{KeyId, ProjectId, sha256};
+use domain::intake::{self, Envelope};
+use domain::once::Operation;
 use poem_openapi::ApiResponse;
 use serde_json::value::RawValue;
-use shared::accept::{Accepted, Refused};
-use shared::domain::fault::{Fault, FaultCode};
-use shared::domain::intake::{self, Envelope};
-use shared::domain::once::Operation;
-use shared::id::{KeyId, ProjectId, sha256};
+use services::accept::{Accepted, Refused};
 use tracing::Instrument;
 
 use super::wire::{AcceptedEvent, Batch, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};

@@ -3,14 +3,14 @@
 mod lines;
 mod source;
 
+use domain::id::{KeyId, ProjectId, Sha256};
+use domain::intake::NewEvent;
+use domain::once::Operation;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::value::RawValue;
-use shared::accept::{Accepted, Refused};
-use shared::domain::intake::NewEvent;
-use shared::domain::once::Operation;
-use shared::id::{KeyId, ProjectId, Sha256};
+use services::accept::{Accepted, Refused};
 
 use super::accept;
 use super::wire::{ImportReport, LineError};

@@ -1,8 +1,8 @@
 //! What became of an event, as it looks on the wire.
 
+use domain::trace as known;
 use poem_openapi::{Enum, Object};
 use serde::{Serialize, Serializer};
-use shared::domain::trace as known;
 use uuid::Uuid;
 
 use super::wire::Event;
@@ -269,7 +269,7 @@ impl From<known::TracePart> for ConditionPart {
 
 impl From<known::TraceNotification> for NotificationTrace {
     fn from(one: known::TraceNotification) -> Self {
-        let recipient = |(user, name, through_role): (shared::id::UserId, _, _)| RecipientTrace {
+        let recipient = |(user, name, through_role): (domain::id::UserId, _, _)| RecipientTrace {
             user_id: user.0,
             name,
             through_role,

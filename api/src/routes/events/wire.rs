@@ -1,10 +1,10 @@
 //! Events as they look on the wire.
 
+use domain::intake::RawEvent;
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize, Serializer};
-use shared::domain::intake::RawEvent;
-use shared::events::{self as known, EventState};
+use services::events::{self as known, EventState};
 use uuid::Uuid;
 
 use crate::problem::{Code, FieldError};
@@ -88,7 +88,7 @@ pub struct AcceptedEvent {
 impl Example for AcceptedEvent {
     fn example() -> Self {
         let id = Uuid::from_u128(0x019c_1379_2540_7000_8000_0000_0000_0001);
-        let time = shared::time::Time::from_micros(1_769_851_800_000_000);
+        let time = domain::time::Time::from_micros(1_769_851_800_000_000);
         Self { id, status_url: status_url(id), received_at: Stamp(time) }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use domain::id::ProjectId;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
-use shared::access::AuthError;
-use shared::id::ProjectId;
+use services::access::AuthError;
 
 use crate::auth::{Caller, Needs};
 use crate::door::Api;

@@ -512,12 +512,12 @@ impl Settings {
     }
 
     /// The same, as it is shown.
-    pub fn shown(settings: &shared::domain::settings::Settings) -> Option<Self> {
+    pub fn shown(settings: &domain::settings::Settings) -> Option<Self> {
         Self::read(&serde_json::to_value(settings).ok()?)
     }
 
     /// The same, as it is judged. Both have the same JSON, but that `null` stands for what is not set in a body.
-    pub fn wanted(&self) -> Result<shared::domain::settings::Settings, serde_json::Error> {
+    pub fn wanted(&self) -> Result<domain::settings::Settings, serde_json::Error> {
         serde_json::from_value(serde_json::to_value(self)?)
     }
 }
@@ -530,7 +530,7 @@ mod tests {
     fn the_wire_and_the_domain_have_the_same_shape() {
         let empty: Settings = serde_json::from_value(json!({})).expect("settings");
         let domain = empty.wanted().expect("the same");
-        assert_eq!(domain, shared::domain::settings::Settings::default());
+        assert_eq!(domain, domain::settings::Settings::default());
         let example = Settings::example();
         assert!(example.email.is_some(), "the example is one");
         let mut wanted = example.wanted().expect("the same");

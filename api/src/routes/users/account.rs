@@ -1,9 +1,9 @@
 //! What an account tells of its holder, and how that is changed, on the wire.
 
+use domain::profile;
 use poem_openapi::Object;
 use poem_openapi::types::{Example, MaybeUndefined};
 use serde::{Deserialize, Serialize};
-use shared::domain::profile as domain;
 
 /// What an account tells of its holder beside address and name.
 #[derive(Clone, Debug, Default, Object, Serialize)]
@@ -34,9 +34,9 @@ pub struct Profile {
     pub timezone: Option<String>,
 }
 
-impl From<domain::Profile> for Profile {
-    fn from(profile: domain::Profile) -> Self {
-        let domain::Profile { phone, first_name, last_name, postcode, bio, locale, timezone } =
+impl From<profile::Profile> for Profile {
+    fn from(profile: profile::Profile) -> Self {
+        let profile::Profile { phone, first_name, last_name, postcode, bio, locale, timezone } =
             profile;
         Self { phone, first_name, last_name, avatar: None, postcode, bio, locale, timezone }
     }
@@ -101,7 +101,7 @@ impl Example for AccountChange {
     }
 }
 
-impl From<AccountChange> for domain::AccountChange {
+impl From<AccountChange> for profile::AccountChange {
     fn from(change: AccountChange) -> Self {
         Self {
             full_name: change.full_name,

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use domain::id::UserId;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
-use shared::id::UserId;
-use shared::store::sessions::Which;
+use store::sessions::Which;
 use uuid::Uuid;
 
+use super::picture::{self, PictureAnswer};
 use super::{User, reach, reach_others, shown};
 use crate::auth::{Caller, Looking, UsersManage, UsersRead, UsersUpdate};
 use crate::door::Api;
 use crate::problem::{Acts, Failure, Problem, Reads};
 use crate::routes::Tag;
 use crate::routes::auth::Sessions;
-use crate::routes::me::picture::{self, PictureAnswer};
 use crate::wire::{Answer, Done};
 
 /// The operations on the logins of other people.

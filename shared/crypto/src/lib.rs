@@ -1,0 +1,5 @@
+//! Secrets: sealed in the store, hashed passwords, and tokens of those who are logged in.
+
+pub mod passwords;
+pub mod seal;
+pub mod tokens;

@@ -1,0 +1,47 @@
+//! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
+
+pub mod attempt;
+pub mod audit;
+pub mod authority;
+pub mod clock;
+#[cfg(feature = "sqlx")]
+mod columns;
+pub mod condition;
+pub mod csv;
+pub mod delivery;
+pub mod evaluation;
+pub mod event;
+pub mod facts;
+pub mod fault;
+pub mod feature;
+pub mod group;
+pub mod id;
+pub mod intake;
+pub mod job;
+pub mod key;
+pub mod mail;
+pub mod names;
+pub mod once;
+pub mod one_time;
+pub mod permission;
+pub mod personal;
+pub mod plan;
+pub mod precondition;
+pub mod preferences;
+pub mod profile;
+pub mod project;
+pub mod push;
+pub mod reason;
+pub mod retry;
+pub mod role;
+pub mod rule;
+pub mod ruleset;
+pub mod schedule;
+pub mod settings;
+pub mod shard;
+pub mod tenancy;
+pub mod time;
+pub mod totp;
+pub mod trace;
+pub mod user;
+pub mod webhook;

@@ -1,0 +1,336 @@
+//! The one way in: events are kept, durably, before anybody is told that they are. Requests that come at the same time
+//! share a commit; then the queue is nudged, and should that fail, the due loop finds the events.
+
+mod nudge;
+
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+use crate::crowd::Last;
+use config::AcceptConfig;
+use domain::clock::Clock;
+use domain::event::Event;
+use domain::fault::{Fault, FaultCode};
+use domain::id::{EventId, KeyId, ProjectId, time_of};
+use domain::intake::NewEvent;
+use domain::time::Time;
+use queue::Queue;
+use store::events::{Incoming, Nudge, Taken, jobs_for};
+use store::idempotency::IdempotencyKey;
+use store::{Store, StoreError};
+use telemetry::current_traceparent;
+
+/// An event that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: EventId,
+    /// When it was accepted; of a replay, when the first was.
+    pub received_at: Time,
+    /// Whether the same event had been accepted before, under the same idempotency key.
+    pub replayed: bool,
+}
+
+/// Why an event was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Its idempotency key was used for another body.
+    Conflict,
+    /// The store will not have it: this one alone, not its neighbours.
+    Invalid(Vec<Fault>),
+    /// The store is away.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The project's plan allows no more in this minute.
+    OverPlan {
+        /// How many it allows.
+        limit: u64,
+        /// When to try again.
+        retry_after: Duration,
+        /// When all of them are there again.
+        reset: Duration,
+    },
+    /// A limit of the project or the system is reached.
+    TooManyRequests {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+type Answer = Vec<Result<Accepted, Refused>>;
+
+struct Asked {
+    project: ProjectId,
+    key: KeyId,
+    events: Vec<NewEvent>,
+    trace: Option<String>,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// Takes events in. Cheap to clone.
+#[derive(Clone)]
+pub struct Accept {
+    asks: mpsc::Sender<Asked>,
+}
+
+struct Committer {
+    store: Store,
+    queue: Arc<dyn Queue>,
+    /// Whether the queue lives in the store, so that its jobs are committed with the events.
+    jobs_here: bool,
+    clock: Clock,
+    config: AcceptConfig,
+    nudges: Arc<Semaphore>,
+    /// Whose turn it is to commit.
+    turn: Arc<Semaphore>,
+    /// What the last commit was like.
+    last: Arc<StdMutex<Last>>,
+}
+
+/// Whose events they are, the key that they came with, and the trace that they belong to.
+type From = (ProjectId, KeyId, Option<String>);
+
+const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1) };
+
+/// How long a commit keeps the next one waiting, which grows meanwhile: most are done sooner, and one that hangs holds
+/// nobody up.
+const OVERTAKING: Duration = Duration::from_millis(10);
+
+/// How long requests are gathered at most.
+const GATHERING: Duration = Duration::from_millis(2);
+
+/// How many nudges may be under way: beyond it the queue is slow or away, and the due loop finds what is not nudged.
+const NUDGES: usize = 32;
+
+impl Accept {
+    /// Starts the committers; they end when the last handle is gone.
+    pub fn start(
+        store: &Store,
+        queue: &Arc<dyn Queue>,
+        jobs_here: bool,
+        clock: &Clock,
+        config: &AcceptConfig,
+    ) -> Self {
+        let (asks, waiting) = mpsc::channel(4096);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let nudges = Arc::new(Semaphore::new(NUDGES));
+        let turn = Arc::new(Semaphore::new(1));
+        let last = Arc::default();
+        for _ in 0..config.committers {
+            let committer = Committer {
+                store: store.clone(),
+                queue: Arc::clone(queue),
+                jobs_here,
+                clock: clock.clone(),
+                config: config.clone(),
+                nudges: Arc::clone(&nudges),
+                turn: Arc::clone(&turn),
+                last: Arc::clone(&last),
+            };
+            tokio::spawn(committer.run(Arc::clone(&waiting)));
+        }
+        Self { asks }
+    }
+
+    /// Keeps events; one answer for each, in order. They are committed when it answers.
+    pub async fn accept(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
+        let count = events.len();
+        let (reply, answer) = oneshot::channel();
+        let trace = current_traceparent();
+        let sent = self.asks.send(Asked { project, key, events, trace, reply }).await;
+        let away = || vec![Err(AWAY); count];
+        if sent.is_err() {
+            return away();
+        }
+        answer.await.unwrap_or_else(|_| away())
+    }
+}
+
+impl Committer {
+    async fn run(self, waiting: Arc<Mutex<mpsc::Receiver<Asked>>>) {
+        loop {
+            let mut asks = Vec::new();
+            let mut turn = None;
+            {
+                let mut waiting = waiting.lock().await;
+                if waiting.recv_many(&mut asks, self.config.batch).await == 0 {
+                    return;
+                }
+                if asks.len() < self.config.batch {
+                    let before = Arc::clone(&self.turn).acquire_owned();
+                    turn = tokio::time::timeout(OVERTAKING, before).await.ok();
+                }
+                drain(&mut waiting, &mut asks, self.config.batch);
+                if turn.is_some() {
+                    self.gather(&mut waiting, &mut asks).await;
+                }
+            }
+            let (requests, began) = (asks.len(), Instant::now());
+            self.commit(asks).await;
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last::new(requests, began);
+            drop(turn);
+        }
+    }
+
+    /// Waits for those who are likely to come now. It is cheaper for all to commit them together with those who are here
+    /// than to have two crowds take turns. Not for all of them, for some are slow.
+    async fn gather(&self, waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>) {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(crowd) = last.crowd(asks.len(), last.took(), Instant::now()) else { return };
+        let wanted = (crowd * 3 / 4).min(self.config.batch);
+        let gathering = async {
+            while asks.len() < wanted {
+                let room = self.config.batch - asks.len();
+                if waiting.recv_many(asks, room).await == 0 {
+                    return;
+                }
+            }
+        };
+        // No longer than a commit takes, for nobody should wait for what would have cost less. Whoever came by then is in
+        // `asks`, whether it was enough or not.
+        let _ = tokio::time::timeout(last.took().min(GATHERING), gathering).await;
+    }
+
+    async fn commit(&self, asks: Vec<Asked>) {
+        // The ids carry this moment: what commits much later than its id says would be overlooked by forward readers.
+        let now = self.clock.now();
+        let mut incoming = Vec::new();
+        let mut replies = Vec::with_capacity(asks.len());
+        for ask in asks {
+            replies.push((ask.events.len(), ask.reply));
+            let from = (ask.project, ask.key, ask.trace);
+            incoming.extend(ask.events.into_iter().map(|event| self.incoming(&from, event, now)));
+        }
+        metrics::histogram!("bellbuoy_accept_batch_events").record(incoming.len() as f64);
+        let incoming = Arc::new(incoming);
+        let mut outcomes = self.keep(Arc::clone(&incoming), now).await;
+        let fresh: Vec<bool> =
+            outcomes.iter().map(|outcome| matches!(outcome, Ok(Taken::New))).collect();
+        let mut answers: Vec<_> = incoming
+            .iter()
+            .zip(outcomes.drain(..))
+            .map(|(one, outcome)| answer(one, outcome))
+            .collect();
+        for (count, reply) in replies {
+            // Whoever asked may have gone away; the events stay.
+            let _ = reply.send(answers.drain(..count).collect());
+        }
+        if !self.jobs_here {
+            let kept: Vec<&Incoming> = incoming
+                .iter()
+                .zip(fresh)
+                .filter(|(_, fresh)| *fresh)
+                .map(|(one, _)| one)
+                .collect();
+            self.nudge(&kept);
+        }
+    }
+
+    fn incoming(&self, from: &From, new: NewEvent, now: Time) -> Incoming {
+        let (project, key, trace) = from;
+        let idempotency = new.idempotency;
+        let expires_at = now.plus(self.config.idempotency_ttl);
+        let event = Event {
+            id: EventId::fresh(now),
+            kind: new.kind,
+            source: new.source,
+            payload: new.payload,
+            occurred_at: new.occurred_at,
+            received_at: now,
+            idempotency_key: idempotency.as_ref().and_then(|one| one.key.clone()),
+            correlation_id: new.correlation_id,
+            replay_of: None,
+            key_id: Some(*key),
+        };
+        let key =
+            idempotency.map(|one| IdempotencyKey { hash: one.hash, body: one.body, expires_at });
+        Incoming { project: *project, event, key, trace: trace.clone() }
+    }
+
+    /// Keeps a batch; one that the store refuses is halved until the bad event stands alone.
+    async fn keep(&self, batch: Arc<Vec<Incoming>>, now: Time) -> Vec<Result<Taken, Refused>> {
+        let nudge = self.jobs_here.then(|| self.jobs_maker(now));
+        let kept = self.store.accept_events(Arc::clone(&batch), nudge, now);
+        match tokio::time::timeout(self.config.commit_timeout, kept).await {
+            Ok(Ok(taken)) => taken.into_iter().map(Ok).collect(),
+            Ok(Err(error)) if error.is_passing() => {
+                tracing::warn!(%error, events = batch.len(), "events were not kept");
+                vec![Err(AWAY); batch.len()]
+            }
+            Ok(Err(error)) => self.halve(&batch, error, now).await,
+            Err(_) => {
+                tracing::warn!(events = batch.len(), "the store did not commit in time");
+                vec![Err(AWAY); batch.len()]
+            }
+        }
+    }
+
+    async fn halve(
+        &self,
+        batch: &[Incoming],
+        error: StoreError,
+        now: Time,
+    ) -> Vec<Result<Taken, Refused>> {
+        let [_, _, ..] = batch else {
+            tracing::error!(%error, project = ?batch.first().map(|one| one.project), "the store refuses an event");
+            let fault = Fault::new("", FaultCode::Invalid, "the store can't hold this event");
+            return vec![Err(Refused::Invalid(vec![fault])); batch.len()];
+        };
+        let (left, right) = batch.split_at(batch.len() / 2);
+        let mut outcomes = Box::pin(self.keep(Arc::new(left.to_vec()), now)).await;
+        outcomes.extend(Box::pin(self.keep(Arc::new(right.to_vec()), now)).await);
+        outcomes
+    }
+
+    fn jobs_maker(&self, now: Time) -> Nudge {
+        if !self.queue.carries_events() {
+            return Arc::new(move |project, events| nudge::names(project, events, now));
+        }
+        let inline = self.config.inline_job_bytes.as_usize();
+        Arc::new(move |project, events| nudge::jobs(project, events, inline, now))
+    }
+
+    fn nudge(&self, kept: &[&Incoming]) {
+        let jobs = jobs_for(kept, &self.jobs_maker(self.clock.now()));
+        let Ok(permit) = Arc::clone(&self.nudges).try_acquire_owned() else {
+            metrics::counter!("bellbuoy_nudges_lost_total").increment(jobs.len() as u64);
+            return;
+        };
+        if jobs.is_empty() {
+            return;
+        }
+        let queue = Arc::clone(&self.queue);
+        tokio::spawn(async move {
+            let count = jobs.len() as u64;
+            if let Err(error) = queue.push(jobs).await {
+                metrics::counter!("bellbuoy_nudges_lost_total").increment(count);
+                tracing::debug!(%error, "the queue was not nudged; the due loop will find the events");
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Takes what is there, as long as there is room.
+fn drain(waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>, most: usize) {
+    while asks.len() < most {
+        let Ok(ask) = waiting.try_recv() else { break };
+        asks.push(ask);
+    }
+}
+
+fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, Refused> {
+    match outcome? {
+        Taken::New => {
+            metrics::counter!("bellbuoy_events_accepted_total").increment(1);
+            Ok(Accepted { id: one.event.id, received_at: one.event.received_at, replayed: false })
+        }
+        Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
+        Taken::Conflict => Err(Refused::Conflict),
+        Taken::Unanswered => Err(AWAY),
+    }
+}

@@ -1,0 +1,22 @@
+//! What every role does with the engines: the one home of each verb that the API, the worker and the CLI share.
+
+pub mod accept;
+pub mod access;
+pub mod admin;
+pub mod attempts;
+pub mod audit;
+pub mod crowd;
+pub mod epochs;
+pub mod events;
+pub mod limits;
+pub mod mail;
+pub mod mails;
+pub mod onboarding;
+pub mod pace;
+pub mod people;
+pub mod probe;
+pub mod registry;
+pub mod reseal;
+pub mod rulesets;
+pub mod sessions;
+pub mod tenants;

@@ -1,0 +1,345 @@
+//! What a rule set is read from: rules and their versions, people and their roles, endpoints.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::engine::epoch::bump_epoch;
+use super::engine::{Tx, insert, sql};
+use super::settings::within_plan;
+use super::{Result, Store, StoreError};
+use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
+use domain::plan::PlanLimit;
+use domain::project::ProjectStatus;
+use domain::rule::{Rule, RuleBody};
+use domain::ruleset::People;
+use domain::time::Time;
+
+/// Everything that a rule set is compiled from, as of one epoch.
+#[derive(Debug)]
+pub struct RuleSource {
+    /// The epoch; read first, so that a change meanwhile leaves it too old and the set is read again.
+    pub epoch: i64,
+    /// Whether the project works.
+    pub status: ProjectStatus,
+    /// The active rules.
+    pub rules: Vec<Rule>,
+    /// Who is there.
+    pub people: People,
+    /// Where webhooks go, their secrets sealed.
+    pub endpoints: Vec<SealedEndpoint>,
+}
+
+/// An endpoint as it is stored.
+#[derive(Clone, Debug)]
+pub struct SealedEndpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub url: String,
+    /// Its signing secret, sealed.
+    pub secret: Vec<u8>,
+}
+
+impl Store {
+    /// Keeps a new rule as its first version.
+    ///
+    /// # Errors
+    /// A conflict when the name is taken.
+    pub async fn create_rule(&self, project: ProjectId, rule: &Rule, now: Time) -> Result<()> {
+        let rule = rule.clone();
+        self.write("create_rule", move |tx| {
+            let rule = rule.clone();
+            Box::pin(async move {
+                let epoch = bump_epoch(tx, project).await?;
+                within_plan(tx, project, PlanLimit::Rules).await?;
+                sql!(
+                    tx, execute,
+                    "INSERT INTO rules (project_id, id, name, active, version, body, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    project, rule.id, &rule.body.name, i16::from(rule.active), rule.version, Json(&rule.body),
+                    Uuid::nil(), now, now
+                )?;
+                keep_version(tx, project, &rule, epoch, now).await
+            })
+        })
+        .await
+    }
+
+    /// Makes `rule` the next version of itself; answers its number.
+    ///
+    /// # Errors
+    /// When it is not there, or its new name is taken.
+    pub async fn change_rule(&self, project: ProjectId, rule: &Rule, now: Time) -> Result<i64> {
+        let rule = rule.clone();
+        self.write("change_rule", move |tx| {
+            let mut rule = rule.clone();
+            Box::pin(async move {
+                let epoch = bump_epoch(tx, project).await?;
+                let next = next_version(tx, project, &rule, now).await?;
+                rule.version = next.ok_or(StoreError::NotFound("rule"))?.0;
+                sql!(
+                    tx, execute,
+                    "UPDATE rule_versions SET until_epoch = $1 WHERE project_id = $2 AND rule_id = $3 AND until_epoch IS NULL",
+                    epoch, project, rule.id
+                )?;
+                keep_version(tx, project, &rule, epoch, now).await?;
+                Ok(rule.version)
+            })
+        })
+        .await
+    }
+
+    /// Keeps a new person who may be told.
+    ///
+    /// # Errors
+    /// A conflict when the address is taken.
+    pub async fn create_user(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        email: &str,
+        full_name: &str,
+        now: Time,
+    ) -> Result<()> {
+        let (email, full_name) = (email.to_owned(), full_name.to_owned());
+        self.write("create_user", move |tx| {
+            let (email, full_name) = (email.clone(), full_name.clone());
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                within_plan(tx, project, PlanLimit::Users).await?;
+                sql!(
+                    tx, execute,
+                    "INSERT INTO users (project_id, id, email, full_name, status, failed_logins, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, 1, 0, $5, $6, $7)",
+                    project, id, email, full_name, Uuid::nil(), now, now
+                )
+                .map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Keeps a new role with its first members.
+    ///
+    /// # Errors
+    /// A conflict when the name is taken or a member is not of this project.
+    pub async fn create_role(
+        &self,
+        project: ProjectId,
+        id: RoleId,
+        name: &str,
+        members: &[UserId],
+        now: Time,
+    ) -> Result<()> {
+        let (name, members) = (name.to_owned(), members.to_vec());
+        self.write("create_role", move |tx| {
+            let (name, members) = (name.clone(), members.clone());
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                sql!(
+                    tx, execute,
+                    "INSERT INTO roles (project_id, id, name, description, permissions, built_in, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, '', $4, 0, $5, $6, $7)",
+                    project, id, name, Json(Vec::<String>::new()), Uuid::nil(), now, now
+                )?;
+                insert!(tx, "INSERT INTO user_roles (project_id, user_id, role_id)", members, "", {
+                    ProjectId = |_user| project,
+                    UserId = |user| *user,
+                    RoleId = |_user| id,
+                });
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Keeps a new endpoint; its secret is sealed already.
+    ///
+    /// # Errors
+    /// A conflict when the name is taken.
+    pub async fn create_endpoint(
+        &self,
+        project: ProjectId,
+        endpoint: &SealedEndpoint,
+        now: Time,
+    ) -> Result<()> {
+        let endpoint = endpoint.clone();
+        self.write("create_endpoint", move |tx| {
+            let endpoint = endpoint.clone();
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                sql!(
+                    tx, execute,
+                    "INSERT INTO webhook_endpoints (project_id, id, name, url, secret, active, live, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
+                    project, endpoint.id, endpoint.name, endpoint.url, endpoint.secret, Uuid::nil(), now, now
+                )
+                .map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Changes where an endpoint listens.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn move_endpoint(
+        &self,
+        project: ProjectId,
+        id: EndpointId,
+        url: &str,
+        now: Time,
+    ) -> Result<()> {
+        let url = url.to_owned();
+        self.write("move_endpoint", move |tx| {
+            let url = url.clone();
+            Box::pin(async move {
+                bump_epoch(tx, project).await?;
+                let touched = sql!(
+                    tx, execute,
+                    "UPDATE webhook_endpoints SET url = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
+                    url, now, project, id, Uuid::nil()
+                )?;
+                if touched == 0 { Err(StoreError::NotFound("endpoint")) } else { Ok(()) }
+            })
+        })
+        .await
+    }
+
+    /// What the project's rule set is made from.
+    ///
+    /// # Errors
+    /// When the project is not there or holds something unreadable.
+    pub async fn rule_source(&self, project: ProjectId) -> Result<RuleSource> {
+        self.read("rule_source", move |tx| {
+            Box::pin(async move {
+                let head = sql!(
+                    tx,
+                    fetch_optional as (i64, i16),
+                    "SELECT epoch, status FROM projects WHERE id = $1",
+                    project
+                )?;
+                let (epoch, status) = head.ok_or(StoreError::NotFound("project"))?;
+                let status = ProjectStatus::from_number(status)
+                    .ok_or_else(|| StoreError::Corrupt(format!("project status {status}")))?;
+                Ok(RuleSource {
+                    epoch,
+                    status,
+                    rules: active_rules(tx, project).await?,
+                    people: people(tx, project).await?,
+                    endpoints: endpoints(tx, project).await?,
+                })
+            })
+        })
+        .await
+    }
+}
+
+/// Changes a rule where it stands; answers its new version.
+async fn next_version(
+    tx: &mut Tx,
+    project: ProjectId,
+    rule: &Rule,
+    now: Time,
+) -> Result<Option<(i64,)>> {
+    if tx.returns() {
+        return sql!(
+            tx, fetch_optional as (i64,),
+            "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
+             WHERE project_id = $5 AND id = $6 AND live = $7 RETURNING version",
+            &rule.body.name, i16::from(rule.active), Json(&rule.body), now, project, rule.id, Uuid::nil()
+        );
+    }
+    sql!(
+        tx,
+        execute,
+        "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
+         WHERE project_id = $5 AND id = $6 AND live = $7",
+        &rule.body.name,
+        i16::from(rule.active),
+        Json(&rule.body),
+        now,
+        project,
+        rule.id,
+        Uuid::nil()
+    )?;
+    sql!(
+        tx,
+        fetch_optional as (i64,),
+        "SELECT version FROM rules WHERE project_id = $1 AND id = $2 AND live = $3",
+        project,
+        rule.id,
+        Uuid::nil()
+    )
+}
+
+async fn keep_version(
+    tx: &mut Tx,
+    project: ProjectId,
+    rule: &Rule,
+    epoch: i64,
+    now: Time,
+) -> Result<()> {
+    sql!(
+        tx, execute,
+        "INSERT INTO rule_versions (project_id, rule_id, version, active, body, since_epoch, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        project, rule.id, rule.version, i16::from(rule.active), Json(&rule.body), epoch, now
+    )
+    .map(|_| ())
+}
+
+async fn active_rules(tx: &mut Tx, project: ProjectId) -> Result<Vec<Rule>> {
+    let rows = sql!(
+        tx,
+        fetch_all as (RuleId, i64, Json<RuleBody>),
+        "SELECT id, version, body FROM rules WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
+        project,
+        Uuid::nil()
+    )?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, version, Json(body))| Rule { id, version, active: true, body })
+        .collect())
+}
+
+async fn people(tx: &mut Tx, project: ProjectId) -> Result<People> {
+    let active = sql!(
+        tx,
+        fetch_all as (UserId,),
+        "SELECT id FROM users WHERE project_id = $1 AND live = $2 AND status = 1",
+        project,
+        Uuid::nil()
+    )?;
+    let active: BTreeSet<UserId> = active.into_iter().map(|(id,)| id).collect();
+    let members = sql!(
+        tx, fetch_all as (String, UserId),
+        "SELECT r.name, m.user_id FROM user_roles m JOIN roles r ON r.project_id = m.project_id AND r.id = m.role_id
+         WHERE m.project_id = $1 AND r.live = $2",
+        project, Uuid::nil()
+    )?;
+    let mut roles: BTreeMap<String, Vec<UserId>> = BTreeMap::new();
+    for (role, user) in members.into_iter().filter(|(_, user)| active.contains(user)) {
+        roles.entry(role).or_default().push(user);
+    }
+    Ok(People { roles, active })
+}
+
+async fn endpoints(tx: &mut Tx, project: ProjectId) -> Result<Vec<SealedEndpoint>> {
+    let rows = sql!(
+        tx,
+        fetch_all as (EndpointId, String, String, Vec<u8>),
+        "SELECT id, name, url, secret FROM webhook_endpoints WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
+        project,
+        Uuid::nil()
+    )?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, name, url, secret)| SealedEndpoint { id, name, url, secret })
+        .collect())
+}
