@@ -11,11 +11,22 @@ COPY Cargo.toml Cargo.lock ./
 COPY api/Cargo.toml api/
 COPY bench/Cargo.toml bench/
 COPY scheduler/Cargo.toml scheduler/
-COPY shared/Cargo.toml shared/
+COPY shared/aws/Cargo.toml shared/aws/
+COPY shared/config/Cargo.toml shared/config/
+COPY shared/coordination/Cargo.toml shared/coordination/
+COPY shared/crypto/Cargo.toml shared/crypto/
+COPY shared/domain/Cargo.toml shared/domain/
+COPY shared/files/Cargo.toml shared/files/
+COPY shared/queue/Cargo.toml shared/queue/
+COPY shared/redis/Cargo.toml shared/redis/
+COPY shared/runtime/Cargo.toml shared/runtime/
+COPY shared/services/Cargo.toml shared/services/
+COPY shared/store/Cargo.toml shared/store/
+COPY shared/telemetry/Cargo.toml shared/telemetry/
 COPY tests/harness/Cargo.toml tests/harness/
 COPY worker/Cargo.toml worker/
 # Cargo wants a target in each package; the empty ones are replaced below.
-RUN for package in . api bench scheduler shared worker; do \
+RUN for package in . api bench scheduler shared/* worker; do \
         mkdir -p "$package/src" && touch "$package/src/lib.rs" && echo 'fn main() {}' > "$package/src/main.rs"; \
     done \
     && touch tests/harness/harness.rs \

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::user::made;
+use crate::password::made;
 
 const SLUG: &str = "demo";
 const ENDPOINT: &str = "this terminal";

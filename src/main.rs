@@ -14,6 +14,7 @@ mod health;
 mod key;
 mod migrate;
 mod out;
+mod password;
 mod project;
 mod queue;
 mod reseal;

@@ -13,7 +13,7 @@ use services::admin::{Admin, Onboarding};
 use services::audit::Doer;
 
 use crate::out::{self, say};
-use crate::user::Password;
+use crate::password::Password;
 
 /// What to do.
 #[derive(Subcommand)]

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use config::Config;
-use domain::user::{PasswordPolicy, normal_email, password_fault};
 use runtime::process::Failure;
 use serde_json::json;
 use services::admin::{Admin, Invitee};
 use services::audit::Doer;
 
 use crate::out::{self, say};
+use crate::password::Password;
 use crate::project::find;
 
 /// What to do.
@@ -36,45 +36,6 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// Where a password comes from; one is made and shown if nobody says.
-#[derive(Args)]
-pub struct Password {
-    /// Reads the password from the first line of the standard input, so that it stands in no list of processes.
-    #[arg(long)]
-    password_stdin: bool,
-}
-
-impl Password {
-    /// The password, and whether it was chosen rather than made.
-    ///
-    /// # Errors
-    /// When the standard input can't be read.
-    pub fn take(&self, email: &str, policy: PasswordPolicy) -> Result<(String, bool), Failure> {
-        if !self.password_stdin {
-            return Ok((made(email, policy), false));
-        }
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line)?;
-        Ok((line.trim_end_matches(['\r', '\n']).to_owned(), true))
-    }
-}
-
-/// A password that nobody guesses, and that can be typed: letters without those that look alike, in groups of five,
-/// as long as the policy demands. One that happens to hold the holder's name is drawn again.
-pub fn made(email: &str, policy: PasswordPolicy) -> String {
-    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-    let group = || -> String {
-        (0..5).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])).collect()
-    };
-    let groups = (policy.min_length + 1).div_ceil(6).max(4);
-    loop {
-        let made = (0..groups).map(|_| group()).collect::<Vec<_>>().join("-");
-        if password_fault(&made, &normal_email(email), policy).is_none() {
-            return made;
-        }
-    }
 }
 
 /// Does it and says what it did.
@@ -104,24 +65,4 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
         say!("password  {password}   (shown this once)");
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{PasswordPolicy, made, password_fault};
-
-    #[test]
-    fn a_made_password_is_good_enough() {
-        // Short names are in one of two thousand by chance.
-        for min_length in [8, 23, 24, 64, 128] {
-            let policy = PasswordPolicy { min_length };
-            for email in ["ana@example.com", "Eve@example.com", "a@example.com"] {
-                for _ in 0..500 {
-                    let made = made(email, policy);
-                    let fault = password_fault(&made, &email.to_lowercase(), policy);
-                    assert!(fault.is_none(), "{made} for {email}: {fault:?}");
-                }
-            }
-        }
-    }
 }

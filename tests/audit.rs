@@ -12,7 +12,7 @@ use domain::audit::AuditAction;
 use domain::id::ProjectId;
 use serde_json::{Value, json};
 use services::admin::Invitee;
-use services::audit::{Deed, Doer};
+use services::audit::{AuditedAction, Doer};
 use sqlx::Connection;
 use store::audit::AuditFilter;
 
@@ -107,7 +107,7 @@ async fn the_log_comes_out_as_a_file_and_that_is_written_down(pair: Pair) {
     let ada = Account::admin(&app, "acme").await;
     // More than fit in the memory of one page.
     for _ in 0..450 {
-        let deed = Deed::new(AuditAction::KeyRevoke, ada.project.0);
+        let deed = AuditedAction::new(AuditAction::KeyRevoke, ada.project.0);
         let entry = app.app.audit.entry(ada.project, &Doer::system(), deed).await;
         let (entry, now) = (entry.expect("an entry"), app.app.clock.now());
         app.app.store.note(ada.project, &entry, now).await.expect("writes");

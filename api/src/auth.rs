@@ -38,13 +38,13 @@ pub use right::{AGAIN, Right};
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Finds out who calls and whether they may call so often, before `E`.
-pub struct Doorman<E> {
+pub struct Authenticated<E> {
     app: Arc<Api>,
     bodies: Bodies,
     inner: E,
 }
 
-impl<E> Doorman<E> {
+impl<E> Authenticated<E> {
     /// Stands before `inner`.
     pub fn new(app: Arc<Api>, inner: E) -> Self {
         let bodies = Bodies::new(&app.http);
@@ -124,7 +124,7 @@ pub fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r HeaderVal
     }
 }
 
-impl<E: Endpoint<Output = Response>> Endpoint for Doorman<E> {
+impl<E: Endpoint<Output = Response>> Endpoint for Authenticated<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {

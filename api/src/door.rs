@@ -21,12 +21,12 @@ use ipnet::IpNet;
 use runtime::app::App;
 use services::accept::{Accepted, Refused};
 use services::access::{AuthError, Principal};
+use services::accounts::Accounts;
 use services::admin::Admin;
-use services::attempts::{Attempts, tighter};
 use services::audit::Audit;
 use services::events::{EventFilter, EventState, ReadError};
 use services::limits::{self, Limit};
-use services::people::People;
+use services::login_throttle::{LoginThrottle, tighter};
 use services::sessions::{BearerError, Person, Sessions};
 use services::tenants::{default_limits, environment};
 use telemetry::ops::Health;
@@ -46,7 +46,7 @@ pub struct Api {
     /// Recognises keys and people.
     pub keys: Arc<dyn Authenticate>,
     /// What people and administrators do; only where the API is tried alone there is nobody.
-    pub desk: Option<Desk>,
+    pub services: Option<Services>,
     /// Counts requests.
     pub limiter: Arc<dyn Limiter>,
     /// What projects set for themselves, and what is set for them.
@@ -153,17 +153,17 @@ pub trait Authenticate: Send + Sync + 'static {
 
 /// What people and administrators do.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Services {
     /// Logging in and out.
     pub sessions: Arc<Sessions>,
     /// Projects, keys, people.
     pub admin: Admin,
     /// What is held on people.
-    pub people: People,
+    pub accounts: Accounts,
     /// Reads what is sealed per person.
     pub audit: Audit,
     /// Counts attempts to come in.
-    pub attempts: Attempts,
+    pub login_throttle: LoginThrottle,
     /// Under which subdomains projects are found.
     pub base_domain: Option<String>,
 }
@@ -260,12 +260,12 @@ impl Api {
             accept: AcceptSettings::of(&app.config),
             clock: app.clock.clone(),
             keys: product(),
-            desk: Some(Desk {
+            services: Some(Services {
                 sessions: Arc::clone(&app.sessions),
                 admin: app.admin.clone(),
-                people: app.people.clone(),
+                accounts: app.accounts.clone(),
                 audit: app.audit.clone(),
-                attempts: app.attempts.clone(),
+                login_throttle: app.login_throttle.clone(),
                 base_domain: app.config.auth.base_domain.clone(),
             }),
             limiter: product(),
@@ -305,8 +305,8 @@ impl Api {
     ///
     /// # Errors
     /// When there is nobody.
-    pub fn desk(&self) -> Result<&Desk, Problem> {
-        self.desk.as_ref().ok_or_else(Problem::internal)
+    pub fn services(&self) -> Result<&Services, Problem> {
+        self.services.as_ref().ok_or_else(Problem::internal)
     }
 }
 
@@ -319,9 +319,14 @@ impl Api {
         if self.tenants.has(project, feature) {
             return Ok(());
         }
-        let detail = format!("The project does not have the feature {feature}; ask the operator.");
-        Err(Problem::new(Code::FeatureDisabled, detail))
+        Err(lacking(feature))
     }
+}
+
+/// The answer to those who lack a feature.
+pub fn lacking(feature: Feature) -> Problem {
+    let detail = format!("The project does not have the feature {feature}; ask the operator.");
+    Problem::new(Code::FeatureDisabled, detail)
 }
 
 impl Tenants for Product {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
 use futures_util::FutureExt;
-use poem::http::header::ORIGIN;
+use poem::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use poem::http::{Method, StatusCode};
 use poem::{Endpoint, PathPattern, Request, Response};
 use telemetry::context;
@@ -127,6 +127,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let mut response = match self.cors.preflight(&request, origin.as_ref()) {
             Some(Ok(response)) => response,
             Some(Err(problem)) => problem.response(context.id()),
+            None if let Some(name) = sent_twice(&request) => {
+                let detail = format!("The header {name} was sent twice; send it once.");
+                Problem::new(Code::BadRequest, detail).response(context.id())
+            }
             None => {
                 request.set_data(Arc::clone(&context));
                 self.pass(request, &context).instrument(span.clone()).await
@@ -137,6 +141,13 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         span.in_scope(|| self.record(&method, response.status(), &context, started));
         Ok(response)
     }
+}
+
+/// A header that says where a request goes or what it holds, and stands there twice: somebody in front of us may have
+/// read the other one.
+fn sent_twice(request: &Request) -> Option<HeaderName> {
+    let twice = |name: &HeaderName| request.headers().get_all(name).iter().count() > 1;
+    [HOST, CONTENT_TYPE].into_iter().find(twice)
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

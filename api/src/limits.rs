@@ -6,7 +6,7 @@ use poem::http::{HeaderMap, HeaderValue};
 use services::access::Principal;
 use services::admin::AdminError;
 
-use crate::door::{Desk, Limiter, Verdict};
+use crate::door::{Limiter, Services, Verdict};
 
 use crate::context::RequestContext;
 use crate::problem::{Code, Problem, seconds};
@@ -36,12 +36,12 @@ pub fn take(
 /// # Errors
 /// When there were too many from this address, or the store is away.
 pub async fn attempt(
-    desk: &Desk,
+    services: &Services,
     project: Option<ProjectId>,
     kind: AttemptKind,
     context: &RequestContext,
 ) -> Result<(), Problem> {
-    let standing = desk.attempts.take(project, kind, context.address).await;
+    let standing = services.login_throttle.take(project, kind, context.address).await;
     let standing = standing.map_err(|error| Problem::from(AdminError::from(error)))?;
     let Some(over) = standing.filter(|standing| standing.is_over) else { return Ok(()) };
     let detail = format!(

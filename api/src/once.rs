@@ -156,7 +156,7 @@ where
         return Err(Problem::parameter(NAME, fault.code, fault.message));
     }
     let user = caller.user().ok_or_else(Problem::internal)?;
-    let admin = app.desk()?.admin.clone();
+    let admin = app.services()?.admin.clone();
     let once = admin.once(caller.project, user, operation, (key, what));
     if let Some(recalled) = admin.recall(&once).await? {
         return MadeOnce::recalled(recalled);

@@ -90,9 +90,72 @@ pub fn cut<T>(
     (rows, cursor)
 }
 
+/// How many rows that may not be seen are passed over before a page is short.
+const PASSED_OVER: usize = 1000;
+
+/// Reads until a page is full of what may be seen. The cursor stands behind a row of the page and comes only if there is
+/// another one that may be seen: neither says anything of those that may not. `read` answers as many rows as it is
+/// asked for, from behind an id.
+pub async fn seen<T, E, F>(
+    limit: u32,
+    list: &List,
+    mut after: Option<Uuid>,
+    read: impl Fn(Option<Uuid>, usize) -> F,
+    id: impl Fn(&T) -> Uuid,
+    may: impl Fn(&T) -> bool,
+) -> Result<(Vec<T>, Option<String>), E>
+where
+    F: Future<Output = Result<Vec<T>, E>>,
+{
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut rows, mut looked, mut count) = (Vec::new(), 0, most + 1);
+    loop {
+        let found = read(after, count).await?;
+        let is_last = found.len() < count;
+        looked += found.len();
+        after = found.last().map(&id).or(after);
+        rows.extend(found.into_iter().filter(&may));
+        if rows.len() > most || is_last {
+            return Ok(cut(rows, limit, list, id));
+        }
+        if looked > PASSED_OVER {
+            return Ok((rows, after.map(|last| list.cursor(last))));
+        }
+        count = count.max(PASSED_OVER / 5);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_page_tells_nothing_of_what_may_not_be_seen() {
+        let list = List::new("x", ProjectId::PLATFORM, &());
+        let id = |row: &u128| Uuid::from_u128(*row);
+        let page = async |all: &[u128], limit: u32, after: Option<u128>| {
+            let read = |after: Option<Uuid>, count: usize| {
+                let after = after.map_or(0, |id| id.as_u128());
+                let rows: Vec<u128> =
+                    all.iter().copied().filter(|row| *row > after).take(count).collect();
+                async move { Ok::<_, ()>(rows) }
+            };
+            let after = after.map(Uuid::from_u128);
+            let (rows, cursor) = seen(limit, &list, after, read, id, |row| row % 10 == 0).await?;
+            let cursor = list.read(cursor.as_deref()).expect("own");
+            Ok::<_, ()>((rows, cursor.map(|id| id.as_u128())))
+        };
+        let all: Vec<u128> = (1..=39).collect();
+        // What may not be seen makes no page short, and no cursor stands on it.
+        assert_eq!(page(&all, 2, None).await, Ok((vec![10, 20], Some(20))));
+        assert_eq!(page(&all, 2, Some(20)).await, Ok((vec![30], None)));
+        assert_eq!(page(&all, 3, None).await, Ok((vec![10, 20, 30], None)));
+        assert_eq!(page(&all[30..], 1, None).await, Ok((vec![], None)));
+        // But nobody reads a whole table for a page.
+        let hidden: Vec<u128> = (1..5000).map(|row| row * 10 + 1).collect();
+        let (rows, cursor) = page(&hidden, 1, None).await.expect("a page");
+        assert!(rows.is_empty() && cursor.is_some_and(|at| at < 15_000), "{cursor:?}");
+    }
 
     #[test]
     fn only_a_cursor_of_the_same_list_is_read() {

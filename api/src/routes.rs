@@ -28,7 +28,7 @@ use poem_openapi::types::Type;
 use poem_openapi::{ContactObject, ExtraHeader, LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::Value;
 
-use crate::auth::Doorman;
+use crate::auth::Authenticated;
 use crate::catalog::Catalog;
 
 /// All operations of the document.
@@ -120,7 +120,7 @@ pub fn document() -> String {
 pub fn endpoint(app: &Arc<Api>) -> impl Endpoint<Output = Response> + use<> {
     let api = service(apis(app)).into_endpoint();
     Switch {
-        api: Doorman::new(Arc::clone(app), api).boxed(),
+        api: Authenticated::new(Arc::clone(app), api).boxed(),
         pages: files::add(app, status::pages(app)).boxed(),
     }
 }

@@ -120,7 +120,7 @@ async fn an_account_that_nobody_proved_is_not_approved(pair: Pair) {
     let now = app.app.clock.now();
     let hash = app.app.sessions.passwords.hash("the attacker's own choice").await.expect("hashes");
     let id = domain::id::UserId::fresh(now);
-    let new = store::people::NewUser {
+    let new = store::members::NewUser {
         id,
         email: VICTIM.to_owned(),
         full_name: "Mallory".to_owned(),
@@ -128,7 +128,7 @@ async fn an_account_that_nobody_proved_is_not_approved(pair: Pair) {
         password: Some(hash),
         roles: Vec::new(),
     };
-    let deed = services::audit::Deed::new(domain::audit::AuditAction::UserCreate, id.0);
+    let deed = services::audit::AuditedAction::new(domain::audit::AuditAction::UserCreate, id.0);
     let doer = services::audit::Doer::system();
     let entry = app.app.audit.entry(admin.project, &doer, deed).await.expect("an entry");
     store.add_user(admin.project, &new, &entry, now).await.expect("made");

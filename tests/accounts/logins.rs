@@ -9,7 +9,7 @@ use domain::id::UserId;
 use domain::mail::MailKind;
 use reqwest::Method;
 use serde_json::{Value, json};
-use services::audit::{Deed, Doer};
+use services::audit::{AuditedAction, Doer};
 use services::mails::Addressee;
 use store::sessions::{Begun, NewSession};
 
@@ -75,7 +75,7 @@ async fn begin(app: &TestApp, who: &Account<'_>, hash: &str) -> Begun {
         proof: None,
         notice: mails.write(MailKind::NewDevice, whom, None, None, now).expect("a mail"),
     };
-    let deed = Deed::new(AuditAction::SessionLogin, user.0);
+    let deed = AuditedAction::new(AuditAction::SessionLogin, user.0);
     let entry = app.app.audit.entry(who.project, &Doer::system(), deed).await.expect("an entry");
     store.begin_session(who.project, &new, &entry, now).await.expect("answers")
 }
@@ -131,7 +131,7 @@ async fn an_old_password_sets_no_new_one_after_a_reset(pair: Pair) {
         ends: store::sessions::Which::All,
         notice: notice.expect("a mail"),
     };
-    let deed = Deed::new(AuditAction::UserPassword, user.0);
+    let deed = AuditedAction::new(AuditAction::UserPassword, user.0);
     let entry = app.app.audit.entry(admin.project, &Doer::system(), deed).await.expect("an entry");
     let done = store.set_password(admin.project, user, &late, &entry, now).await;
     assert!(matches!(done, Err(store::StoreError::NotFound("password"))), "{done:?}");

@@ -10,6 +10,7 @@ use crate::scene::*;
 on_pairs! {
     a_forgotten_password_is_set_anew
     a_token_is_good_for_an_hour_and_its_account
+    a_suspension_voids_what_was_mailed_before
     a_login_from_a_new_device_is_told
 }
 
@@ -47,6 +48,30 @@ async fn a_forgotten_password_is_set_anew(pair: Pair) {
     assert!(subjects(&app, email).await.contains(&"Your password for acme was changed".to_owned()));
     let log = admin.json("/audit").await.to_string();
     assert!(log.contains("user.reset_request") && log.contains("\"user.reset\""), "{log}");
+    app.stop().await;
+}
+
+async fn a_suspension_voids_what_was_mailed_before(pair: Pair) {
+    let app = start(pair).await;
+    let admin = acme(&app).await;
+    let cleo = admin.colleague("acme", "cleo", &["viewer"]).await;
+    let email = "cleo@example.com";
+    let forgot = json!({ "project": "acme", "email": email });
+    post(&app, "/auth/forgot-password", forgot).await;
+    let token = last(&app, email).await.token();
+    let asked = json!({ "email": "cleo.new@example.com", "password": ADMIN_PASSWORD });
+    assert_eq!(cleo.post("/me/email", &asked).await.0, 202);
+    let address = last(&app, "cleo.new@example.com").await.token();
+    for act in ["suspend", "reactivate"] {
+        let path = format!("/users/{}/{act}", cleo.user);
+        assert_eq!(admin.send(reqwest::Method::POST, &path, None).await.0, 200);
+        let body = json!({ "token": token, "new_password": OTHER });
+        let (status, told) = post(&app, "/auth/reset-password", body).await;
+        assert_eq!((status, fields(&told)), (400, vec!["token"]), "{act}: {told}");
+        let (status, told) = post(&app, "/auth/verify-email", json!({ "token": address })).await;
+        assert_eq!((status, fields(&told)), (400, vec!["token"]), "{act}: {told}");
+    }
+    assert_eq!(login(&app, email, ADMIN_PASSWORD).await.0, 200, "nothing was changed");
     app.stop().await;
 }
 

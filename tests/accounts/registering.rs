@@ -183,6 +183,9 @@ async fn roles_are_given_with_the_approval(pair: Pair) {
     let roles = json!({ "roles": ["responder"] });
     let (status, told) = doorman.post(&format!("/users/{one}/approve"), &roles).await;
     assert_eq!((status, &told["code"]), (403, &json!("forbidden")), "{told}");
+    let none = json!({ "roles": [] });
+    let (status, told) = doorman.post(&format!("/users/{one}/approve"), &none).await;
+    assert_eq!((status, &told["code"]), (403, &json!("forbidden")), "none are roles, too: {told}");
     let (status, told) = doorman.post(&format!("/users/{one}/approve"), &json!({})).await;
     assert_eq!((status, &told["roles"]), (200, &json!(["member"])), "{told}");
     let unknown = json!({ "roles": ["chief"] });

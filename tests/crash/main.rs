@@ -10,7 +10,7 @@
 
 mod alone;
 #[cfg(feature = "servers")]
-mod crowd;
+mod bursts;
 mod durable;
 mod endings;
 mod handover;

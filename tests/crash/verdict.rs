@@ -96,7 +96,7 @@ async fn rows(scene: &Scene, differences: &mut Differences) -> Vec<Delivery> {
     differences.note(doubled.is_empty(), || format!("doubled notifications: {doubled:?}"));
     let deliveries = scene.books.deliveries().await;
     let doubled =
-        twice(deliveries.iter().map(|one| (one.notification_id, one.target, one.rung, one.round)));
+        twice(deliveries.iter().map(|one| (one.notification_id, one.target, one.step, one.round)));
     differences.note(doubled.is_empty(), || format!("doubled deliveries: {doubled:?}"));
     let there: BTreeSet<Uuid> = notifications.iter().map(|one| one.id).collect();
     let told: BTreeSet<Uuid> = deliveries.iter().map(|one| one.notification_id).collect();

@@ -18,7 +18,7 @@ use domain::webhook::SigningSecret;
 use runtime::app::App;
 use serde_json::{Value, json};
 use services::admin::{Confirmation, Onboarding};
-use services::audit::{Deed, Doer};
+use services::audit::{AuditedAction, Doer};
 use services::mails::Addressee;
 use services::onboarding;
 use store::registrations::Registration;
@@ -142,7 +142,7 @@ impl TestApp {
         let whom = Addressee { project: &home, user: None, email };
         let mail = app.sessions.mails.write(MailKind::Registration, whom, None, None, now);
         let mail = mail.expect("a mail");
-        let deed = Deed::new(AuditAction::RegistrationCreate, new.id);
+        let deed = AuditedAction::new(AuditAction::RegistrationCreate, new.id);
         let entry = app.audit.entry(project, &Doer::system(), deed).await.expect("an entry");
         let kept = app.store.register(project, &new, key, &mail, &entry, now);
         assert!(kept.await.expect("kept"), "{email} has had enough mails");

@@ -45,8 +45,8 @@ pub struct Delivery {
     pub notification_id: Uuid,
     /// Where to.
     pub target: Uuid,
-    /// On which rung.
-    pub rung: i64,
+    /// On which step.
+    pub step: i64,
     /// In which round.
     pub round: i64,
     /// The number of its state.
@@ -145,12 +145,12 @@ impl Books {
     /// Every delivery.
     pub async fn deliveries(&self) -> Vec<Delivery> {
         let text =
-            "SELECT id, notification_id, target, rung, round, state, attempts FROM deliveries";
-        let read = |(id, notification_id, target, rung, round, state, attempts)| Delivery {
+            "SELECT id, notification_id, target, step, round, state, attempts FROM deliveries";
+        let read = |(id, notification_id, target, step, round, state, attempts)| Delivery {
             id,
             notification_id,
             target,
-            rung,
+            step,
             round,
             state,
             attempts,

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod authorization;
+mod circles;
 mod conditions;
 mod documents;
 mod events;
@@ -21,3 +22,4 @@ mod sealed;
 mod shape;
 mod snippets;
 mod sources;
+mod words;

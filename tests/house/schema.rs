@@ -48,6 +48,16 @@ pub fn tables(engine: &str) -> Vec<(String, Table)> {
                     .find(|(name, _)| name == table)
                     .unwrap_or_else(|| panic!("no table {table}"));
                 known.1.columns.push(read_column(column));
+            } else if let Some((table, (from, to))) = statement
+                .strip_prefix("ALTER TABLE ")
+                .and_then(|rest| rest.split_once(" RENAME COLUMN "))
+                .and_then(|(table, names)| Some((table, names.split_once(" TO ")?)))
+            {
+                let columns = found.iter_mut().find(|(name, _)| name == table);
+                let columns = columns.map(|(_, table)| table.columns.iter_mut());
+                let mut columns = columns.unwrap_or_else(|| panic!("no table {table}"));
+                let renamed = columns.find(|(name, ..)| name == from);
+                renamed.unwrap_or_else(|| panic!("no column {from}")).0 = to.to_owned();
             } else {
                 panic!("the schema page does not understand {engine}/{name}: {statement}");
             }

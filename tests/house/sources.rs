@@ -47,7 +47,7 @@ fn walk(folder: &Path, end: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// The folders whose code ships.
-pub const SHIPPED: [&str; 5] = ["src", "api/src", "worker/src", "scheduler/src", "shared/src"];
+pub const SHIPPED: [&str; 5] = ["src", "api/src", "worker/src", "scheduler/src", "shared"];
 
 /// A file of Rust.
 pub struct Source {

@@ -9,8 +9,8 @@ use domain::audit::AuditAction;
 use domain::id::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};
-use services::audit::{Deed, Doer};
-use services::people::SETTLE;
+use services::accounts::SETTLE;
+use services::audit::{AuditedAction, Doer};
 
 use crate::account::{file, start, start_with};
 use crate::dump::{database, files, found};
@@ -141,7 +141,7 @@ pub async fn an_erasure_goes_on_where_it_was_interrupted(pair: Pair) {
     let one = canary(&app, &ada, &["viewer"]).await;
     let id: UserId = one.user.parse().expect("an id");
     // As if the process had died behind the first transaction.
-    let deed = Deed::new(AuditAction::UserErase, id.0);
+    let deed = AuditedAction::new(AuditAction::UserErase, id.0);
     let entry = app.app.audit.entry(ada.project, &Doer::system(), deed).await.expect("an entry");
     let now = app.app.clock.now();
     app.app.store.begin_erasure(ada.project, id, &entry, now).await.expect("begins");
@@ -153,15 +153,15 @@ pub async fn an_erasure_goes_on_where_it_was_interrupted(pair: Pair) {
     };
     assert_eq!((left.is_empty(), keys(&app).await), (false, 1));
 
-    assert_eq!(app.app.people.finish_erasures().await.expect("goes on"), 0, "it settles yet");
+    assert_eq!(app.app.accounts.finish_erasures().await.expect("goes on"), 0, "it settles yet");
     assert_eq!(traces(&app, &ada).await, [] as [&str; 0]);
     assert_eq!(keys(&app).await, 0);
     // A process that had the key of theirs at hand may have used it since: it is taken away once more.
     app.app.store.subject_key(ada.project, id.0, &[7; 8], now).await.expect("a key");
     app.clock.advance(SETTLE - Duration::from_secs(1));
-    app.app.people.finish_erasures().await.expect("goes on");
+    app.app.accounts.finish_erasures().await.expect("goes on");
     app.clock.advance(Duration::from_secs(1));
-    app.app.people.finish_erasures().await.expect("ends");
+    app.app.accounts.finish_erasures().await.expect("ends");
     assert_eq!(app.app.store.erasures(10).await.expect("answers"), []);
     assert_eq!(keys(&app).await, 0);
     app.app.audit.seal_all().await.expect("seals");

@@ -127,7 +127,7 @@ const OF_PROJECT: &[Change] = &[
     }),
     change!("change_user", [Users Update], |s, doer| async {
         let change = profile::AccountChange { full_name: Some("Other".to_owned()), ..profile::AccountChange::default() };
-        s.app.app.people.change(s.project, s.user().await, change, doer).await
+        s.app.app.accounts.change(s.project, s.user().await, change, doer).await
     }),
     change!("set_user_roles", [Users Manage], |s, doer| async {
         let roles = vec!["viewer".to_owned()];
@@ -156,7 +156,7 @@ const OF_PROJECT: &[Change] = &[
         s.app.app.admin.delete_user(s.project, s.user().await, doer).await
     }),
     change!("erase_user", [Users Manage], |s, doer| async {
-        s.app.app.people.erase(s.project, s.user().await, doer).await
+        s.app.app.accounts.erase(s.project, s.user().await, doer).await
     }),
     change!("reset_second_factor", [Users Manage], |s, doer| async {
         // There is none: that is told to those alone who might take it away.
@@ -166,7 +166,7 @@ const OF_PROJECT: &[Change] = &[
         }
     }),
     change!("export_user", [Users Export], |s, doer| async {
-        s.app.app.people.export(s.project, s.user().await, doer).await
+        s.app.app.accounts.export(s.project, s.user().await, doer).await
     }),
     change!("invite", [Users Create, Users Manage], |s, doer| {
         s.app.app.admin.invite(s.project, invitation(&s.fresh(), &["viewer"]), doer)

@@ -7,7 +7,7 @@ use domain::audit::{Actor, AuditAction, Broken, Flaw};
 use domain::clock::{Clock, ManualClock};
 use domain::id::{KeyId, ProjectId, UserId};
 use serde_json::json;
-use services::audit::{Audit, Deed, Doer, Origin};
+use services::audit::{Audit, AuditedAction, Doer, Origin};
 use store::Store;
 use store::audit::AuditFilter;
 use uuid::Uuid;
@@ -52,9 +52,9 @@ impl Log {
             self.clock.advance(std::time::Duration::from_secs(1));
             let after =
                 json!({ "name": format!("Schlüssel {number}"), "scopes": ["read"], "n": number });
-            let deed = Deed {
+            let deed = AuditedAction {
                 after: Some(after),
-                ..Deed::new(AuditAction::KeyCreate, Uuid::from_u128(number as u128))
+                ..AuditedAction::new(AuditAction::KeyCreate, Uuid::from_u128(number as u128))
             };
             note(&self.audit, &self.place.store, self.project, &Doer::system(), deed, &self.clock)
                 .await;
@@ -84,7 +84,7 @@ async fn note(
     store: &Store,
     project: ProjectId,
     doer: &Doer,
-    deed: Deed,
+    deed: AuditedAction,
     clock: &ManualClock,
 ) {
     let entry = audit.entry(project, doer, deed).await.expect("an entry");
@@ -100,7 +100,7 @@ async fn every_row_gets_its_place_once(which: Stores) {
         &log.place.store,
         other,
         &Doer::system(),
-        Deed::new(AuditAction::ProjectUpdate, other.0),
+        AuditedAction::new(AuditAction::ProjectUpdate, other.0),
         &log.clock,
     )
     .await;
@@ -133,7 +133,7 @@ async fn every_row_gets_its_place_once(which: Stores) {
 async fn a_row_that_commits_late_comes_later_in_the_chain(which: Stores) {
     let log = Log::sealed(which, 3).await;
     let early = ManualClock::at(start());
-    let deed = Deed::new(AuditAction::KeyRevoke, Uuid::from_u128(99));
+    let deed = AuditedAction::new(AuditAction::KeyRevoke, Uuid::from_u128(99));
     note(&log.audit, &log.place.store, log.project, &Doer::system(), deed, &early).await;
     assert_eq!(log.audit.seal_all().await.expect("seals"), 1);
     assert_eq!(log.broken().await, None);
@@ -298,9 +298,9 @@ async fn a_person_is_forgotten_and_the_chain_stays_whole(which: Stores) {
     };
     for of in [log.project, other] {
         for (user, email) in [(ana, "ana@example.com"), (ben, "ben@example.com")] {
-            let deed = Deed {
+            let deed = AuditedAction {
                 personal: Some((user, json!({ "email": email }))),
-                ..Deed::new(AuditAction::UserCreate, user.0)
+                ..AuditedAction::new(AuditAction::UserCreate, user.0)
             };
             note(&log.audit, store, of, &doer(ana), deed, &log.clock).await;
         }
@@ -367,7 +367,7 @@ async fn a_list_shows_what_was_asked_for(which: Stores) {
         (other, Actor::User(user), AuditAction::KeyCreate, 2),
     ] {
         log.clock.advance(std::time::Duration::from_secs(1));
-        let deed = Deed::new(action, Uuid::from_u128(resource));
+        let deed = AuditedAction::new(action, Uuid::from_u128(resource));
         note(&log.audit, store, of, &doer(actor), deed, &log.clock).await;
     }
     let all = AuditFilter::default;

@@ -11,7 +11,7 @@ use queue::{Depth, Queue};
 use serde_json::value::RawValue;
 use std::time::Duration;
 use store::StoreError;
-use store::events::{EventFilter, Incoming, Nudge, Taken};
+use store::events::{EventFilter, Incoming, MakeJobs, Taken};
 
 use crate::support::{at, event, incoming, keep, open, project, start};
 
@@ -102,7 +102,7 @@ async fn events_of_many_projects_share_a_commit(which: Stores) {
     assert_eq!(place.store.events(other, &ids(&events)).await.expect("reads").len(), 13);
 }
 
-fn one_job_per_event() -> Nudge {
+fn one_job_per_event() -> MakeJobs {
     Arc::new(|project, events| {
         let job = |one: &&Incoming| NewJob {
             id: JobId::fresh(start()),

@@ -8,7 +8,7 @@ use config::StoreUrl;
 use domain::id::{EventId, ProjectId, RoleId, UserId};
 use futures_util::future::{BoxFuture, join_all};
 use store::StoreError;
-use store::events::Nudge;
+use store::events::MakeJobs;
 
 use crate::support::{Place, Raw, at, event, incoming, open, payment, project, start};
 
@@ -63,8 +63,8 @@ async fn a_verb_that_fails_or_panics_undoes_no_neighbour() {
     let (one, other) = (project(store, "one").await, project(store, "other").await);
     let theirs = UserId::fresh(start());
     store.create_user(other, theirs, "a@example.com", "A", start()).await.expect("a user");
-    let panics: Nudge = Arc::new(|_, _| panic!("on purpose"));
-    let accept = |nudge: Option<Nudge>| {
+    let panics: MakeJobs = Arc::new(|_, _| panic!("on purpose"));
+    let accept = |nudge: Option<MakeJobs>| {
         let incoming = incoming(one, &payment(1));
         let accepted = async move {
             store.accept_events(Arc::new(vec![incoming]), nudge, start()).await.map(|_| ())

@@ -194,7 +194,7 @@ async fn evaluate_all(worker: &Arc<Worker>, project: ProjectId, events: Events) 
     fine &= if events.singly {
         evaluate::evaluate(worker, project, all, true).await
     } else {
-        worker.turns.evaluate(worker, project, all).await
+        worker.gate.evaluate(worker, project, all).await
     };
     if fine { Vec::new() } else { events.jobs }
 }

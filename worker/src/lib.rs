@@ -5,17 +5,17 @@
 //! `mailroom.rs` hands over the mails that it finds.
 
 mod channels;
+mod circuit_breaker;
 mod due;
 mod gauges;
 mod jobs;
-mod lane;
 mod mailroom;
 mod outbound;
 mod outbox;
+mod project_gate;
 mod recorder;
 mod shards;
 mod tasks;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,16 +30,16 @@ pub use outbound::StartError;
 
 use mailroom::Mailroom;
 use outbox::Outbox;
-use shards::Desk;
-use turns::Turns;
+use project_gate::ProjectGate;
+use shards::ShardHolds;
 
 /// What every job works with.
 pub(crate) struct Worker {
     pub(crate) app: Arc<App>,
     pub(crate) outbox: Outbox,
     pub(crate) mailroom: Mailroom,
-    pub(crate) desk: Desk,
-    pub(crate) turns: Turns,
+    pub(crate) holds: ShardHolds,
+    pub(crate) gate: ProjectGate,
     /// Cancelled when this worker is to end.
     pub(crate) stop: CancellationToken,
 }
@@ -54,10 +54,10 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
-    let desk = Desk::default();
-    let (mailroom, turns) = (Mailroom::new(&app), Turns::default());
+    let holds = ShardHolds::default();
+    let (mailroom, gate) = (Mailroom::new(&app), ProjectGate::default());
     let app_of = Arc::clone(&app);
-    let worker = Worker { app: app_of, outbox, mailroom, desk, turns, stop: stop.clone() };
+    let worker = Worker { app: app_of, outbox, mailroom, holds, gate, stop: stop.clone() };
     let worker = Arc::new(worker);
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
@@ -102,7 +102,7 @@ fn backend(worker: &Arc<Worker>, queue: QueueName, stop: &CancellationToken) -> 
     let app = &worker.app;
     let (epochs, resting) = (Arc::clone(&app.epochs), Arc::clone(worker));
     let rest = move || match queue {
-        QueueName::Events => resting.turns.rest(),
+        QueueName::Events => resting.gate.rest(),
         QueueName::Deliveries | QueueName::Maintenance => Duration::ZERO,
     };
     let taking = Taking {

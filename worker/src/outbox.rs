@@ -16,7 +16,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::channels;
-use crate::lane::{Lanes, Pass};
+use crate::circuit_breaker::{Breakers, Pass};
 use crate::outbound::{Outbound, StartError};
 use crate::recorder::{Recorder, Report};
 
@@ -35,7 +35,7 @@ pub(crate) struct Outbox {
     app: Arc<App>,
     room: Arc<Semaphore>,
     sending: Arc<Semaphore>,
-    lanes: Arc<Lanes>,
+    breakers: Arc<Breakers>,
     outbound: Arc<Outbound>,
     recorder: Recorder,
     tasks: TaskTracker,
@@ -63,7 +63,7 @@ impl Outbox {
         Ok(Self {
             room: Arc::new(Semaphore::new(config.concurrency * AHEAD)),
             sending: Arc::new(Semaphore::new(config.concurrency)),
-            lanes: Arc::new(Lanes::new(config)),
+            breakers: Arc::new(Breakers::new(config)),
             outbound: Arc::new(Outbound::new(&app.config.webhooks)?),
             recorder: Recorder::start(app),
             tasks: TaskTracker::new(),
@@ -150,8 +150,8 @@ impl Outbox {
         else {
             return self.settle(&delivery, gone(self.app.clock.now()));
         };
-        let lane = self.lanes.of(delivery.project, delivery.target);
-        let pass = match lane.enter(deadline).await {
+        let breaker = self.breakers.of(delivery.project, delivery.target);
+        let pass = match breaker.enter(deadline).await {
             Pass::Go(pass) => pass,
             Pass::Wait(pause) => return self.snooze(&delivery, pause),
         };
@@ -162,7 +162,7 @@ impl Outbox {
         let result =
             channels::send(&self.outbound, endpoint, &delivery, started_at, deadline).await;
         let attempt = Attempt { started_at, took: started.elapsed(), ..result };
-        lane.learn(attempt.outcome);
+        breaker.learn(attempt.outcome);
         drop(pass);
         self.settle(&delivery, attempt)
     }

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 /// The shards of all projects, as far as this worker had to do with them.
 #[derive(Default)]
-pub(crate) struct Desk {
+pub(crate) struct ShardHolds {
     busy: Mutex<HashMap<(QueueName, ProjectId), Busy>>,
     evaluated: Mutex<HashMap<ProjectId, [Time; Shard::COUNT as usize]>>,
     watermarks: OnceCell<HashMap<ProjectId, Time>>,
@@ -25,7 +25,7 @@ struct Busy {
     again: Shards,
 }
 
-impl Desk {
+impl ShardHolds {
     /// Begins work on those of these shards on which nobody in this process works; who does so looks at them again before
     /// it ends. Two workers on one shard would do the same work twice, and one of them for nothing.
     pub(crate) fn begin(
@@ -42,7 +42,7 @@ impl Desk {
         if mine.is_empty() {
             return None;
         }
-        Some(AtWork { desk: self, key: (queue, project), shards: mine })
+        Some(AtWork { holds: self, key: (queue, project), shards: mine })
     }
 
     /// From when on there may be events of these shards that nobody evaluated.
@@ -83,7 +83,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Work on some shards of a project; it ends when this is dropped.
 pub(crate) struct AtWork<'d> {
-    desk: &'d Desk,
+    holds: &'d ShardHolds,
     key: (QueueName, ProjectId),
     shards: Shards,
 }
@@ -96,7 +96,7 @@ impl AtWork<'_> {
 
     /// Ends the work unless somebody was told meanwhile that there is more; answers whether it goes on.
     pub(crate) fn goes_on(&mut self) -> bool {
-        let mut all = lock(&self.desk.busy);
+        let mut all = lock(&self.holds.busy);
         let Some(busy) = all.get_mut(&self.key) else { return false };
         let again = busy.again.and(self.shards);
         if again.is_empty() {
@@ -122,8 +122,8 @@ impl AtWork<'_> {
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
         // Also after a panic: then the job comes back, and whoever gets it sees what others were told.
-        let desk = self.desk;
-        self.finish(&mut lock(&desk.busy));
+        let holds = self.holds;
+        self.finish(&mut lock(&holds.busy));
     }
 }
 
@@ -137,29 +137,29 @@ mod tests {
 
     #[test]
     fn nobody_works_where_somebody_does() {
-        let (desk, project) = (Desk::default(), ProjectId::fresh(Time::default()));
-        let begin = |numbers| desk.begin(QueueName::Events, project, shards(numbers));
+        let (holds, project) = (ShardHolds::default(), ProjectId::fresh(Time::default()));
+        let begin = |numbers| holds.begin(QueueName::Events, project, shards(numbers));
         let mut first = begin(&[1, 2]).expect("free");
         let second = begin(&[2, 3]).expect("one of them is free");
         assert_eq!(second.shards(), shards(&[3]));
         assert!(begin(&[1]).is_none());
-        assert!(desk.begin(QueueName::Deliveries, project, shards(&[1])).is_some());
+        assert!(holds.begin(QueueName::Deliveries, project, shards(&[1])).is_some());
         drop(second);
         assert!(first.goes_on(), "it was told twice that there is more");
         assert!(!first.goes_on());
         assert_eq!(begin(&[1, 2, 3]).expect("free").shards(), shards(&[1, 2, 3]));
         drop(first);
-        assert!(lock(&desk.busy).is_empty(), "what nobody works on is forgotten");
+        assert!(lock(&holds.busy).is_empty(), "what nobody works on is forgotten");
     }
 
     #[test]
     fn a_time_never_goes_back() {
-        let (desk, project) = (Desk::default(), ProjectId::fresh(Time::default()));
+        let (holds, project) = (ShardHolds::default(), ProjectId::fresh(Time::default()));
         let at = Time::from_micros;
-        desk.set_evaluated_to(project, shards(&[1, 2]), at(20));
-        desk.set_evaluated_to(project, shards(&[2]), at(10));
-        desk.set_evaluated_to(project, shards(&[1]), at(30));
-        let known = lock(&desk.evaluated)[&project];
+        holds.set_evaluated_to(project, shards(&[1, 2]), at(20));
+        holds.set_evaluated_to(project, shards(&[2]), at(10));
+        holds.set_evaluated_to(project, shards(&[1]), at(30));
+        let known = lock(&holds.evaluated)[&project];
         assert_eq!((known[0], known[1], known[2]), (at(0), at(30), at(20)));
     }
 }

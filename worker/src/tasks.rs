@@ -59,7 +59,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
             Ok(format!("swept {} files that were left behind", worker.app.files.sweep(now).await?))
         }
         Task::FinishErasures => {
-            Ok(format!("finished {} erasures", worker.app.people.finish_erasures().await?))
+            Ok(format!("finished {} erasures", worker.app.accounts.finish_erasures().await?))
         }
         Task::SealAudit => Ok(format!("sealed {} audit rows", worker.app.audit.seal_all().await?)),
         Task::TellAuditHeads => Ok(format!("told {} heads", worker.app.audit.tell_heads().await?)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::feature::Feature;
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body, Request};
 use services::access::{AuthError, Principal};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use super::credentials::Credentials;
 use super::{Caller, Me, Needs, bearer_refusal, demand, refusal};
-use crate::door::{Api, Authenticate};
+use crate::door::{Api, Authenticate, Tenants, lacking};
 use crate::problem::{Code, Problem};
 
 /// How often a right is looked at again.
@@ -28,6 +29,9 @@ pub struct Right {
     /// The text of their API key, if they came with one.
     key: Option<String>,
     demand: fn(&Principal) -> Result<(), Problem>,
+    tenants: Arc<dyn Tenants>,
+    /// What the project must have as well.
+    feature: Option<Feature>,
     /// How long it may take.
     limit: Duration,
     ends: Instant,
@@ -55,7 +59,13 @@ impl Right {
         // Read before without a fault, or there were no caller.
         let key = Credentials::of(request).ok().and_then(|sent| sent.key.map(str::to_owned));
         let ends = Instant::now() + limit;
-        Self { keys: Arc::clone(&app.keys), who, key, demand, limit, ends }
+        let (keys, tenants) = (Arc::clone(&app.keys), Arc::clone(&app.tenants));
+        Self { keys, who, key, demand, tenants, feature: None, limit, ends }
+    }
+
+    /// The same, as long as the project has a feature.
+    pub fn with(self, feature: Feature) -> Self {
+        Self { feature: Some(feature), ..self }
     }
 
     /// Looks at it again. While the store is away nobody knows better than before, and nothing is given or taken either.
@@ -78,7 +88,10 @@ impl Right {
             },
             (Principal::Key { .. }, None) => return Err(refusal(AuthError::Unknown)),
         };
-        (self.demand)(&now)
+        match self.feature {
+            Some(feature) if !self.tenants.has(now.project(), feature) => Err(lacking(feature)),
+            _ => (self.demand)(&now),
+        }
     }
 
     /// The body of an answer that breaks off when the right is gone. An answer that has begun can't become a problem.

@@ -16,7 +16,7 @@ use super::auth::project_of;
 use super::users::User;
 use crate::auth::Anybody;
 use crate::body::Body;
-use crate::door::{Api, Desk};
+use crate::door::{Api, Services};
 use crate::limits;
 use crate::problem::{Creates, Enters, Failure, Problem};
 use crate::wire::{Done, Made, Taken};
@@ -134,10 +134,10 @@ impl Operations {
         body: Body<Registration>,
     ) -> Result<Taken, Failure<Enters>> {
         let Registration { project, email, full_name } = body.value;
-        let (desk, project) = self.place(request, project.as_deref()).await?;
-        limits::attempt(desk, Some(project), AttemptKind::Register, caller.context()).await?;
+        let (services, project) = self.place(request, project.as_deref()).await?;
+        limits::attempt(services, Some(project), AttemptKind::Register, caller.context()).await?;
         let new = Application { email, full_name };
-        desk.admin.register(project, new, &caller.doer).await?;
+        services.admin.register(project, new, &caller.doer).await?;
         Ok(Taken)
     }
 
@@ -153,13 +153,13 @@ impl Operations {
     ) -> Result<Made<User>, Failure<Creates>> {
         let RegistrationConfirmation { token, password, full_name } = body.value;
         let confirmation = Confirmation { token, password, full_name };
-        let desk = self.app.desk()?;
-        limits::attempt(desk, None, AttemptKind::Accept, caller.context()).await?;
-        let user = desk.admin.confirm_registration(confirmation, &caller.doer).await?;
+        let services = self.app.services()?;
+        limits::attempt(services, None, AttemptKind::Accept, caller.context()).await?;
+        let user = services.admin.confirm_registration(confirmation, &caller.doer).await?;
         Ok(Made(User::of(user, Vec::new())))
     }
 
-    /// Prove an address
+    /// Verify an email address
     ///
     /// Needs nothing but the token that was mailed: to the address of an account, or to the one that it is to have from
     /// now on (`change_email`).
@@ -169,13 +169,13 @@ impl Operations {
         caller: Anybody,
         body: Body<MailedToken>,
     ) -> Result<Done, Failure<Enters>> {
-        let desk = self.app.desk()?;
-        limits::attempt(desk, None, AttemptKind::Verify, caller.context()).await?;
-        desk.admin.verify_email(&body.value.token, &caller.doer).await?;
+        let services = self.app.services()?;
+        limits::attempt(services, None, AttemptKind::Verify, caller.context()).await?;
+        services.admin.verify_email(&body.value.token, &caller.doer).await?;
         Ok(Done)
     }
 
-    /// Mail another token that proves an address
+    /// Resend a verification mail
     ///
     /// Needs nothing. For a registration, or an account whose address is not proved. The answer is the same, and takes as
     /// long, when there is neither. An address gets a few such mails within an hour and no more.
@@ -187,13 +187,13 @@ impl Operations {
         body: Body<AccountAddress>,
     ) -> Result<Taken, Failure<Enters>> {
         let AccountAddress { project, email } = body.value;
-        let (desk, project) = self.place(request, project.as_deref()).await?;
-        limits::attempt(desk, Some(project), AttemptKind::Verify, caller.context()).await?;
-        desk.admin.resend_verification(project, &email, &caller.doer).await?;
+        let (services, project) = self.place(request, project.as_deref()).await?;
+        limits::attempt(services, Some(project), AttemptKind::Verify, caller.context()).await?;
+        services.admin.resend_verification(project, &email, &caller.doer).await?;
         Ok(Taken)
     }
 
-    /// Ask for a new password
+    /// Request a password reset
     ///
     /// Needs nothing. A mail brings a token that gives a new password. The answer is the same, and takes as long, when
     /// there is no such account. An address gets a few such mails within an hour and no more.
@@ -205,13 +205,13 @@ impl Operations {
         body: Body<AccountAddress>,
     ) -> Result<Taken, Failure<Enters>> {
         let AccountAddress { project, email } = body.value;
-        let (desk, project) = self.place(request, project.as_deref()).await?;
-        limits::attempt(desk, Some(project), AttemptKind::Forgot, caller.context()).await?;
-        desk.admin.forgot_password(project, &email, &caller.doer).await?;
+        let (services, project) = self.place(request, project.as_deref()).await?;
+        limits::attempt(services, Some(project), AttemptKind::Forgot, caller.context()).await?;
+        services.admin.forgot_password(project, &email, &caller.doer).await?;
         Ok(Taken)
     }
 
-    /// Set a new password
+    /// Reset a password
     ///
     /// Needs nothing but the token that was mailed. All sessions end, a lock after failed logins goes, and the address is
     /// proved; a second factor stays.
@@ -222,9 +222,9 @@ impl Operations {
         body: Body<PasswordReset>,
     ) -> Result<Done, Failure<Enters>> {
         let PasswordReset { token, new_password } = &body.value;
-        let desk = self.app.desk()?;
-        limits::attempt(desk, None, AttemptKind::Reset, caller.context()).await?;
-        desk.admin.reset_password(token, new_password, &caller.doer).await?;
+        let services = self.app.services()?;
+        limits::attempt(services, None, AttemptKind::Reset, caller.context()).await?;
+        services.admin.reset_password(token, new_password, &caller.doer).await?;
         Ok(Done)
     }
 }
@@ -235,9 +235,9 @@ impl Operations {
         &self,
         request: &Request,
         named: Option<&str>,
-    ) -> Result<(&Desk, ProjectId), Problem> {
-        let desk = self.app.desk()?;
-        let project = project_of(&self.app, desk, request, named).await?;
-        Ok((desk, project.unwrap_or(ProjectId(Uuid::max()))))
+    ) -> Result<(&Services, ProjectId), Problem> {
+        let services = self.app.services()?;
+        let project = project_of(&self.app, services, request, named).await?;
+        Ok((services, project.unwrap_or(ProjectId(Uuid::max()))))
     }
 }

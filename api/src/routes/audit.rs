@@ -80,7 +80,7 @@ impl Operations {
         let list = List::new("audit", caller.project, &filter);
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let audit = &self.app.desk()?.audit;
+        let audit = &self.app.services()?.audit;
         let found = audit.list(caller.project, filter, before, i64::from(limit) + 1).await?;
         let (rows, next_cursor) = page::cut(found, limit, &list, |one| one.row.id);
         Ok(Answer(AuditPage { items: rows.into_iter().map(Into::into).collect(), next_cursor }))
@@ -115,7 +115,7 @@ impl Operations {
         self.app.demand(caller.project, Feature::AuditExport)?;
         let asked = filter(from.0, to.0, user.0, action.0, resource_type.0, resource_id.0)?;
         let filter = within(&caller, asked)?;
-        let audit = &self.app.desk()?.audit;
+        let audit = &self.app.services()?.audit;
         // It is written down before anything is given out.
         audit.note_export(caller.project, &caller.doer, told(&filter)).await?;
         let right = Right::of(&self.app, request, &caller);
@@ -136,7 +136,7 @@ impl Operations {
         after: Query<Option<i64>>,
     ) -> Result<Answer<AuditVerdict>, Failure<Lists>> {
         caller.demand_any()?;
-        let audit = &self.app.desk()?.audit;
+        let audit = &self.app.services()?.audit;
         if let Some(after) = after.0 {
             let last = audit.last_place(caller.project).await?;
             if after > last {

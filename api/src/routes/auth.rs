@@ -20,7 +20,7 @@ use super::Tag;
 use crate::auth::{Anybody, Me, named_project, only};
 use crate::body::Body;
 use crate::context::RequestContext;
-use crate::door::{Api, Desk};
+use crate::door::{Api, Services};
 use crate::limits;
 use crate::problem::{Acts, Code, Enters, Failure, Lists, Problem};
 use crate::wire::{Answer, Done, Stamp};
@@ -169,18 +169,20 @@ impl Operations {
         request: &Request,
         body: Body<Login>,
     ) -> Result<Answer<Tokens>, Failure<Enters>> {
-        let desk = self.app.desk()?;
+        let services = self.app.services()?;
         let Login { project, email, password, code } = body.value;
-        let project = project_of(&self.app, desk, request, project.as_deref()).await?;
+        let project = project_of(&self.app, services, request, project.as_deref()).await?;
         // What nobody is called can't be a project of ours; the login then fails as any other.
         let project = project.unwrap_or(ProjectId(Uuid::max()));
-        limits::attempt(desk, Some(project), AttemptKind::Login, caller.context()).await?;
-        let pass =
-            desk.sessions.login(project, &email, &password, code.as_deref(), &caller.doer).await;
+        limits::attempt(services, Some(project), AttemptKind::Login, caller.context()).await?;
+        let pass = services
+            .sessions
+            .login(project, &email, &password, code.as_deref(), &caller.doer)
+            .await;
         Ok(Answer(pass.map_err(Problem::from)?.into()))
     }
 
-    /// Refresh
+    /// Refresh tokens
     ///
     /// Needs nothing but the refresh token, and gives the next pair of tokens for it.
     #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
@@ -189,12 +191,12 @@ impl Operations {
         caller: Anybody,
         body: Body<Refresh>,
     ) -> Result<Answer<Tokens>, Failure<Enters>> {
-        let desk = self.app.desk()?;
-        limits::attempt(desk, None, AttemptKind::Refresh, caller.context()).await?;
+        let services = self.app.services()?;
+        limits::attempt(services, None, AttemptKind::Refresh, caller.context()).await?;
         if let Some(project) = services::sessions::project_of(&body.value.refresh_token) {
             caller.context().note_named(project);
         }
-        match desk.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
+        match services.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
             Ok(pass) => Ok(Answer(pass.into())),
             Err(LoginError::Refused) => {
                 let detail = "This refresh token is not valid, or no longer; log in again.";
@@ -229,11 +231,11 @@ impl Operations {
     #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
     async fn sessions(&self, me: Me) -> Result<Answer<Sessions>, Failure<Lists>> {
         let person = &me.person;
-        let found = self.app.desk()?.admin.sessions_of(person.project, person.user).await?;
+        let found = self.app.services()?.admin.sessions_of(person.project, person.user).await?;
         Ok(Answer(Sessions::of(found, Some(person.session))))
     }
 
-    /// End one of my sessions
+    /// Revoke one of my sessions
     ///
     /// Needs a login.
     #[oai(path = "/sessions/:id", method = "delete", operation_id = "revoke_session")]
@@ -252,22 +254,22 @@ impl Operations {
 
 impl Operations {
     async fn end(&self, me: &Me, which: Which, why: Ended) -> Result<u64, Failure<Acts>> {
-        let desk = self.app.desk()?;
+        let services = self.app.services()?;
         let (project, user) = (me.person.project, me.person.user);
-        Ok(desk.sessions.end(project, user, which, why, &me.doer).await?)
+        Ok(services.sessions.end(project, user, which, why, &me.doer).await?)
     }
 }
 
 /// The project that a login is for: named in the body, the header or the subdomain, and never two different ones.
 pub(super) async fn project_of(
     app: &Api,
-    desk: &Desk,
+    services: &Services,
     request: &Request,
     body: Option<&str>,
 ) -> Result<Option<ProjectId>, Problem> {
     // What is no text is the name of no project.
     let header = named_project(request)?.map(|header| header.to_str().unwrap_or("\0"));
-    let subdomain = match &desk.base_domain {
+    let subdomain = match &services.base_domain {
         Some(base) => subdomain(request, base)?,
         None => None,
     };

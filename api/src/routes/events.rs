@@ -103,7 +103,7 @@ impl Operations {
         self.app.demand(caller.project, Feature::EventImport)?;
         let key = crate::once::key_of(request)?;
         let from = (caller.project, key_id(&caller)?);
-        let right = Right::of(&self.app, request, &caller);
+        let right = Right::of(&self.app, request, &caller).with(Feature::EventImport);
         Ok(import::run(&self.app, from, right, key, lines).await?)
     }
 
@@ -143,18 +143,25 @@ impl Operations {
         };
         judge(&filter)?;
         let list = List::new("events", caller.project, &filter);
-        let after = list.read(cursor.0.as_deref())?.map(EventId);
+        let after = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        // One more than fits tells whether there is another page.
-        let rows = usize::try_from(limit).unwrap_or_default() + 1;
-        let found = self.app.events.list(caller.project, filter, after, rows).await?;
-        let (mut rows, next_cursor) = page::cut(found, limit, &list, |row| row.event.id.0);
-        rows.retain(|row| caller.may_with(&facts(&row.event), false));
+        let (rows, next_cursor) = page::seen(
+            limit,
+            &list,
+            after,
+            |after, count| {
+                let after = after.map(EventId);
+                self.app.events.list(caller.project, filter.clone(), after, count)
+            },
+            |row| row.event.id.0,
+            |row| caller.may_with(&facts(&row.event), false),
+        )
+        .await?;
         let items = rows.into_iter().map(Event::from).collect();
         Ok(Answer(EventPage { items, next_cursor }))
     }
 
-    /// Read an event
+    /// Get an event
     ///
     /// Needs the scope `read` or the permission `events:read`.
     #[oai(path = "/:id", method = "get", operation_id = "get_event")]

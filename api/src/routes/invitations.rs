@@ -153,18 +153,18 @@ impl Operations {
         let list = List::new("invitations", caller.project, &());
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let found = admin.invitations(caller.project, before, i64::from(limit) + 1).await?;
         let (rows, next_cursor) = page::cut(found, limit, &list, |one| one.id);
         let items = rows.into_iter().map(Invitation::from).collect();
         Ok(Answer(InvitationPage { items, next_cursor }))
     }
 
-    /// Invite somebody
+    /// Create an invitation
     ///
     /// Needs the permission `users:create`, and `users:manage` to give roles, which must give no more than the caller may
     /// do. Whoever is invited is mailed a token; an older invitation to the address is good for nothing then.
-    #[oai(path = "/", method = "post", operation_id = "invite")]
+    #[oai(path = "/", method = "post", operation_id = "create_invitation")]
     async fn invite(
         &self,
         caller: Caller<UsersCreate>,
@@ -186,12 +186,12 @@ impl Operations {
         let new = admin::NewInvitation { email, full_name, roles, good_for };
         let what = (Operation::Invite, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            Ok(app.desk()?.admin.invite(caller.project, new, &caller.doer).await?.into())
+            Ok(app.services()?.admin.invite(caller.project, new, &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
 
-    /// Take an invitation back
+    /// Revoke an invitation
     ///
     /// Needs the permission `users:create`.
     #[oai(path = "/:id", method = "delete", operation_id = "revoke_invitation")]
@@ -202,7 +202,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         admin.revoke_invitation(caller.project, id.0, &caller.doer).await?;
         Ok(Done)
     }
@@ -219,9 +219,9 @@ impl Operations {
     ) -> Result<Made<User>, Failure<Creates>> {
         let InvitationAcceptance { token, password, full_name } = body.value;
         let acceptance = admin::Acceptance { token, password, full_name };
-        let desk = self.app.desk()?;
-        limits::attempt(desk, None, AttemptKind::Accept, caller.context()).await?;
-        let (user, roles) = desk.admin.accept_invitation(acceptance, &caller.doer).await?;
+        let services = self.app.services()?;
+        limits::attempt(services, None, AttemptKind::Accept, caller.context()).await?;
+        let (user, roles) = services.admin.accept_invitation(acceptance, &caller.doer).await?;
         Ok(Made(User::of(user, roles)))
     }
 }

@@ -186,16 +186,22 @@ impl Operations {
         cursor: Query<Option<String>>,
     ) -> Result<Answer<KeyPage>, Failure<Lists>> {
         let list = List::new("keys", caller.project, &());
-        let before = list.read(cursor.0.as_deref())?.map(KeyId);
+        let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.desk()?.admin;
-        let found = admin.keys(caller.project, before, i64::from(limit) + 1).await?;
-        let (mut rows, next_cursor) = page::cut(found, limit, &list, |key| key.id.0);
-        rows.retain(|key| caller.may_with(&key_facts(key.id, &key.name, &key.scopes), false));
+        let admin = &self.app.services()?.admin;
+        let (rows, next_cursor) = page::seen(
+            limit,
+            &list,
+            before,
+            |after, count| admin.keys(caller.project, after.map(KeyId), count as i64),
+            |key| key.id.0,
+            |key| caller.may_with(&key_facts(key.id, &key.name, &key.scopes), false),
+        )
+        .await?;
         Ok(Answer(KeyPage { items: rows.into_iter().map(Key::from).collect(), next_cursor }))
     }
 
-    /// Make a key
+    /// Create a key
     ///
     /// Needs the permission `keys:create`, and all that its scopes let it do. Its text is shown in the answer and never
     /// again.
@@ -217,13 +223,13 @@ impl Operations {
         let change = KeyChange { name, scopes, expires_at };
         let what = (Operation::CreateKey, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let admin = &app.desk()?.admin;
+            let admin = &app.services()?.admin;
             Ok(admin.create_key(caller.project, change, &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
 
-    /// Replace a key
+    /// Regenerate a key
     ///
     /// Needs the permission `keys:update`, and all that its scopes let it do. A new key of the same name, scopes and end; the
     /// old one is taken back.
@@ -245,13 +251,13 @@ impl Operations {
         let what = (Operation::RegenerateKey, which.as_bytes());
         let made = once(&self.app, caller, request, what, move |app, caller| async move {
             reach(&app, &caller, id).await?;
-            let admin = &app.desk()?.admin;
+            let admin = &app.services()?.admin;
             Ok(admin.regenerate_key(caller.project, KeyId(id), &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
 
-    /// Take a key back
+    /// Revoke a key
     ///
     /// Needs the permission `keys:delete`. It holds no longer: at once where this is answered, within two seconds
     /// everywhere.
@@ -263,7 +269,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         reach(&self.app, &caller, id.0).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         admin.revoke_key(caller.project, KeyId(id.0), &caller.doer).await?;
         Ok(Done)
     }
@@ -271,7 +277,7 @@ impl Operations {
 
 /// Refuses a key with which the caller may not do it.
 async fn reach<N: Needs>(app: &Api, caller: &Caller<N>, id: Uuid) -> Result<(), Problem> {
-    let key = app.desk()?.admin.key(caller.project, KeyId(id)).await;
+    let key = app.services()?.admin.key(caller.project, KeyId(id)).await;
     let key = key.map_err(Problem::from)?;
     caller.look("key", &key_facts(key.id, &key.name, &key.scopes), false)
 }

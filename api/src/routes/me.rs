@@ -6,7 +6,7 @@ use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use services::people::NewDevice;
+use services::accounts::NewDevice;
 use uuid::Uuid;
 
 use super::Tag;
@@ -105,15 +105,15 @@ struct Erasure {
 
 #[OpenApi(prefix_path = "/api/v1/me", tag = "Tag::Me")]
 impl Operations {
-    /// Read my account
+    /// Get my account
     ///
     /// Needs a login.
     #[oai(path = "/", method = "get", operation_id = "get_me")]
     async fn get(&self, me: Me) -> Result<Answer<Account>, Failure<Reads>> {
-        let desk = self.app.desk()?;
-        let (user, roles) = desk.admin.user(me.person.project, me.person.user).await?;
+        let services = self.app.services()?;
+        let (user, roles) = services.admin.user(me.person.project, me.person.user).await?;
         let permissions = me.person.grants.list().iter().map(ToString::to_string).collect();
-        let factor = desk.sessions.factor_of(&me.person).await?;
+        let factor = services.sessions.factor_of(&me.person).await?;
         let factor = factor.filter(|factor| factor.confirmed_at.is_some());
         let left = factor.as_ref().map_or(0, |factor| factor.codes_left);
         let second_factor = SecondFactor {
@@ -125,17 +125,17 @@ impl Operations {
         Ok(Answer(Account { user, permissions, second_factor }))
     }
 
-    /// Change my account
+    /// Update my account
     ///
     /// Needs a login. What is left out stays, and `null` removes.
-    #[oai(path = "/", method = "patch", operation_id = "change_me")]
+    #[oai(path = "/", method = "patch", operation_id = "update_me")]
     async fn change(
         &self,
         me: Me,
         body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
         let (project, user) = (me.person.project, me.person.user);
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         let (user, roles) = people.change(project, user, body.value.into(), &me.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
@@ -147,12 +147,12 @@ impl Operations {
     #[oai(path = "/password", method = "post", operation_id = "change_password")]
     async fn password(&self, me: Me, body: Body<PasswordChange>) -> Result<Done, Failure<Changes>> {
         let PasswordChange { old_password, new_password } = &body.value;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         admin.change_password(&me.person, old_password, new_password, &me.doer).await?;
         Ok(Done)
     }
 
-    /// Change my address
+    /// Change my email address
     ///
     /// Needs a login and the password; failures count as those of logins do. A token is mailed to the new address, and
     /// `verify_email` takes it: until then the account keeps the address that it has, which is told at once and again
@@ -161,23 +161,23 @@ impl Operations {
     #[oai(path = "/email", method = "post", operation_id = "change_email")]
     async fn email(&self, me: Me, body: Body<EmailChange>) -> Result<Taken, Failure<Changes>> {
         let EmailChange { email, password } = &body.value;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         admin.ask_email(&me.person, email, password, &me.doer).await?;
         Ok(Taken)
     }
 
-    /// Get my picture
+    /// Get my avatar
     ///
     /// Needs a login. The file that the account names; PNG, JPEG, GIF and WebP are shown, anything else is saved.
     /// `If-None-Match` is understood.
     #[oai(path = "/avatar", method = "get", operation_id = "get_avatar")]
     async fn avatar(&self, me: Me, request: &Request) -> Result<PictureAnswer, Failure<Reads>> {
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let (user, _) = admin.user(me.person.project, me.person.user).await?;
         Ok(picture::answer(&self.app, request, &user).await?)
     }
 
-    /// Choose my picture
+    /// Set my avatar
     ///
     /// Needs a login. The file must be there already, in the folder of the account.
     #[oai(path = "/avatar", method = "put", operation_id = "set_avatar")]
@@ -187,19 +187,19 @@ impl Operations {
         body: Body<Avatar>,
     ) -> Result<Answer<User>, Failure<Changes>> {
         let (project, user) = (me.person.project, me.person.user);
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         let file = Some(body.value.file.as_str());
         let (user, roles) = people.set_avatar(project, user, file, &me.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
-    /// Take my picture away
+    /// Delete my avatar
     ///
     /// Needs a login. The file itself stays.
     #[oai(path = "/avatar", method = "delete", operation_id = "delete_avatar")]
     async fn delete_avatar(&self, me: Me) -> Result<Done, Failure<Acts>> {
         let (project, user) = (me.person.project, me.person.user);
-        self.app.desk()?.people.set_avatar(project, user, None, &me.doer).await?;
+        self.app.services()?.accounts.set_avatar(project, user, None, &me.doer).await?;
         Ok(Done)
     }
 
@@ -208,7 +208,8 @@ impl Operations {
     /// Needs a login. Those that get pushes, the one that was seen last first.
     #[oai(path = "/push-tokens", method = "get", operation_id = "list_push_tokens")]
     async fn push_tokens(&self, me: Me) -> Result<Answer<PushTokens>, Failure<Lists>> {
-        let found = self.app.desk()?.people.devices(me.person.project, me.person.user).await?;
+        let found =
+            self.app.services()?.accounts.devices(me.person.project, me.person.user).await?;
         Ok(Answer(PushTokens { items: found.into_iter().map(PushToken::from).collect() }))
     }
 
@@ -224,12 +225,12 @@ impl Operations {
     ) -> Result<Answer<PushToken>, Failure<Changes>> {
         let NewPushToken { platform, token, device } = body.value;
         let new = NewDevice { platform: platform.into(), token, device };
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         let kept = people.put_device(me.person.project, me.person.user, new).await?;
         Ok(Answer(kept.into()))
     }
 
-    /// Forget a device
+    /// Delete a device
     ///
     /// Needs a login.
     #[oai(path = "/push-tokens/:id", method = "delete", operation_id = "delete_push_token")]
@@ -239,17 +240,17 @@ impl Operations {
         /// The device.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         people.delete_device(me.person.project, me.person.user, id.0).await?;
         Ok(Done)
     }
 
-    /// Read my preferences
+    /// Get my preferences
     ///
     /// Needs a login.
     #[oai(path = "/preferences", method = "get", operation_id = "get_preferences")]
     async fn preferences(&self, me: Me) -> Result<Answer<Preferences>, Failure<Reads>> {
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         let (kept, version) = people.preferences(me.person.project, me.person.user).await?;
         Ok(Answer(Preferences::of(kept, Some(version))))
     }
@@ -266,7 +267,7 @@ impl Operations {
         let (project, user) = (me.person.project, me.person.user);
         let seen = body.value.version;
         let wanted = body.value.wanted()?;
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         let version = people.set_preferences(project, user, &wanted, seen, &me.doer).await?;
         Ok(Answer(Preferences::of(wanted, Some(version))))
     }
@@ -276,7 +277,7 @@ impl Operations {
     /// Needs a login. Everything that is held on this account, as one JSON object. It is written down that it was taken.
     #[oai(path = "/export", method = "get", operation_id = "export_me")]
     async fn export(&self, me: Me, request: &Request) -> Result<ExportAnswer, Failure<Reads>> {
-        let people = self.app.desk()?.people.clone();
+        let people = self.app.services()?.accounts.clone();
         let right = Right::of_me(&self.app, request, &me);
         Ok(export::run(people, me.person.project, me.person.user, &me.doer, right).await?)
     }
@@ -288,7 +289,7 @@ impl Operations {
     /// way back. The last one who can administer a project can't be erased.
     #[oai(path = "/erase", method = "post", operation_id = "erase_me")]
     async fn erase(&self, me: Me, body: Body<Erasure>) -> Result<Done, Failure<Changes>> {
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         people.erase_me(&me.person, &body.value.password, &me.doer).await?;
         Ok(Done)
     }

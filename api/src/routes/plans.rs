@@ -223,7 +223,7 @@ struct ProjectStats {
 
 #[OpenApi(prefix_path = "/api/v1/projects", tag = "Tag::Projects")]
 impl Operations {
-    /// Read a plan
+    /// Get a project's plan
     ///
     /// Needs the permission `projects:read`, for any project on the platform, else for one's own.
     #[oai(path = "/:project/plan", method = "get", operation_id = "get_plan")]
@@ -234,10 +234,10 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Answer<Plan>, Failure<Reads>> {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(Answer(self.app.desk()?.admin.plan(id).await?.into()))
+        Ok(Answer(self.app.services()?.admin.plan(id).await?.into()))
     }
 
-    /// Set a plan
+    /// Set a project's plan
     ///
     /// Needs the permission `projects:manage` on the platform. Sets name and limits, all of them. What is over a limit
     /// already stays, and one more is refused.
@@ -252,11 +252,11 @@ impl Operations {
         let id = self.app.project_of_platform(&caller, &project.0).await?;
         let NewPlan { plan, limits } = body.value;
         let plan = plan::Plan { name: plan, limits: limits.into() };
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         Ok(Answer(admin.set_plan(id, plan, &caller.doer).await?.into()))
     }
 
-    /// Read features
+    /// Get a project's features
     ///
     /// Needs the permission `settings:read`, for any project on the platform, else for one's own.
     #[oai(path = "/:project/features", method = "get", operation_id = "get_features")]
@@ -267,10 +267,10 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Answer<Features>, Failure<Reads>> {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(Answer(listed(self.app.desk()?.admin.features(id).await?)))
+        Ok(Answer(listed(self.app.services()?.admin.features(id).await?)))
     }
 
-    /// Set features
+    /// Set a project's features
     ///
     /// Needs the permission `projects:manage` on the platform. Sets all of them: one that is not named is as usual in
     /// this installation.
@@ -284,12 +284,12 @@ impl Operations {
     ) -> Result<Answer<Features>, Failure<Changes>> {
         let id = self.app.project_of_platform(&caller, &project.0).await?;
         let switched = read(&body.value.features)?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let set = admin.set_features(id, switched, &caller.doer);
         Ok(Answer(listed(set.await?)))
     }
 
-    /// Read a project's numbers
+    /// Get a project's statistics
     ///
     /// Needs the permission `settings:read`, for any project on the platform, else for one's own.
     #[oai(path = "/:project/stats", method = "get", operation_id = "get_project_stats")]
@@ -300,7 +300,7 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Answer<ProjectStats>, Failure<Reads>> {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
-        let (stats, plan) = self.app.desk()?.admin.stats(id).await?;
+        let (stats, plan) = self.app.services()?.admin.stats(id).await?;
         // As the plan counts them: strangers who wait use nothing up.
         let users = stats.users_active + stats.users_suspended;
         let usage = |limit: plan::PlanLimit, used| Usage {

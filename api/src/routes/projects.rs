@@ -193,7 +193,7 @@ struct ProjectPage {
 
 #[OpenApi(prefix_path = "/api/v1/projects", tag = "Tag::Projects")]
 impl Operations {
-    /// Make a project
+    /// Create a project
     ///
     /// Needs the permission `projects:create` on the platform. Makes the project, its roles, its first admin and its
     /// first key at once.
@@ -220,7 +220,7 @@ impl Operations {
         };
         let what = (Operation::CreateProject, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let made = app.desk()?.admin.onboard(new, &caller.doer).await?;
+            let made = app.services()?.admin.onboard(new, &caller.doer).await?;
             Ok(MadeProject {
                 project: made.project.into(),
                 admin_id: made.admin.0,
@@ -255,14 +255,14 @@ impl Operations {
         let list = List::new("projects", caller.project, &status);
         let before = list.read(cursor.0.as_deref())?.map(ProjectId);
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let found = admin.projects(status, before, i64::from(limit) + 1).await?;
         let (rows, next_cursor) = page::cut(found, limit, &list, |project| project.id.0);
         let items = rows.into_iter().map(Project::from).collect();
         Ok(Answer(ProjectPage { items, next_cursor }))
     }
 
-    /// Read a project
+    /// Get a project
     ///
     /// Needs the permission `projects:read`, for any project on the platform, else for one's own.
     #[oai(path = "/:project", method = "get", operation_id = "get_project")]
@@ -273,13 +273,13 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Answer<Project>, Failure<Reads>> {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(Answer(self.app.desk()?.admin.project(id).await?.into()))
+        Ok(Answer(self.app.services()?.admin.project(id).await?.into()))
     }
 
-    /// Change a project
+    /// Update a project
     ///
     /// Needs the permission `projects:update`, for any project on the platform, else for one's own.
-    #[oai(path = "/:project", method = "patch", operation_id = "change_project")]
+    #[oai(path = "/:project", method = "patch", operation_id = "update_project")]
     async fn change(
         &self,
         caller: Caller<ProjectsUpdate>,
@@ -290,7 +290,9 @@ impl Operations {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
         let Change { name, description } = body.value;
         let change = ProjectChange { name, description };
-        Ok(Answer(self.app.desk()?.admin.change_project(id, change, &caller.doer).await?.into()))
+        Ok(Answer(
+            self.app.services()?.admin.change_project(id, change, &caller.doer).await?.into(),
+        ))
     }
 
     /// Suspend a project
@@ -331,7 +333,7 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Done, Failure<Acts>> {
         let id = self.app.project_of_platform(&caller, &project.0).await?;
-        self.app.desk()?.admin.archive_project(id, &caller.doer).await?;
+        self.app.services()?.admin.archive_project(id, &caller.doer).await?;
         Ok(Done)
     }
 }
@@ -344,7 +346,7 @@ impl Operations {
         works: bool,
     ) -> Result<Answer<Project>, Failure<Acts>> {
         let id = self.app.project_of_platform(caller, name).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         Ok(Answer(admin.set_project_works(id, works, &caller.doer).await?.into()))
     }
 }

@@ -166,12 +166,12 @@ impl Operations {
         caller: Caller<Looking<RolesRead>>,
     ) -> Result<Answer<Roles>, Failure<Lists>> {
         caller.demand_any()?;
-        let found = self.app.desk()?.admin.roles(caller.project).await?;
+        let found = self.app.services()?.admin.roles(caller.project).await?;
         let seen = found.into_iter().filter(|role| caller.may_with(&role_facts(role), false));
         Ok(Answer(Roles { items: seen.map(Role::from).collect() }))
     }
 
-    /// Make a role
+    /// Create a role
     ///
     /// Needs the permission `roles:create`, and every permission that the role gives.
     #[oai(path = "/roles", method = "post", operation_id = "create_role")]
@@ -191,13 +191,13 @@ impl Operations {
         let what = (Operation::CreateRole, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
             app.demand(caller.project, Feature::CustomRoles)?;
-            let admin = &app.desk()?.admin;
+            let admin = &app.services()?.admin;
             Ok(admin.create_role(caller.project, new, &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
 
-    /// Read a role
+    /// Get a role
     ///
     /// Needs the permission `roles:read`.
     #[oai(path = "/roles/:id", method = "get", operation_id = "get_role")]
@@ -211,12 +211,12 @@ impl Operations {
         Ok(tagged(self.reach(&caller, id.0).await?))
     }
 
-    /// Change a role
+    /// Update a role
     ///
     /// Needs the permission `roles:update`, and every permission that the role, or one that inherits from it, gives then and
     /// did not before. Its holders may do more or less within two seconds. One that rules name keeps its name, and one that
     /// every project has stays as it is.
-    #[oai(path = "/roles/:id", method = "patch", operation_id = "change_role")]
+    #[oai(path = "/roles/:id", method = "patch", operation_id = "update_role")]
     async fn change(
         &self,
         caller: Caller<Looking<RolesUpdate>>,
@@ -235,7 +235,7 @@ impl Operations {
         let parent: Option<Option<Uuid>> = parent_id.into();
         let parent = parent.map(|parent| parent.map(RoleId));
         let change = admin::RoleChange { name, description, permissions, parent };
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let changed =
             admin.change_role(caller.project, RoleId(id.0), change, &condition, &caller.doer);
         Ok(tagged(changed.await?))
@@ -254,12 +254,12 @@ impl Operations {
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
         self.reach(&caller, id.0).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         admin.delete_role(caller.project, RoleId(id.0), &caller.doer).await?;
         Ok(Done)
     }
 
-    /// List what can be permitted
+    /// List permissions
     ///
     /// Needs the permission `roles:read`.
     #[oai(path = "/permissions", method = "get", operation_id = "list_permissions")]
@@ -295,7 +295,7 @@ fn texts(words: &[&str]) -> Vec<String> {
 impl Operations {
     /// The role, if the caller may do it with this one.
     async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<role::Role, Problem> {
-        let role = self.app.desk()?.admin.role(caller.project, RoleId(id)).await;
+        let role = self.app.services()?.admin.role(caller.project, RoleId(id)).await;
         let role = role.map_err(Problem::from)?;
         caller.look("role", &role_facts(&role), false)?;
         Ok(role)

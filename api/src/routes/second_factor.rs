@@ -91,7 +91,7 @@ struct BackupCodes {
 
 #[OpenApi(prefix_path = "/api/v1/me/second-factor", tag = "Tag::Me")]
 impl Operations {
-    /// Begin a second factor
+    /// Enrol a second factor
     ///
     /// Needs a login and the password; failures count as those of logins do. Makes a secret for an authenticator app
     /// (TOTP, six digits every 30 seconds). No code is asked for before one was confirmed.
@@ -101,12 +101,12 @@ impl Operations {
         me: Me,
         body: Body<PasswordProof>,
     ) -> Result<Made<SecondFactorSecret>, Failure<Changes>> {
-        let sessions = &self.app.desk()?.sessions;
+        let sessions = &self.app.services()?.sessions;
         let made = sessions.enrol(&me.person, &body.value.password).await;
         Ok(Made(made.map_err(Problem::from)?.into()))
     }
 
-    /// Switch the second factor on
+    /// Confirm the second factor
     ///
     /// Needs a login and a code of the app. From now on a login takes a code. The answer holds ten backup codes, shown
     /// this once. All other sessions end.
@@ -116,12 +116,12 @@ impl Operations {
         me: Me,
         body: Body<CodeProof>,
     ) -> Result<Answer<BackupCodes>, Failure<Changes>> {
-        let sessions = &self.app.desk()?.sessions;
+        let sessions = &self.app.services()?.sessions;
         let made = sessions.confirm(&me.person, &body.value.code, &me.doer).await;
         Ok(Answer(BackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
 
-    /// Make new backup codes
+    /// Regenerate backup codes
     ///
     /// Needs a login, the password and a code; failures count as those of logins do. Those of before are good for
     /// nothing.
@@ -132,18 +132,18 @@ impl Operations {
         body: Body<BothProofs>,
     ) -> Result<Answer<BackupCodes>, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
-        let sessions = &self.app.desk()?.sessions;
+        let sessions = &self.app.services()?.sessions;
         let made = sessions.renew_codes(&me.person, password, code, &me.doer).await;
         Ok(Answer(BackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
 
-    /// Switch the second factor off
+    /// Disable the second factor
     ///
     /// Needs a login, the password and a code; failures count as those of logins do. All other sessions end.
     #[oai(path = "/disable", method = "post", operation_id = "disable_second_factor")]
     async fn disable(&self, me: Me, body: Body<BothProofs>) -> Result<Done, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
-        let sessions = &self.app.desk()?.sessions;
+        let sessions = &self.app.services()?.sessions;
         sessions.disable(&me.person, password, code, &me.doer).await.map_err(Problem::from)?;
         Ok(Done)
     }

@@ -32,7 +32,7 @@ impl Operations {
 
 #[OpenApi(prefix_path = "/api/v1/projects", tag = "Tag::Projects")]
 impl Operations {
-    /// Read settings
+    /// Get a project's settings
     ///
     /// Needs the permission `settings:read`, for any project on the platform, else for one's own. Of a secret it tells
     /// whether there is one, and its last four characters if it has twelve or more.
@@ -44,10 +44,10 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Tagged<Settings>, Failure<Reads>> {
         let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(tagged(self.app.desk()?.admin.settings(id).await?)?)
+        Ok(tagged(self.app.services()?.admin.settings(id).await?)?)
     }
 
-    /// Set settings
+    /// Set a project's settings
     ///
     /// Needs the permission `settings:update`, for any project on the platform, else for one's own. Sets all of them:
     /// a section that is left out is removed, with its secrets. Within a section that is there, a secret that is left
@@ -69,7 +69,7 @@ impl Operations {
             let fault = domain::fault::Fault::new("", FaultCode::Invalid, error.to_string());
             Problem::invalid(vec![fault])
         })?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         Ok(tagged(admin.put_settings(id, wanted, &condition, &caller.doer).await?)?)
     }
 }

@@ -212,7 +212,7 @@ struct UserPage {
 
 #[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Users")]
 impl Operations {
-    /// List people
+    /// List users
     ///
     /// Needs the permission `users:read`. Newest first. Whoever may read only their own account gets a list of that one.
     /// Where the permission has a condition, pages may be short.
@@ -240,22 +240,32 @@ impl Operations {
         let only = caller.user().filter(|_| !caller.any);
         let filter = UserFilter { status, search, only };
         let list = List::new("users", caller.project, &filter);
-        let before = list.read(cursor.0.as_deref())?.map(UserId);
+        let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.desk()?.admin;
-        let found = admin.users(caller.project, filter, before, i64::from(limit) + 1).await?;
-        let (mut rows, next_cursor) = page::cut(found, limit, &list, |(user, _)| user.id.0);
-        rows.retain(|(user, roles)| {
-            caller.may_with(&user_facts(user, roles), caller.user() == Some(user.id))
-        });
+        let admin = &self.app.services()?.admin;
+        let (rows, next_cursor) = page::seen(
+            limit,
+            &list,
+            before,
+            |after, count| {
+                let filter = filter.clone();
+                let after = after.map(UserId);
+                async move { admin.users(caller.project, filter, after, count as i64).await }
+            },
+            |(user, _)| user.id.0,
+            |(user, roles)| {
+                caller.may_with(&user_facts(user, roles), caller.user() == Some(user.id))
+            },
+        )
+        .await?;
         let users: Vec<&user::User> = rows.iter().map(|(user, _)| user).collect();
-        let profiles = self.app.desk()?.people.profiles(caller.project, &users).await?;
+        let profiles = self.app.services()?.accounts.profiles(caller.project, &users).await?;
         let shown = rows.into_iter().zip(profiles);
         let items = shown.map(|((user, roles), profile)| User::of(user, roles).with(profile));
         Ok(Answer(UserPage { items: items.collect(), next_cursor }))
     }
 
-    /// Make an account
+    /// Create a user
     ///
     /// Needs the permission `users:create`, and `users:manage` to give roles, which must give no more than the caller may
     /// do. It works at once.
@@ -279,14 +289,14 @@ impl Operations {
         let new = Invitee { email, full_name, password, roles };
         let what = (Operation::CreateUser, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let admin = &app.desk()?.admin;
+            let admin = &app.services()?.admin;
             let (user, roles) = admin.create_user(caller.project, new, &caller.doer).await?;
             shown(&app, user, roles).await
         });
         Ok(made.await?)
     }
 
-    /// Read an account
+    /// Get a user
     ///
     /// Needs the permission `users:read`.
     #[oai(path = "/:id", method = "get", operation_id = "get_user")]
@@ -296,17 +306,17 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Reads>> {
-        let (user, roles) = self.app.desk()?.admin.user(caller.project, UserId(id.0)).await?;
+        let (user, roles) = self.app.services()?.admin.user(caller.project, UserId(id.0)).await?;
         let own = caller.user() == Some(user.id);
         caller.look("user", &user_facts(&user, &roles), own)?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
-    /// Change an account
+    /// Update a user
     ///
     /// Needs the permission `users:update`, and all that the account may do, unless it is one's own. What is left out
     /// stays, and `null` removes.
-    #[oai(path = "/:id", method = "patch", operation_id = "change_user")]
+    #[oai(path = "/:id", method = "patch", operation_id = "update_user")]
     async fn change(
         &self,
         caller: Caller<Looking<UsersUpdate>>,
@@ -315,13 +325,13 @@ impl Operations {
         body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let people = &self.app.desk()?.people;
+        let people = &self.app.services()?.accounts;
         let change = body.value.into();
         let (user, roles) = people.change(caller.project, id, change, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
-    /// Read an account's roles
+    /// Get a user's roles
     ///
     /// Needs the permission `users:read`. The ETag says which roles a change of them is a change of.
     #[oai(path = "/:id/roles", method = "get", operation_id = "get_user_roles")]
@@ -332,12 +342,12 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Tagged<UserRoles>, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let (_, roles) = self.app.desk()?.admin.user(caller.project, id).await?;
+        let (_, roles) = self.app.services()?.admin.user(caller.project, id).await?;
         let tag = tag_of_roles(&roles);
         Ok(Tagged(UserRoles { roles }, tag))
     }
 
-    /// Set an account's roles
+    /// Set a user's roles
     ///
     /// Needs the permission `users:manage`, what the roles give, and all that the account may do, unless it is one's own.
     /// The account has exactly these roles then; the last admin stays one.
@@ -354,7 +364,7 @@ impl Operations {
     ) -> Result<Tagged<User>, Failure<Edits>> {
         let condition = if_match(condition.0.as_deref())?;
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let (project, roles) = (caller.project, body.value.roles);
         let set = admin.set_roles(project, id, roles, &condition, &caller.doer);
         let (user, roles) = set.await?;
@@ -362,10 +372,10 @@ impl Operations {
         Ok(Tagged(shown(&self.app, user, roles).await?, tag))
     }
 
-    /// Let somebody in
+    /// Approve a user
     ///
-    /// Needs the permission `users:approve`, and `users:manage` to give roles, which must give no more than the caller may
-    /// do. Its address must be proved. The account works from now on, and its holder is mailed. Without roles in the body, which may be left out, it
+    /// Needs the permission `users:approve`, and `users:manage` to set its roles, which must give no more than the caller
+    /// may do. Its address must be proved. The account works from now on, and its holder is mailed. Without roles in the body, which may be left out, it
     /// is a `member`, unless it has roles.
     #[oai(path = "/:id/approve", method = "post", operation_id = "approve_user")]
     async fn approve(
@@ -378,15 +388,16 @@ impl Operations {
         let id = reach_others(&self.app, &caller, id.0).await?;
         let mut caller = caller;
         let roles = body.0.and_then(|approval| approval.roles);
-        if roles.as_ref().is_some_and(|roles| !roles.is_empty()) {
+        // An empty list takes roles away, which is no less.
+        if roles.is_some() {
             caller.also::<UsersManage>()?;
         }
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let (user, roles) = admin.approve_user(caller.project, id, roles, &caller.doer).await?;
         Ok(Answer(User::of(user, roles)))
     }
 
-    /// Suspend an account
+    /// Suspend a user
     ///
     /// Needs the permission `users:update`, and all that the account may do. Its holder is logged out everywhere within two
     /// seconds and for good, and not called. One that waits for approval is not suspended: it is approved, or deleted.
@@ -400,7 +411,7 @@ impl Operations {
         self.set_status(&caller, id.0, user::UserStatus::Suspended).await
     }
 
-    /// Reactivate an account
+    /// Reactivate a user
     ///
     /// Needs the permission `users:update`, and all that the account may do. Sessions of before don't come back: its holder
     /// logs in again.
@@ -414,7 +425,7 @@ impl Operations {
         self.set_status(&caller, id.0, user::UserStatus::Active).await
     }
 
-    /// Switch somebody's second factor off
+    /// Reset a user's second factor
     ///
     /// Needs the permission `users:manage`, and all that the account may do. For whoever lost theirs: their sessions end,
     /// and they are mailed.
@@ -426,12 +437,12 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         admin.reset_second_factor(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 
-    /// Delete an account
+    /// Delete a user
     ///
     /// Needs the permission `users:delete`, and all that the account may do. Its holder is logged out and told nothing more,
     /// and the address is free.
@@ -443,11 +454,11 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        self.app.desk()?.admin.delete_user(caller.project, id, &caller.doer).await?;
+        self.app.services()?.admin.delete_user(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 
-    /// Export an account
+    /// Export a user's data
     ///
     /// Needs the permission `users:export`. Everything that is held on somebody, as one JSON object; the same that they
     /// get themselves. It is written down who got it.
@@ -460,12 +471,12 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<ExportAnswer, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let people = self.app.desk()?.people.clone();
+        let people = self.app.services()?.accounts.clone();
         let right = Right::of(&self.app, request, &caller);
         Ok(export::run(people, caller.project, id, &caller.doer, right).await?)
     }
 
-    /// Erase an account
+    /// Erase a user
     ///
     /// Needs the permission `users:manage`, and all that the account may do. Its holder is logged out; what is personal is overwritten or made unreadable
     /// everywhere, event payloads apart, which are the producer's; their history stays without it. An account that was
@@ -483,14 +494,14 @@ impl Operations {
             Err(problem) if problem.code == Code::NotFound && caller.may_blindly() => UserId(id.0),
             Err(problem) => return Err(problem.into()),
         };
-        self.app.desk()?.people.erase(caller.project, id, &caller.doer).await?;
+        self.app.services()?.accounts.erase(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 }
 
 /// An account with everything that it tells of its holder.
 pub async fn shown(app: &Api, user: user::User, roles: Vec<String>) -> Result<User, Problem> {
-    let people = &app.desk()?.people;
+    let people = &app.services()?.accounts;
     let profile = people.profile(user.project, &user).await.map_err(Problem::from)?;
     Ok(User::of(user, roles).with(profile))
 }
@@ -519,7 +530,7 @@ async fn reach_as<N: Needs>(
     id: Uuid,
     own: bool,
 ) -> Result<UserId, Problem> {
-    let admin = &app.desk()?.admin;
+    let admin = &app.services()?.admin;
     let (user, roles) = admin.user(caller.project, UserId(id)).await.map_err(Problem::from)?;
     caller.look("user", &user_facts(&user, &roles), own)?;
     Ok(user.id)
@@ -533,7 +544,7 @@ impl Operations {
         status: user::UserStatus,
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, caller, id).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let (user, roles) = admin.set_user_status(caller.project, id, status, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }

@@ -42,6 +42,21 @@ async fn a_request_has_one_name() {
 }
 
 #[tokio::test]
+async fn what_says_where_a_request_goes_stands_there_once() {
+    let client = client();
+    for (name, values) in [
+        ("host", ["a.example.com", "b.example.com"]),
+        ("host", ["a.example.com", "a.example.com"]),
+        ("content-type", ["application/json", "text/plain"]),
+    ] {
+        let request = client.post(EVENTS).header("x-api-key", KEY).body("{}");
+        let got = send(request.header(name, values[0]).header(name, values[1])).await;
+        assert_eq!((got.status, got.code()), (400, "bad_request"), "{name}: {}", got.text);
+        assert!(got.text.contains(&format!("The header {name} was sent twice")), "{}", got.text);
+    }
+}
+
+#[tokio::test]
 async fn a_trace_goes_on() {
     let client = client();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -66,7 +66,7 @@ impl Stub {
             accept: self.accept,
             clock: Clock::System,
             keys: Arc::new(Keys::default()),
-            desk: None,
+            services: None,
             limiter: Arc::new(Limits),
             tenants: Arc::new(OneTenant),
             events: Arc::new(Memory::default()),

@@ -491,7 +491,7 @@ settings! {
 
     /// The due loop: takes what is due straight from the store.
     due: DueConfig {
-        /// How often it looks. Retries and rungs are seconds apart, so two are soon enough.
+        /// How often it looks. Retries and steps are seconds apart, so two are soon enough.
         interval: Duration = secs(2),
             within: ms(1)..=mins(10);
         /// Rows claimed at once. It looks again at once while batches are full.

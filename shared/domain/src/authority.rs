@@ -220,7 +220,7 @@ mod tests {
             session: None,
             needs: needs.iter().map(need).collect(),
         };
-        let facts = json!({ "id": ME, "roles": ["clerk"] });
+        let facts = json!({ "id": ME });
         Authority::of(requester, grants(texts), facts, Time::from_micros(0))
     }
 

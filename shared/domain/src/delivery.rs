@@ -66,8 +66,8 @@ pub struct NewDelivery {
     pub channel: Channel,
     /// Where to.
     pub target: EndpointId,
-    /// The rung of the ladder that it stands on.
-    pub rung: i64,
+    /// The step of the escalation policy that it stands on.
+    pub step: i64,
     /// The alert's round.
     pub round: i64,
 }
@@ -78,14 +78,14 @@ impl NewDelivery {
         notification: NotificationId,
         channel: Channel,
         target: EndpointId,
-        rung: i64,
+        step: i64,
         round: i64,
     ) -> Self {
         let number = channel.number().to_be_bytes();
         let parts: [&[u8]; 4] =
-            [&number, target.bytes(), &rung.to_be_bytes(), &round.to_be_bytes()];
+            [&number, target.bytes(), &step.to_be_bytes(), &round.to_be_bytes()];
         let id = DeliveryId(derived(notification.0, "delivery", &parts));
-        Self { id, notification, channel, target, rung, round }
+        Self { id, notification, channel, target, step, round }
     }
 }
 

@@ -9,7 +9,7 @@ words! {
         WindowFull = 1 "window_full",
         /// The rule names nobody who is there.
         NoRecipient = 2 "no_recipient",
-        /// There is no target on any channel of the ladder.
+        /// There is no target on any channel of the escalation policy.
         NoTarget = 3 "no_target",
         /// The provider refused for good.
         Refused = 10 "refused",

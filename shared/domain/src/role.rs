@@ -395,9 +395,11 @@ mod tests {
                 "users:read if resource.mail == \"x\"",
                 "resource.mail is not known; there are resource.id,",
             ),
+            ("users:read if user.mail == \"x\"", "user.mail is not known; there are user.id"),
+            // Roles are given, taken and renamed by those who are held by the condition.
             (
-                "users:read if user.mail == \"x\"",
-                "user.mail is not known; there are user.id, user.roles",
+                "!users:delete if contains(user.roles, \"trainee\")",
+                "user.roles is not known; there are user.id",
             ),
             ("users:read if resource.status", "fine"),
             ("rules:update if resource.anything == \"low\"", "fine"),

@@ -50,14 +50,14 @@ pub struct Recipient {
 
 /// Who is there to be told.
 #[derive(Debug, Default)]
-pub struct People {
+pub struct Membership {
     /// The active members of each role, by the role's name.
     pub roles: BTreeMap<String, Vec<UserId>>,
     /// Everybody who is active.
     pub active: BTreeSet<UserId>,
 }
 
-impl People {
+impl Membership {
     fn chosen_by(&self, rule: &Rule) -> Vec<Recipient> {
         let mut chosen: BTreeMap<UserId, Option<Arc<str>>> = BTreeMap::new();
         for user in rule.body.target_users.iter().filter(|user| self.active.contains(user)) {
@@ -80,7 +80,7 @@ impl RuleSet {
         status: ProjectStatus,
         epoch: i64,
         rules: Vec<Rule>,
-        people: &People,
+        people: &Membership,
         endpoints: Vec<Endpoint>,
     ) -> (Self, Vec<RuleId>) {
         let mut broken = Vec::new();
@@ -145,7 +145,7 @@ impl RuleSet {
 }
 
 impl CompiledRule {
-    fn compile(rule: Rule, people: &People) -> Option<Self> {
+    fn compile(rule: Rule, people: &Membership) -> Option<Self> {
         let condition = Condition::parse(&rule.body.condition).ok()?;
         let group_by: Option<Vec<Name>> =
             rule.body.group_by.iter().map(|path| Name::parse(path).ok()).collect();

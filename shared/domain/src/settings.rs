@@ -24,7 +24,7 @@ words! {
 }
 
 words! {
-    /// When a rung of a ladder is tried.
+    /// When a step of an escalation policy is tried.
     When {
         /// In any case.
         Always = 1 "always",
@@ -38,8 +38,8 @@ words! {
 }
 
 words! {
-    /// A way to reach people, as a ladder names it.
-    RungChannel {
+    /// A way to reach people, as an escalation policy names it.
+    StepChannel {
         /// An open page or app.
         Realtime = 1 "realtime",
         /// A push message.
@@ -218,11 +218,11 @@ pub struct Sms {
     pub fallback: Option<SmsAccount>,
 }
 
-/// One step of the default ladder.
+/// One step of the default escalation policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rung {
+pub struct EscalationStep {
     /// Through which channel.
-    pub channel: RungChannel,
+    pub channel: StepChannel,
     /// When.
     pub when: When,
     /// How many seconds after the step before.
@@ -298,8 +298,8 @@ pub struct Settings {
     /// Text messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<Sms>,
-    /// The ladder of rules that have none.
-    pub default_ladder: Vec<Rung>,
+    /// The escalation policy of rules that have none.
+    pub default_escalation: Vec<EscalationStep>,
     /// The suppression of rules that have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_suppression: Option<Suppression>,
@@ -327,7 +327,7 @@ impl Default for Settings {
             vapid: None,
             email: None,
             sms: None,
-            default_ladder: Vec::new(),
+            default_escalation: Vec::new(),
             default_suppression: None,
             quiet_hours: None,
             rate_limits: RateLimits::default(),

@@ -52,7 +52,7 @@ struct Scripts {
     depth: Script,
 }
 
-struct Lane {
+struct QueueState {
     queue: QueueName,
     key: String,
     /// The channel that tells all workers of jobs.
@@ -64,7 +64,7 @@ struct Lane {
     handed: Mutex<VecDeque<(Instant, Batch)>>,
 }
 
-impl Lane {
+impl QueueState {
     fn bump(&self) {
         self.wake.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -95,7 +95,7 @@ impl Lane {
 /// Queues in Redis.
 pub struct RedisQueue {
     link: Link,
-    lanes: std::sync::Arc<[Lane; QueueName::ALL.len()]>,
+    states: std::sync::Arc<[QueueState; QueueName::ALL.len()]>,
     scripts: Scripts,
     lease: Duration,
     /// Who we are, so that we don't wake for what we said ourselves.
@@ -122,9 +122,9 @@ impl RedisQueue {
         let nonce = Uuid::new_v4();
         let link = Link::open(url, PATIENCE).map_err(QueueError)?;
         let name = link.is_heard_by_all().then(|| nonce.simple().to_string());
-        let lane = |queue: QueueName| {
+        let state = |queue: QueueName| {
             let key = format!("{{{prefix}:{}}}", queue.as_str());
-            Lane {
+            QueueState {
                 queue,
                 wakes: format!("{key}:wake"),
                 hands: name.as_ref().map(|name| format!("{key}:to:{name}")),
@@ -134,7 +134,7 @@ impl RedisQueue {
             }
         };
         Ok(Self {
-            lanes: std::sync::Arc::new(QueueName::ALL.map(lane)),
+            states: std::sync::Arc::new(QueueName::ALL.map(state)),
             name,
             link,
             scripts: Scripts {
@@ -152,12 +152,12 @@ impl RedisQueue {
     }
 
     fn keys(&self) -> [&str; QueueName::ALL.len()] {
-        std::array::from_fn(|at| self.lanes.get(at).map_or("", |lane| lane.key.as_str()))
+        std::array::from_fn(|at| self.states.get(at).map_or("", |state| state.key.as_str()))
     }
 
-    fn lane(&self, queue: QueueName) -> Result<&Lane, QueueError> {
-        let lane = self.lanes.iter().find(|lane| lane.queue == queue);
-        lane.ok_or_else(|| QueueError(format!("no queue {}", queue.as_str())))
+    fn state(&self, queue: QueueName) -> Result<&QueueState, QueueError> {
+        let state = self.states.iter().find(|state| state.queue == queue);
+        state.ok_or_else(|| QueueError(format!("no queue {}", queue.as_str())))
     }
 
     /// Starts to listen when the first worker asks: a process that only pushes needs no second connection.
@@ -166,15 +166,15 @@ impl RedisQueue {
         if listener.is_some() {
             return;
         }
-        let (lanes, nonce) = (self.lanes.clone(), self.nonce);
-        let wakes = lanes.iter().map(|lane| Some(lane.wakes.clone()));
-        let hands = lanes.iter().map(|lane| lane.hands.clone());
+        let (states, nonce) = (self.states.clone(), self.nonce);
+        let wakes = states.iter().map(|state| Some(state.wakes.clone()));
+        let hands = states.iter().map(|state| state.hands.clone());
         let channels = wakes.chain(hands).flatten().collect();
         *listener = self.link.listen(channels, move |heard| match heard {
-            Heard::Joined => lanes.iter().for_each(Lane::bump),
+            Heard::Joined => states.iter().for_each(QueueState::bump),
             Heard::Message { body, .. } if body == nonce => {}
             Heard::Message { channel, body } => {
-                lanes.iter().for_each(|lane| lane.hear(&channel, &body));
+                states.iter().for_each(|state| state.hear(&channel, &body));
             }
         });
     }
@@ -190,7 +190,7 @@ impl RedisQueue {
             return Ok(None);
         }
         let lease = LeaseId(Uuid::now_v7());
-        let mut call = Call::new(&self.scripts.reserve, &self.lane(queue)?.key)
+        let mut call = Call::new(&self.scripts.reserve, &self.state(queue)?.key)
             .arg(*lease.0.as_bytes())
             .number(self.lease.as_millis())
             .number(max.min(MOST));
@@ -208,24 +208,24 @@ impl RedisQueue {
     }
 
     fn push_calls<'a>(&'a self, jobs: &[NewJob]) -> Result<Vec<Call<'a>>, QueueError> {
-        let mut lanes: BTreeMap<QueueName, Vec<&NewJob>> = BTreeMap::new();
+        let mut states: BTreeMap<QueueName, Vec<&NewJob>> = BTreeMap::new();
         for job in jobs {
-            lanes.entry(job.queue).or_default().push(job);
+            states.entry(job.queue).or_default().push(job);
         }
         let mut calls = Vec::new();
-        for (queue, jobs) in lanes {
-            let lane = self.lane(queue)?;
+        for (queue, jobs) in states {
+            let state = self.state(queue)?;
             let mut rest = jobs.as_slice();
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(portion(rest));
                 rest = later;
-                calls.push(self.push_call(lane, now));
+                calls.push(self.push_call(state, now));
             }
         }
         Ok(calls)
     }
 
-    fn push_call<'a>(&'a self, lane: &'a Lane, jobs: &[&NewJob]) -> Call<'a> {
+    fn push_call<'a>(&'a self, state: &'a QueueState, jobs: &[&NewJob]) -> Call<'a> {
         // Projects in the order of their first job, so that they take their turns in it.
         let mut projects: Vec<(ProjectId, Vec<Vec<u8>>)> = Vec::new();
         let mut places: BTreeMap<ProjectId, usize> = BTreeMap::new();
@@ -239,7 +239,7 @@ impl RedisQueue {
             }
         }
         projects.into_iter().fold(
-            Call::new(&self.scripts.push, &lane.key)
+            Call::new(&self.scripts.push, &state.key)
                 .arg(self.nonce)
                 .arg(*Uuid::now_v7().as_bytes())
                 .number(self.lease.as_millis()),
@@ -259,9 +259,9 @@ impl Queue for RedisQueue {
             }
             self.link.call(&calls).await.map_err(QueueError)?;
             // Our own workers start without waiting for the network to tell them.
-            for lane in self.lanes.iter() {
-                if jobs.iter().any(|job| job.queue == lane.queue) {
-                    lane.bump();
+            for state in self.states.iter() {
+                if jobs.iter().any(|job| job.queue == state.queue) {
+                    state.bump();
                 }
             }
             Ok(())
@@ -279,7 +279,7 @@ impl Queue for RedisQueue {
         _: CancellationToken,
     ) -> Answer<'_, Option<Batch>> {
         Box::pin(async move {
-            match self.lane(queue)?.take_handed(self.lease) {
+            match self.state(queue)?.take_handed(self.lease) {
                 Some(batch) => Ok(Some(batch)),
                 None => self.ask_for(queue, max, self.name.as_deref()).await,
             }
@@ -288,19 +288,19 @@ impl Queue for RedisQueue {
 
     fn leave(&self, queue: QueueName) -> Answer<'_, ()> {
         Box::pin(async move {
-            let (lane, Some(name)) = (self.lane(queue)?, &self.name) else { return Ok(()) };
+            let (state, Some(name)) = (self.state(queue)?, &self.name) else { return Ok(()) };
             let mut command = redis::cmd("ZREM");
-            command.arg(format!("{}:idle", lane.key)).arg(name);
-            let waited = self.link.send(&lane.key, command).await.map_err(QueueError)?;
+            command.arg(format!("{}:idle", state.key)).arg(name);
+            let waited = self.link.send(&state.key, command).await.map_err(QueueError)?;
             if waited != redis::Value::Int(1) {
                 // If we waited, somebody has just handed us something.
-                let mut wake = lane.wake.subscribe();
+                let mut wake = state.wake.subscribe();
                 wake.mark_unchanged();
-                if lane.handed().is_empty() {
+                if state.handed().is_empty() {
                     let _ = tokio::time::timeout(ON_ITS_WAY, wake.changed()).await;
                 }
             }
-            while let Some(batch) = lane.take_handed(self.lease) {
+            while let Some(batch) = state.take_handed(self.lease) {
                 let jobs = batch.jobs.iter().map(|job| job.id).collect();
                 self.release(queue, batch.lease, jobs, Duration::ZERO, false).await?;
             }
@@ -310,7 +310,7 @@ impl Queue for RedisQueue {
 
     fn extend(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, Vec<LeaseId>> {
         Box::pin(async move {
-            let key = &self.lane(queue)?.key;
+            let key = &self.state(queue)?.key;
             let chunks = leases.chunks(MOST).map(|chunk| {
                 Call::new(&self.scripts.extend, key)
                     .number(self.lease.as_millis())
@@ -332,7 +332,7 @@ impl Queue for RedisQueue {
 
     fn settle(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, ()> {
         Box::pin(async move {
-            let key = &self.lane(queue)?.key;
+            let key = &self.state(queue)?.key;
             let chunks = leases.chunks(MOST).map(|chunk| {
                 let leases = chunk.iter().map(|lease| lease.0.as_bytes().to_vec());
                 Call::new(&self.scripts.settle, key).args(leases)
@@ -357,10 +357,10 @@ impl Queue for RedisQueue {
             if jobs.is_empty() {
                 return Ok(());
             }
-            let lane = self.lane(queue)?;
+            let state = self.state(queue)?;
             // Rounded up: what is to rest for less than a millisecond rests all the same.
             let millis = after.as_nanos().div_ceil(1_000_000).min(u128::from(u32::MAX) * 1000);
-            let call = Call::new(&self.scripts.release, &lane.key)
+            let call = Call::new(&self.scripts.release, &state.key)
                 .arg(*lease.0.as_bytes())
                 .number(millis)
                 .number(u8::from(spent))
@@ -369,7 +369,7 @@ impl Queue for RedisQueue {
                 .args(jobs.iter().map(|job| job.bytes().to_vec()));
             self.link.one(call).await.map_err(QueueError)?;
             if millis == 0 {
-                lane.bump();
+                state.bump();
             }
             Ok(())
         })
@@ -377,7 +377,7 @@ impl Queue for RedisQueue {
 
     fn depth(&self, queue: QueueName) -> Answer<'_, Depth> {
         Box::pin(async move {
-            let call = Call::new(&self.scripts.depth, &self.lane(queue)?.key);
+            let call = Call::new(&self.scripts.depth, &self.state(queue)?.key);
             let answer = self.link.one(call).await.map_err(QueueError)?;
             let (waiting, held) =
                 redis::from_redis_value(answer).map_err(|error| QueueError(error.to_string()))?;
@@ -387,8 +387,8 @@ impl Queue for RedisQueue {
 
     fn wakeups(&self, queue: QueueName) -> Wakeups {
         self.listen();
-        match self.lane(queue) {
-            Ok(lane) => lane.wake.subscribe(),
+        match self.state(queue) {
+            Ok(state) => state.wake.subscribe(),
             Err(_) => watch::channel(0).1,
         }
     }

@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_millis(1800);
 /// rather than hidden until its lease ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-struct Lane {
+struct QueueState {
     queue: QueueName,
     name: String,
     dead_name: String,
@@ -51,7 +51,7 @@ struct Lane {
     wake: watch::Sender<u64>,
 }
 
-impl Lane {
+impl QueueState {
     fn bump(&self) {
         self.wake.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -61,7 +61,7 @@ impl Lane {
 pub struct SqsQueue {
     client: Client,
     place: Place,
-    lanes: [Lane; QueueName::ALL.len()],
+    states: [QueueState; QueueName::ALL.len()],
     lease: Duration,
 }
 
@@ -75,7 +75,7 @@ impl SqsQueue {
         if lease < Duration::from_secs(1) {
             return Err(QueueError("on SQS a lease must last a second at least".to_owned()));
         }
-        let lane = |queue: QueueName| Lane {
+        let state = |queue: QueueName| QueueState {
             queue,
             name: place.name(queue),
             dead_name: place.dead_name(queue),
@@ -84,21 +84,21 @@ impl SqsQueue {
             leases: Leases::default(),
             wake: watch::Sender::new(0),
         };
-        let lanes = QueueName::ALL.map(lane);
-        Ok(Self { client: Client::new(place.clone()), place, lanes, lease })
+        let states = QueueName::ALL.map(state);
+        Ok(Self { client: Client::new(place.clone()), place, states, lease })
     }
 
-    fn lane(&self, queue: QueueName) -> Result<&Lane, QueueError> {
-        let lane = self.lanes.iter().find(|lane| lane.queue == queue);
-        lane.ok_or_else(|| QueueError(format!("no queue {}", queue.as_str())))
+    fn state(&self, queue: QueueName) -> Result<&QueueState, QueueError> {
+        let state = self.states.iter().find(|state| state.queue == queue);
+        state.ok_or_else(|| QueueError(format!("no queue {}", queue.as_str())))
     }
 
-    async fn url<'a>(&self, lane: &'a Lane) -> Result<&'a String, QueueError> {
-        lane.url.get_or_try_init(|| self.ask_url(&lane.name)).await
+    async fn url<'a>(&self, state: &'a QueueState) -> Result<&'a String, QueueError> {
+        state.url.get_or_try_init(|| self.ask_url(&state.name)).await
     }
 
-    async fn dead_url<'a>(&self, lane: &'a Lane) -> Result<&'a String, QueueError> {
-        lane.dead_url.get_or_try_init(|| self.ask_url(&lane.dead_name)).await
+    async fn dead_url<'a>(&self, state: &'a QueueState) -> Result<&'a String, QueueError> {
+        state.dead_url.get_or_try_init(|| self.ask_url(&state.dead_name)).await
     }
 
     async fn ask_url(&self, name: &str) -> Result<String, QueueError> {
@@ -161,8 +161,8 @@ impl SqsQueue {
         if max == 0 {
             return Ok(None);
         }
-        let lane = self.lane(queue)?;
-        let url = self.url(lane).await?;
+        let state = self.state(queue)?;
+        let url = self.url(state).await?;
         let mut received: Vec<Received> = Vec::new();
         let mut until = None;
         let mut wait = wait;
@@ -173,7 +173,7 @@ impl SqsQueue {
                 Ok(more) => more,
                 // What came before is not lost for it.
                 Err(_) if !received.is_empty() => break,
-                Err(refusal) => return Err(missing(&lane.name, refusal)),
+                Err(refusal) => return Err(missing(&state.name, refusal)),
             };
             let full = more.len() == most;
             // The lease ends with that of its oldest message.
@@ -187,7 +187,7 @@ impl SqsQueue {
         let Some(until) = until else { return Ok(None) };
         let lease = LeaseId(Uuid::now_v7());
         let jobs: Vec<Held> = received.iter().map(Received::held).collect();
-        lane.leases.hold(lease, received, until);
+        state.leases.hold(lease, received, until);
         Ok(Some(Batch { lease, jobs }))
     }
 
@@ -262,16 +262,16 @@ impl Queue for SqsQueue {
     fn push(&self, jobs: Vec<NewJob>) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut messages = outgoing(jobs)?;
-            for lane in &self.lanes {
+            for state in &self.states {
                 let (own, others) = messages
                     .into_iter()
-                    .partition(|message: &Outgoing| message.queue == lane.queue);
+                    .partition(|message: &Outgoing| message.queue == state.queue);
                 messages = others;
                 if own.is_empty() {
                     continue;
                 }
-                self.send(self.url(lane).await?, own, Duration::ZERO).await?;
-                lane.bump();
+                self.send(self.url(state).await?, own, Duration::ZERO).await?;
+                state.bump();
             }
             Ok(())
         })
@@ -301,17 +301,17 @@ impl Queue for SqsQueue {
 
     fn extend(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, Vec<LeaseId>> {
         Box::pin(async move {
-            let lane = self.lane(queue)?;
-            let (held, mut lost) = lane.leases.of(&leases);
+            let state = self.state(queue)?;
+            let (held, mut lost) = state.leases.of(&leases);
             if held.is_empty() {
                 return Ok(lost);
             }
             let started = Instant::now();
-            let url = self.url(lane).await?;
+            let url = self.url(state).await?;
             let total = held.len();
             let undone = self.hide(url, held, self.lease).await;
             // Counted from before the call: SQS counts from a moment after it.
-            lost.extend(lane.leases.renew(&leases, &undone, started + self.sure()));
+            lost.extend(state.leases.renew(&leases, &undone, started + self.sure()));
             let passing: Vec<_> = undone.into_iter().filter(|one| !one.for_good).collect();
             batch::told("renew", total, &passing)?;
             Ok(lost)
@@ -320,12 +320,12 @@ impl Queue for SqsQueue {
 
     fn settle(&self, queue: QueueName, leases: Vec<LeaseId>) -> Answer<'_, ()> {
         Box::pin(async move {
-            let lane = self.lane(queue)?;
-            let messages = lane.leases.drop(&leases);
+            let state = self.state(queue)?;
+            let messages = state.leases.drop(&leases);
             if messages.is_empty() {
                 return Ok(());
             }
-            self.delete(self.url(lane).await?, messages).await
+            self.delete(self.url(state).await?, messages).await
         })
     }
 
@@ -338,12 +338,12 @@ impl Queue for SqsQueue {
         spent: bool,
     ) -> Answer<'_, ()> {
         Box::pin(async move {
-            let lane = self.lane(queue)?;
-            let messages = lane.leases.take(lease, &jobs);
+            let state = self.state(queue)?;
+            let messages = state.leases.take(lease, &jobs);
             if messages.is_empty() {
                 return Ok(());
             }
-            let url = self.url(lane).await?;
+            let url = self.url(state).await?;
             // SQS counts every receipt and would put a message aside that we only gave back: before it does, a message
             // of its own takes the place of this one. Sent before it is deleted, so that a death in between doubles it.
             let limit = self.place.max_receives.div_ceil(2);
@@ -357,7 +357,7 @@ impl Queue for SqsQueue {
             let total = fine.len();
             let undone = self.hide(url, fine, after).await;
             if after.is_zero() {
-                lane.bump();
+                state.bump();
             }
             let passing: Vec<_> = undone.into_iter().filter(|one| !one.for_good).collect();
             batch::told("give back", total, &passing)
@@ -366,15 +366,15 @@ impl Queue for SqsQueue {
 
     fn depth(&self, queue: QueueName) -> Answer<'_, Depth> {
         Box::pin(async move {
-            let lane = self.lane(queue)?;
+            let state = self.state(queue)?;
             let names = [
                 Attribute::ApproximateNumberOfMessages,
                 Attribute::ApproximateNumberOfMessagesNotVisible,
                 Attribute::ApproximateNumberOfMessagesDelayed,
             ];
-            let url = self.url(lane).await?;
+            let url = self.url(state).await?;
             let all = self.client.attributes(url, &names).await;
-            let all = all.map_err(|refusal| missing(&lane.name, refusal))?;
+            let all = all.map_err(|refusal| missing(&state.name, refusal))?;
             let [waiting, hidden, delayed] =
                 names.map(|name| all.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0));
             Ok(Depth { waiting, held: hidden + delayed })
@@ -382,8 +382,8 @@ impl Queue for SqsQueue {
     }
 
     fn wakeups(&self, queue: QueueName) -> Wakeups {
-        match self.lane(queue) {
-            Ok(lane) => lane.wake.subscribe(),
+        match self.state(queue) {
+            Ok(state) => state.wake.subscribe(),
             Err(_) => watch::channel(0).1,
         }
     }
@@ -395,10 +395,10 @@ impl Queue for SqsQueue {
     fn ping(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let asking = async {
-                for lane in &self.lanes {
-                    let url = self.url(lane).await?;
+                for state in &self.states {
+                    let url = self.url(state).await?;
                     let answer = self.client.attributes(url, &[Attribute::QueueArn]).await;
-                    answer.map_err(|refusal| missing(&lane.name, refusal))?;
+                    answer.map_err(|refusal| missing(&state.name, refusal))?;
                 }
                 Ok(())
             };

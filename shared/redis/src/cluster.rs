@@ -14,8 +14,8 @@ use futures_util::future::{BoxFuture, Shared};
 use redis::{Client, Pipeline, RedisError};
 
 use self::map::Map;
-use super::door::Door;
 use super::node::{Node, PAUSE, Target};
+use super::server::Server;
 use super::slot::slot;
 use config::address::Host;
 
@@ -28,7 +28,7 @@ type Reading = Shared<BoxFuture<'static, (Instant, Result<Arc<Map>, Arc<str>>)>>
 
 /// The nodes of a cluster.
 pub(super) struct Cluster {
-    door: Arc<Door>,
+    door: Arc<Server>,
     state: Mutex<State>,
 }
 
@@ -43,7 +43,7 @@ struct State {
 }
 
 impl Cluster {
-    pub(super) fn new(door: Arc<Door>) -> Arc<Self> {
+    pub(super) fn new(door: Arc<Server>) -> Arc<Self> {
         Arc::new(Self { door, state: Mutex::default() })
     }
 

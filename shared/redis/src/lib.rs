@@ -5,10 +5,10 @@
 //! patience, an outage shall be no storm of attempts, and what was given up shall come back by itself, on all three alike.
 
 mod cluster;
-mod door;
 pub mod listener;
 mod node;
 mod script;
+mod server;
 mod slot;
 
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use std::time::Duration;
 use redis::{Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
 use self::cluster::Cluster;
-use self::door::Door;
 use self::listener::{Heard, Listener};
 use self::node::{Node, Target};
 use self::script::{Ask, Plain, only};
 pub use self::script::{Call, Script};
+use self::server::Server;
 use config::address::Topology;
 
 /// How often a request may be sent elsewhere or in another form before it has failed.
@@ -39,7 +39,7 @@ pub struct Link {
 #[derive(Clone)]
 enum Way {
     /// A server that is named, or that sentinels name.
-    One(Arc<Door>, Arc<Node>),
+    One(Arc<Server>, Arc<Node>),
     /// As many as there are.
     Many(Arc<Cluster>),
 }
@@ -89,7 +89,7 @@ enum Next {
 impl Link {
     /// The way to what is at `url`, which need not be there yet.
     pub fn open(url: &str, patience: Duration) -> Result<Self, String> {
-        let door = Arc::new(Door::new(url)?);
+        let door = Arc::new(Server::new(url)?);
         let one = |target: Target| {
             Way::One(Arc::clone(&door), Arc::new(Node::new(Arc::clone(&door), target)))
         };

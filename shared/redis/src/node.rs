@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult, Value};
 
-use super::door::{CONNECT, Door};
+use super::server::{CONNECT, Server};
 use config::address::Host;
 
 /// How long a failed attempt speaks for those that follow, so that an outage is no storm of attempts.
@@ -60,7 +60,7 @@ type Attempt = Shared<BoxFuture<'static, Result<Live, Failed>>>;
 
 /// One server, with the connection or the attempt to make it.
 pub(super) struct Node {
-    door: Arc<Door>,
+    door: Arc<Server>,
     target: Target,
     current: Mutex<(u64, Option<Attempt>)>,
     /// Where the last connection led.
@@ -70,7 +70,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(door: Arc<Door>, target: Target) -> Self {
+    pub(super) fn new(door: Arc<Server>, target: Target) -> Self {
         let at = match &target {
             Target::Host(host) => Some(host.clone()),
             Target::Primary => None,
@@ -174,7 +174,7 @@ impl Drop for Waiting<'_> {
 }
 
 async fn connect(
-    door: Arc<Door>,
+    door: Arc<Server>,
     target: Target,
     at: Arc<Mutex<Option<Host>>>,
 ) -> Result<Live, Failed> {

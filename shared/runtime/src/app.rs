@@ -17,14 +17,14 @@ use queue::Queue;
 use queue::open::Opened;
 use services::accept::Accept;
 use services::access::Keys;
+use services::accounts::Accounts;
 use services::admin::Admin;
-use services::attempts::Attempts;
 use services::audit::Audit;
 use services::epochs::Epochs;
 use services::events::Events;
 use services::limits::Limiter;
+use services::login_throttle::LoginThrottle;
 use services::mail::{self, Mailer};
-use services::people::People;
 use services::probe;
 use services::registry::Registry;
 use services::rulesets::RuleSets;
@@ -61,14 +61,14 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// The audit log.
     pub audit: Audit,
-    /// People who are logged in.
+    /// Accounts who are logged in.
     pub sessions: Arc<Sessions>,
     /// What administrators do.
     pub admin: Admin,
     /// Counts attempts to come in.
-    pub attempts: Attempts,
+    pub login_throttle: LoginThrottle,
     /// What is held on people, changed, taken out and erased.
-    pub people: People,
+    pub accounts: Accounts,
     /// Compiled rules.
     pub rulesets: RuleSets,
     /// The event pipeline.
@@ -169,14 +169,14 @@ impl App {
             Arc::clone(&coordination),
             &config,
         );
-        let attempts = Attempts::new(
+        let login_throttle = LoginThrottle::new(
             store.clone(),
             clock.clone(),
             sealer.clone(),
             Arc::clone(&epochs),
             &config.limits,
         );
-        let people = People::new(admin.clone(), files.clone());
+        let accounts = Accounts::new(admin.clone(), files.clone());
         let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
         let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
         Ok(Self {
@@ -208,8 +208,8 @@ impl App {
             audit,
             sessions,
             admin,
-            attempts,
-            people,
+            login_throttle,
+            accounts,
             rulesets,
             registry,
         })

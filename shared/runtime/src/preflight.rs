@@ -55,3 +55,31 @@ fn key(config: &Config) -> Option<String> {
         Ok(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Sources;
+
+    fn told(name: &str, value: &str) -> String {
+        let env = [(format!("BELLBUOY_{name}"), value.to_owned())].into();
+        let sources = Sources { file: None, default_file: "/nowhere".into(), env };
+        let config = Config::load(sources).expect("nothing that can be seen without the engines");
+        check(&config).err().map(|errors| errors.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_the_engines_can_not_use_is_a_mistake() {
+        for (name, value, part) in [
+            ("LOG_FILTER", "info,bellbuoy=loud", "directive 2 can't be read"),
+            ("LOG_FILTER", "a=b=c", "directive 1 can't be read"),
+            ("STORE_URL", "postgres://h/d?sslmode=perhaps", "sslmode"),
+            ("STORE_URL", "mysql://h/d?ssl-mode=perhaps", "ssl-mode"),
+        ] {
+            let told = told(name, value);
+            assert!(told.contains(part) && told.contains(&format!("BELLBUOY_{name}")), "{told}");
+        }
+        assert_eq!(told("LOG_FILTER", "info,bellbuoy=debug"), "");
+        assert_eq!(told("STORE_URL", "postgres://h/d?sslmode=disable"), "");
+    }
+}

@@ -1,14 +1,14 @@
 //! The one way in: events are kept, durably, before anybody is told that they are. Requests that come at the same time
-//! share a commit; then the queue is nudged, and should that fail, the due loop finds the events.
+//! share a commit; then jobs are enqueued, and should that fail, the due loop finds the events.
 
-mod nudge;
+mod enqueue;
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
-use crate::crowd::Last;
+use crate::batching::Last;
 use config::AcceptConfig;
 use domain::clock::Clock;
 use domain::event::Event;
@@ -17,7 +17,7 @@ use domain::id::{EventId, KeyId, ProjectId, time_of};
 use domain::intake::NewEvent;
 use domain::time::Time;
 use queue::Queue;
-use store::events::{Incoming, Nudge, Taken, jobs_for};
+use store::events::{Incoming, MakeJobs, Taken, jobs_for};
 use store::idempotency::IdempotencyKey;
 use store::{Store, StoreError};
 use telemetry::current_traceparent;
@@ -84,7 +84,7 @@ struct Committer {
     jobs_here: bool,
     clock: Clock,
     config: AcceptConfig,
-    nudges: Arc<Semaphore>,
+    enqueuing: Arc<Semaphore>,
     /// Whose turn it is to commit.
     turn: Arc<Semaphore>,
     /// What the last commit was like.
@@ -103,8 +103,8 @@ const OVERTAKING: Duration = Duration::from_millis(10);
 /// How long requests are gathered at most.
 const GATHERING: Duration = Duration::from_millis(2);
 
-/// How many nudges may be under way: beyond it the queue is slow or away, and the due loop finds what is not nudged.
-const NUDGES: usize = 32;
+/// How many pushes to the queue may be under way: beyond it the queue is slow or away, and the due loop finds the events.
+const PUSHES: usize = 32;
 
 impl Accept {
     /// Starts the committers; they end when the last handle is gone.
@@ -117,7 +117,7 @@ impl Accept {
     ) -> Self {
         let (asks, waiting) = mpsc::channel(4096);
         let waiting = Arc::new(Mutex::new(waiting));
-        let nudges = Arc::new(Semaphore::new(NUDGES));
+        let enqueuing = Arc::new(Semaphore::new(PUSHES));
         let turn = Arc::new(Semaphore::new(1));
         let last = Arc::default();
         for _ in 0..config.committers {
@@ -127,7 +127,7 @@ impl Accept {
                 jobs_here,
                 clock: clock.clone(),
                 config: config.clone(),
-                nudges: Arc::clone(&nudges),
+                enqueuing: Arc::clone(&enqueuing),
                 turn: Arc::clone(&turn),
                 last: Arc::clone(&last),
             };
@@ -226,7 +226,7 @@ impl Committer {
                 .filter(|(_, fresh)| *fresh)
                 .map(|(one, _)| one)
                 .collect();
-            self.nudge(&kept);
+            self.enqueue(&kept);
         }
     }
 
@@ -253,8 +253,8 @@ impl Committer {
 
     /// Keeps a batch; one that the store refuses is halved until the bad event stands alone.
     async fn keep(&self, batch: Arc<Vec<Incoming>>, now: Time) -> Vec<Result<Taken, Refused>> {
-        let nudge = self.jobs_here.then(|| self.jobs_maker(now));
-        let kept = self.store.accept_events(Arc::clone(&batch), nudge, now);
+        let jobs = self.jobs_here.then(|| self.jobs_maker(now));
+        let kept = self.store.accept_events(Arc::clone(&batch), jobs, now);
         match tokio::time::timeout(self.config.commit_timeout, kept).await {
             Ok(Ok(taken)) => taken.into_iter().map(Ok).collect(),
             Ok(Err(error)) if error.is_passing() => {
@@ -286,18 +286,18 @@ impl Committer {
         outcomes
     }
 
-    fn jobs_maker(&self, now: Time) -> Nudge {
+    fn jobs_maker(&self, now: Time) -> MakeJobs {
         if !self.queue.carries_events() {
-            return Arc::new(move |project, events| nudge::names(project, events, now));
+            return Arc::new(move |project, events| enqueue::names(project, events, now));
         }
         let inline = self.config.inline_job_bytes.as_usize();
-        Arc::new(move |project, events| nudge::jobs(project, events, inline, now))
+        Arc::new(move |project, events| enqueue::jobs(project, events, inline, now))
     }
 
-    fn nudge(&self, kept: &[&Incoming]) {
+    fn enqueue(&self, kept: &[&Incoming]) {
         let jobs = jobs_for(kept, &self.jobs_maker(self.clock.now()));
-        let Ok(permit) = Arc::clone(&self.nudges).try_acquire_owned() else {
-            metrics::counter!("bellbuoy_nudges_lost_total").increment(jobs.len() as u64);
+        let Ok(permit) = Arc::clone(&self.enqueuing).try_acquire_owned() else {
+            metrics::counter!("bellbuoy_enqueue_failures_total").increment(jobs.len() as u64);
             return;
         };
         if jobs.is_empty() {
@@ -307,8 +307,8 @@ impl Committer {
         tokio::spawn(async move {
             let count = jobs.len() as u64;
             if let Err(error) = queue.push(jobs).await {
-                metrics::counter!("bellbuoy_nudges_lost_total").increment(count);
-                tracing::debug!(%error, "the queue was not nudged; the due loop will find the events");
+                metrics::counter!("bellbuoy_enqueue_failures_total").increment(count);
+                tracing::debug!(%error, "jobs were not enqueued; the due loop will find the events");
             }
             drop(permit);
         });

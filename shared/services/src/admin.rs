@@ -6,7 +6,6 @@ mod invitations;
 mod keys;
 mod logins;
 mod once;
-mod people;
 mod plans;
 mod projects;
 mod recovery;
@@ -15,6 +14,7 @@ mod repeats;
 mod reseal;
 mod roles;
 mod settings;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +43,6 @@ use store::{Store, StoreError};
 pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
 pub use once::Recalled;
-pub use people::Invitee;
-pub(crate) use people::wrong_password;
 pub use plans::{FeatureView, PlanView};
 pub use projects::{MadeProject, Onboarding, ProjectChange};
 pub use registering::{Application, Confirmation};
@@ -52,6 +50,8 @@ pub use repeats::{Held, Repeat};
 pub use reseal::Resealed;
 pub use roles::{NewRole, RoleChange};
 pub use settings::ShownSettings;
+pub use users::Invitee;
+pub(crate) use users::wrong_password;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]

@@ -71,7 +71,7 @@ impl Doer {
 
 /// What was done.
 #[derive(Clone, Debug)]
-pub struct Deed {
+pub struct AuditedAction {
     /// What.
     pub action: AuditAction,
     /// To which one.
@@ -84,7 +84,7 @@ pub struct Deed {
     pub personal: Option<(UserId, Value)>,
 }
 
-impl Deed {
+impl AuditedAction {
     /// An action with nothing to tell but whom or what it was done to.
     pub const fn new(action: AuditAction, resource: Uuid) -> Self {
         Self { action, resource, before: None, after: None, personal: None }
@@ -138,7 +138,7 @@ impl Audit {
         &self,
         project: ProjectId,
         doer: &Doer,
-        deed: Deed,
+        deed: AuditedAction,
     ) -> Result<Entry, StoreError> {
         let origin = if doer.origin == Origin::default() {
             None
@@ -274,7 +274,10 @@ impl Audit {
         doer: &Doer,
         filter: Value,
     ) -> Result<(), StoreError> {
-        let deed = Deed { after: Some(filter), ..Deed::new(AuditAction::AuditExport, project.0) };
+        let deed = AuditedAction {
+            after: Some(filter),
+            ..AuditedAction::new(AuditAction::AuditExport, project.0)
+        };
         let entry = self.entry(project, doer, deed).await?;
         self.store.note(project, &entry, self.clock.now()).await
     }

@@ -2,18 +2,18 @@
 
 pub mod accept;
 pub mod access;
+pub mod accounts;
 pub mod admin;
-pub mod attempts;
 pub mod audit;
-pub mod crowd;
+pub mod batching;
 pub mod epochs;
 pub mod events;
 pub mod limits;
+pub mod login_throttle;
 pub mod mail;
 pub mod mails;
 pub mod onboarding;
 pub mod pace;
-pub mod people;
 pub mod probe;
 pub mod registry;
 pub mod reseal;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::audit::{Audit, Deed, Doer};
+use crate::audit::{Audit, AuditedAction, Doer};
 use crate::epochs::Epochs;
 use crate::mails::Mails;
 use config::{AuthConfig, Config};
@@ -208,7 +208,7 @@ impl Sessions {
         }
         let now = self.clock.now();
         let next = Secret::fresh();
-        let deed = Deed::new(AuditAction::SessionReuse, session);
+        let deed = AuditedAction::new(AuditAction::SessionReuse, session);
         let reuse = self.audit.entry(project, doer, deed).await?;
         let idle = now.minus(self.config.session_idle);
         let rotated =
@@ -292,9 +292,9 @@ impl Sessions {
         metrics::counter!("bellbuoy_cache_misses_total", "cache" => "sessions").increment(1);
         let look = async {
             let standing = self.store.standing(project, session, user, self.clock.now()).await?;
-            let Standings { roles, mine, names } = self.store.grants(project, user).await?;
+            let Standings { roles, mine, .. } = self.store.grants(project, user).await?;
             let grants = grants(&mine, &roles);
-            let facts = Arc::new(json!({ "id": user, "roles": names }));
+            let facts = Arc::new(json!({ "id": user }));
             Ok::<_, StoreError>(Known {
                 holds: standing.holds,
                 grants,
@@ -350,13 +350,13 @@ impl Sessions {
             | Ended::SecondFactor
             | Ended::Suspended => AuditAction::SessionRevoke,
         };
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(match which {
                 Which::One(id) => json!({ "session": id }),
                 Which::AllBut(id) => json!({ "all_but": id }),
                 Which::All => json!({ "all": true }),
             }),
-            ..Deed::new(action, user.0)
+            ..AuditedAction::new(action, user.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         let ended =

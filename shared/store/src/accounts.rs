@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use super::audit::note;
 use super::callers::{given_by, judge_acting_on};
+use super::email_changes::delete_email_change;
 use super::engine::epoch::{bump_access, bump_epoch};
 use super::engine::{Tx, rows_in, sql};
-use super::people::give_roles;
+use super::members::give_roles;
+use super::one_time::delete_tokens_of;
 use super::push::forget_tokens;
 use super::recovery::delete_ways_in;
 use super::session_ends::{Ended, Which, end};
@@ -231,6 +233,9 @@ impl Store {
                 keep_one(tx, project, before).await?;
                 if status == UserStatus::Suspended {
                     forget_tokens(tx, project, id).await?;
+                    // What was mailed before must not work after it is reactivated.
+                    delete_tokens_of(tx, project, id).await?;
+                    delete_email_change(tx, project, id).await?;
                 }
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await

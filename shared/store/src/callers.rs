@@ -49,8 +49,8 @@ async fn authority_among(
     if held != Some(works) || !is_in {
         return Err(Denied::Gone.into());
     }
-    let Standings { roles, mine, names } = standings(tx, project, roles, user).await?;
-    let facts = json!({ "id": user, "roles": names });
+    let Standings { roles, mine, .. } = standings(tx, project, roles, user).await?;
+    let facts = json!({ "id": user });
     Ok(Authority::of(requester.clone(), grants(&mine, &roles), facts, now))
 }
 

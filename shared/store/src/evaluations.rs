@@ -1,8 +1,8 @@
 //! Evaluations: the one transaction in which a batch of events decides what rings.
 
 mod at_once;
-mod attempts;
-mod believed;
+mod failures;
+mod optimistic;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use self::attempts::forget_attempts;
-pub(super) use self::believed::Beliefs;
+use self::failures::forget_attempts;
+pub(super) use self::optimistic::OptimisticGroups;
 pub use super::due::ClaimTerms;
 use super::due::{Due, DueKind, gather_due};
 use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql};
@@ -470,7 +470,7 @@ async fn deliveries(
     gather!(
         tx,
         bundle,
-        "INSERT INTO deliveries (project_id, id, notification_id, channel, target, rung, round, state, attempts, claim_token, created_at, updated_at)",
+        "INSERT INTO deliveries (project_id, id, notification_id, channel, target, step, round, state, attempts, claim_token, created_at, updated_at)",
         rows,
         "",
         {
@@ -479,7 +479,7 @@ async fn deliveries(
             NotificationId = |one| one.0.notification,
             i16 = |one| one.0.channel.number(),
             domain::id::EndpointId = |one| one.0.target,
-            i64 = |one| one.0.rung,
+            i64 = |one| one.0.step,
             i64 = |one| one.0.round,
             i16 = |one| one.1.number(),
             i64 = |_one| 0,

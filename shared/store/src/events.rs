@@ -43,7 +43,7 @@ pub enum Taken {
 }
 
 /// Makes the jobs for what was kept of one project.
-pub type Nudge = Arc<dyn Fn(ProjectId, &[&Incoming]) -> Vec<NewJob> + Send + Sync>;
+pub type MakeJobs = Arc<dyn Fn(ProjectId, &[&Incoming]) -> Vec<NewJob> + Send + Sync>;
 
 pub(super) type Row = (
     EventId,
@@ -89,7 +89,7 @@ pub(super) fn event(row: Row) -> Result<Event> {
 }
 
 impl Store {
-    /// Keeps events, of any projects, in one commit, and answers what became of each, in order. With `nudge` the jobs go
+    /// Keeps events, of any projects, in one commit, and answers what became of each, in order. With `jobs` the jobs go
     /// in with them: that is for a queue that lives in this store.
     ///
     /// # Errors
@@ -97,20 +97,20 @@ impl Store {
     pub async fn accept_events(
         &self,
         incoming: Arc<Vec<Incoming>>,
-        nudge: Option<Nudge>,
+        jobs: Option<MakeJobs>,
         now: Time,
     ) -> Result<Vec<Taken>> {
-        let nudged = nudge.is_some();
-        if !nudged && self.engine.postgres().is_some() {
+        let enqueues = jobs.is_some();
+        if !enqueues && self.engine.postgres().is_some() {
             return self.accept_at_once(&incoming, now).await;
         }
         let taken = self
             .write("accept_events", move |tx| {
-                let (incoming, nudge) = (Arc::clone(&incoming), nudge.clone());
-                Box::pin(async move { accept(tx, &incoming, nudge, now).await })
+                let (incoming, jobs) = (Arc::clone(&incoming), jobs.clone());
+                Box::pin(async move { accept(tx, &incoming, jobs, now).await })
             })
             .await?;
-        if nudged {
+        if enqueues {
             self.wake(domain::job::QueueName::Events);
         }
         Ok(taken)
@@ -203,7 +203,7 @@ pub(super) async fn by_id(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> R
 async fn accept(
     tx: &mut Tx,
     incoming: &[Incoming],
-    nudge: Option<Nudge>,
+    jobs: Option<MakeJobs>,
     now: Time,
 ) -> Result<Vec<Taken>> {
     let taken = decide(tx, incoming, now).await?;
@@ -232,20 +232,20 @@ async fn accept(
             Option<KeyId> = |one| one.event.key_id,
         }
     );
-    if let Some(nudge) = nudge {
-        let jobs = jobs_for(&fresh, &nudge);
+    if let Some(make) = jobs {
+        let jobs = jobs_for(&fresh, &make);
         push_jobs(tx, &jobs).await?;
     }
     Ok(taken)
 }
 
 /// The jobs for what was kept, project by project.
-pub fn jobs_for(fresh: &[&Incoming], nudge: &Nudge) -> Vec<NewJob> {
+pub fn jobs_for(fresh: &[&Incoming], make: &MakeJobs) -> Vec<NewJob> {
     let mut by_project: BTreeMap<ProjectId, Vec<&Incoming>> = BTreeMap::new();
     for one in fresh {
         by_project.entry(one.project).or_default().push(one);
     }
-    by_project.into_iter().flat_map(|(project, events)| nudge(project, &events)).collect()
+    by_project.into_iter().flat_map(|(project, events)| make(project, &events)).collect()
 }
 
 /// Which of them are new. Within the batch the first with a key stands for the others.

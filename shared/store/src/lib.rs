@@ -8,7 +8,6 @@ mod migrate;
 mod types;
 
 pub mod accounts;
-pub mod attempts;
 pub mod audit;
 mod callers;
 pub mod dead;
@@ -22,12 +21,13 @@ pub mod idempotency;
 pub mod invitations;
 pub mod jobs;
 pub mod keys;
+pub mod login_throttle;
 pub mod mails;
 pub mod maintenance;
+pub mod members;
 pub mod named;
 pub mod once;
 pub mod one_time;
-pub mod people;
 pub mod preferences;
 pub mod probe;
 pub mod processes;
@@ -153,7 +153,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub struct Store {
     engine: Engine,
     pub(crate) wakeups: Arc<jobs::Wake>,
-    beliefs: Arc<evaluations::Beliefs>,
+    beliefs: Arc<evaluations::OptimisticGroups>,
     slow: Duration,
 }
 

@@ -83,6 +83,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0049_session_epoch",
     "0050_project_epoch",
     "0051_seal_probe",
+    "0052_step",
 ];
 
 /// Which way to go.

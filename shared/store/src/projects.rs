@@ -9,7 +9,7 @@ use super::callers::caller;
 use super::engine::epoch::{Hold, bump_access, bump_epoch, hold_epoch};
 use super::engine::{Tx, sql};
 use super::keys::insert_key;
-use super::people::{NewUser, insert_built_in, insert_user};
+use super::members::{NewUser, insert_built_in, insert_user};
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::authority::Target;

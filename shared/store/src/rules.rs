@@ -13,7 +13,7 @@ use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
 use domain::plan::PlanLimit;
 use domain::project::ProjectStatus;
 use domain::rule::{Rule, RuleBody};
-use domain::ruleset::People;
+use domain::ruleset::Membership;
 use domain::time::Time;
 
 /// Everything that a rule set is compiled from, as of one epoch.
@@ -26,7 +26,7 @@ pub struct RuleSource {
     /// The active rules.
     pub rules: Vec<Rule>,
     /// Who is there.
-    pub people: People,
+    pub people: Membership,
     /// Where webhooks go, their secrets sealed.
     pub endpoints: Vec<SealedEndpoint>,
 }
@@ -308,7 +308,7 @@ async fn active_rules(tx: &mut Tx, project: ProjectId) -> Result<Vec<Rule>> {
         .collect())
 }
 
-async fn people(tx: &mut Tx, project: ProjectId) -> Result<People> {
+async fn people(tx: &mut Tx, project: ProjectId) -> Result<Membership> {
     let active = sql!(
         tx,
         fetch_all as (UserId,),
@@ -327,7 +327,7 @@ async fn people(tx: &mut Tx, project: ProjectId) -> Result<People> {
     for (role, user) in members.into_iter().filter(|(_, user)| active.contains(user)) {
         roles.entry(role).or_default().push(user);
     }
-    Ok(People { roles, active })
+    Ok(Membership { roles, active })
 }
 
 async fn endpoints(tx: &mut Tx, project: ProjectId) -> Result<Vec<SealedEndpoint>> {

@@ -379,7 +379,7 @@ async fn deliveries(
          FROM deliveries d
          LEFT JOIN webhook_endpoints e ON e.project_id = d.project_id AND e.id = d.target
          LEFT JOIN due w ON w.project_id = d.project_id AND w.kind = 2 AND w.row_id = d.id
-         WHERE d.project_id = $1 AND d.id >= $2 AND d.id < $3 AND d.notification_id = $4 ORDER BY d.rung, d.id",
+         WHERE d.project_id = $1 AND d.id >= $2 AND d.id < $3 AND d.notification_id = $4 ORDER BY d.step, d.id",
         project, from, to, notification
     )?;
     let mut found = Vec::with_capacity(rows.len());

@@ -1,4 +1,4 @@
-//! Rows of users, and what decides what each of them may do; the verbs are in `people.rs`, `accounts.rs` and `profiles.rs`.
+//! Rows of users, and what decides what each of them may do; the verbs are in `members.rs`, `accounts.rs` and `profiles.rs`.
 
 use std::collections::BTreeMap;
 

@@ -5,11 +5,11 @@
 
 pub mod context;
 mod lines;
+mod log_buffer;
 mod metrics;
 #[cfg(feature = "otlp")]
 pub mod ops;
 mod otlp;
-mod outlet;
 pub mod process;
 mod redact;
 mod traceparent;
@@ -25,7 +25,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 use config::{LogConfig, LogFormat, OtlpConfig};
 
 use lines::{Lines, Members};
-use outlet::Outlet;
+use log_buffer::LogBuffer;
 use redact::Redacting;
 
 pub use context::{current_traceparent, set_parent};
@@ -53,7 +53,7 @@ pub enum TelemetryError {
 pub struct Telemetry {
     metrics: PrometheusHandle,
     /// Lines for people go out by themselves.
-    lines: Option<Outlet<Stdout>>,
+    lines: Option<LogBuffer<Stdout>>,
     #[cfg(feature = "otlp")]
     traces: Option<otlp::Traces>,
 }
@@ -87,7 +87,7 @@ pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryEr
     let twice = |error: &dyn std::fmt::Display| TelemetryError::Twice(error.to_string());
     let outlet = match log.format {
         LogFormat::Pretty => None,
-        LogFormat::Json => Some(Outlet::start(io::stdout())?),
+        LogFormat::Json => Some(LogBuffer::start(io::stdout())?),
     };
     let registry = tracing_subscriber::registry().with(filter).with(lines(outlet.clone()));
     #[cfg(feature = "otlp")]
@@ -109,7 +109,7 @@ pub fn init(log: &LogConfig, otlp: &OtlpConfig) -> Result<Telemetry, TelemetryEr
 }
 
 /// People are told at once, collectors of logs a moment later.
-fn lines<S>(outlet: Option<Outlet<Stdout>>) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(outlet: Option<LogBuffer<Stdout>>) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {

@@ -1,5 +1,6 @@
 //! The operations port of every role: `/live`, `/ready`, `/health` and `/metrics`. It has no login.
 
+mod bounded;
 mod health;
 
 use std::sync::Arc;
@@ -16,11 +17,14 @@ use tokio_util::sync::CancellationToken;
 pub use health::{Check, Health, Report, Standing};
 
 use crate::process;
+use bounded::Bounded;
 
 /// How often histograms are emptied into their buckets when nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long a scrape that is under way may go on once we stop.
 const GRACE: Duration = Duration::from_secs(2);
+/// Connections at once: probes and scrapers are few.
+const CONNECTIONS: usize = 64;
 
 /// Serves the operations port until `stop`.
 ///
@@ -45,6 +49,7 @@ pub async fn serve(
             }
         }))
     };
+    let acceptor = Bounded::new(acceptor, CONNECTIONS);
     let server = Server::new_with_acceptor(acceptor).idle_timeout(Duration::from_secs(75));
     let done = server
         .run_with_graceful_shutdown(endpoint(health, metrics), stop.cancelled(), Some(GRACE))

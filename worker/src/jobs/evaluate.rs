@@ -1,4 +1,4 @@
-//! Evaluating: look at the conditions, decide in one transaction, deliver the first rung at once.
+//! Evaluating: look at the conditions, decide in one transaction, deliver the first step at once.
 
 use std::sync::Arc;
 
@@ -167,7 +167,7 @@ async fn follow(
     if !worker.app.jobs_here && !done.jobs.is_empty() {
         let count = done.jobs.len() as u64;
         if let Err(error) = worker.app.queue.push(done.jobs).await {
-            metrics::counter!("bellbuoy_nudges_lost_total").increment(count);
+            metrics::counter!("bellbuoy_enqueue_failures_total").increment(count);
             tracing::debug!(%error, "deliveries were not nudged; the due loop finds them");
         }
     }

@@ -17,7 +17,7 @@ const ROUNDS: usize = 4;
 const DELIVERIES: usize = 64;
 
 /// How a turn ended.
-enum Turn {
+enum Round {
     /// There was nothing older.
     Done,
     /// There is more.
@@ -34,19 +34,19 @@ pub(crate) async fn evaluate(
     singly: bool,
 ) -> bool {
     let queue = QueueName::Events;
-    let Some(mut at_work) = worker.desk.begin(queue, project, shards) else { return true };
+    let Some(mut at_work) = worker.holds.begin(queue, project, shards) else { return true };
     let mut rounds = ROUNDS;
     loop {
         let turn = events(worker, project, at_work.shards(), singly, &mut rounds).await;
         match turn {
-            Turn::Failed => return false,
-            Turn::More => {
+            Round::Failed => return false,
+            Round::More => {
                 let left = at_work.shards();
                 drop(at_work);
                 return hand_on(worker, project, left, Job::EvaluateShard).await;
             }
-            Turn::Done if !at_work.goes_on() => return true,
-            Turn::Done => {}
+            Round::Done if !at_work.goes_on() => return true,
+            Round::Done => {}
         }
     }
 }
@@ -57,32 +57,32 @@ async fn events(
     shards: Shards,
     singly: bool,
     rounds: &mut usize,
-) -> Turn {
+) -> Round {
     let limit = worker.app.config.evaluate.max_events_per_transaction;
     let mut after = None;
     while *rounds > 0 {
         if worker.stop.is_cancelled() {
-            return Turn::Failed;
+            return Round::Failed;
         }
         *rounds -= 1;
         let found = match find(worker, project, shards, after, limit).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%project, %error, "events of a shard were not read");
-                return Turn::Failed;
+                return Round::Failed;
             }
         };
         let full = found.len() == limit;
         after = found.last().map(|event| event.id);
         if !found.is_empty() && !evaluate::evaluate(worker, project, found, singly).await {
-            return Turn::Failed;
+            return Round::Failed;
         }
         // Events of a project that does not work are held: they wait for the due loop, not for another turn.
         if !full || !worker.app.epochs.is_active(project) {
-            return Turn::Done;
+            return Round::Done;
         }
     }
-    Turn::More
+    Round::More
 }
 
 async fn find(
@@ -92,34 +92,34 @@ async fn find(
     after: Option<EventId>,
     limit: usize,
 ) -> Result<Vec<domain::event::Event>> {
-    let (store, desk) = (&worker.app.store, &worker.desk);
+    let (store, holds) = (&worker.app.store, &worker.holds);
     if let Some(after) = after {
         return store.events_of_shards(project, shards, after, limit as i64).await;
     }
     // What commits late carries a time that is past, but not by more than this.
     let sure = worker.app.clock.now().minus(worker.app.config.due.watermark_lag);
-    let from = EventId(floor(desk.evaluated_to(store, project, shards).await?));
+    let from = EventId(floor(holds.evaluated_to(store, project, shards).await?));
     let found = store.events_of_shards(project, shards, from, limit as i64).await?;
     let oldest = found.first().map_or(sure, |event| time_of(event.id.0).min(sure));
-    desk.set_evaluated_to(project, shards, oldest);
+    holds.set_evaluated_to(project, shards, oldest);
     Ok(found)
 }
 
 /// Sends what waits in these shards; `false` when their jobs must come again.
 pub(crate) async fn deliver(worker: &Arc<Worker>, project: ProjectId, shards: Shards) -> bool {
     let queue = QueueName::Deliveries;
-    let Some(mut at_work) = worker.desk.begin(queue, project, shards) else { return true };
+    let Some(mut at_work) = worker.holds.begin(queue, project, shards) else { return true };
     let mut rounds = ROUNDS;
     loop {
         match deliveries(worker, project, at_work.shards(), &mut rounds).await {
-            Turn::Failed => return false,
-            Turn::More => {
+            Round::Failed => return false,
+            Round::More => {
                 let left = at_work.shards();
                 drop(at_work);
                 return hand_on(worker, project, left, Job::DeliverShard).await;
             }
-            Turn::Done if !at_work.goes_on() => return true,
-            Turn::Done => {}
+            Round::Done if !at_work.goes_on() => return true,
+            Round::Done => {}
         }
     }
 }
@@ -129,10 +129,10 @@ async fn deliveries(
     project: ProjectId,
     shards: Shards,
     rounds: &mut usize,
-) -> Turn {
+) -> Round {
     while *rounds > 0 {
         if worker.stop.is_cancelled() {
-            return Turn::Failed;
+            return Round::Failed;
         }
         *rounds -= 1;
         let waiting = worker.app.store.planned_of_shards(project, shards, DELIVERIES as i64).await;
@@ -140,17 +140,17 @@ async fn deliveries(
             Ok(waiting) => waiting,
             Err(error) => {
                 tracing::warn!(%project, %error, "deliveries of a shard were not read");
-                return Turn::Failed;
+                return Round::Failed;
             }
         };
         if !waiting.is_empty() && !deliver::deliver(worker, project, &waiting).await {
-            return Turn::Failed;
+            return Round::Failed;
         }
         if waiting.len() < DELIVERIES {
-            return Turn::Done;
+            return Round::Done;
         }
     }
-    Turn::More
+    Round::More
 }
 
 /// Asks for another turn behind everybody else's, with new jobs: the same ones again would be counted by the queue as if

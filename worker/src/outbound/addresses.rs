@@ -61,6 +61,8 @@ const fn is_public_v4(v4: Ipv4Addr) -> bool {
     let [a, b, c, _] = v4.octets();
     let shared = a == 100 && b & 0xc0 == 64;
     let protocol = a == 192 && b == 0 && c == 0;
+    // Where 6to4 began: nothing answers there that is not someone else's mistake.
+    let relay = a == 192 && b == 88 && c == 99;
     let benchmark = a == 198 && b & 0xfe == 18;
     !(v4.is_private()
         || v4.is_loopback()
@@ -72,13 +74,17 @@ const fn is_public_v4(v4: Ipv4Addr) -> bool {
         || a >= 240
         || shared
         || protocol
+        || relay
         || benchmark)
 }
 
 fn is_public_v6(v6: Ipv6Addr) -> bool {
     let [a, b, ..] = v6.segments();
     // Only global unicast is public, and of that not what carries an IPv4 address inside or is for documentation.
-    a & 0xe000 == 0x2000 && a != 0x2002 && !(a == 0x2001 && (b == 0 || b == 0x0db8)) && a != 0x3fff
+    a & 0xe000 == 0x2000
+        && a != 0x2002
+        && !(a == 0x2001 && (b < 0x0200 || b == 0x0db8))
+        && a != 0x3fff
 }
 
 /// Looks names up, and answers only with addresses that may be called.

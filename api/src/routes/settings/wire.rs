@@ -290,7 +290,7 @@ object! {
 }
 word! {
     /// A way to reach people.
-    RungChannel {
+    StepChannel {
         /// An open page or app.
         Realtime,
         /// A push message.
@@ -304,8 +304,8 @@ word! {
     }
 }
 word! {
-    /// When a rung is tried.
-    RungWhen {
+    /// When a step is tried.
+    StepWhen {
         /// In any case.
         Always,
         /// When nobody is connected.
@@ -317,12 +317,12 @@ word! {
     }
 }
 object! {
-    /// One step of the ladder of rules that have none.
-    LadderRung {
+    /// One step of the escalation policy of rules that have none.
+    EscalationStep {
         /// Through which channel.
-        channel: RungChannel,
+        channel: StepChannel,
         /// When.
-        when: RungWhen,
+        when: StepWhen,
         /// How many seconds after the step before.
         [serde(default)]
         [oai(default, validator(maximum(value = "604800")))]
@@ -440,10 +440,10 @@ pub struct Settings {
     /// Text messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsSettings>,
-    /// The ladder of rules that have none.
+    /// The escalation policy of rules that have none.
     #[serde(default)]
     #[oai(default, validator(max_items = 10))]
-    pub default_ladder: Vec<LadderRung>,
+    pub default_escalation: Vec<EscalationStep>,
     /// The suppression of rules that have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_suppression: Option<DefaultSuppression>,
@@ -496,7 +496,7 @@ impl Settings {
             vapid: None,
             email: None,
             sms: None,
-            default_ladder: Vec::new(),
+            default_escalation: Vec::new(),
             default_suppression: None,
             quiet_hours: None,
             rate_limits: None,

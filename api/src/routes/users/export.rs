@@ -10,9 +10,9 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registr
 use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
+use services::accounts::Accounts;
 use services::admin::AdminError;
 use services::audit::{Doer, Origin};
-use services::people::People;
 use store::named::NamedIn;
 use store::sessions::Session;
 use uuid::Uuid;
@@ -153,7 +153,7 @@ enum At {
 /// # Errors
 /// When there is no such account, or the store is away.
 pub async fn run(
-    people: People,
+    people: Accounts,
     project: ProjectId,
     id: UserId,
     doer: &Doer,
@@ -186,7 +186,7 @@ pub async fn run(
 
 /// The next piece, and where the one after it begins.
 async fn step(
-    people: &People,
+    people: &Accounts,
     project: ProjectId,
     id: UserId,
     at: At,

@@ -32,7 +32,7 @@ impl Operations {
 
 #[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Users")]
 impl Operations {
-    /// List the sessions of a user
+    /// List a user's sessions
     ///
     /// Needs the permission `users:manage`. Those that hold, newest first.
     #[oai(path = "/:id/sessions", method = "get", operation_id = "list_user_sessions")]
@@ -43,11 +43,11 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Answer<Sessions>, Failure<Reads>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let found = self.app.desk()?.admin.sessions_of(caller.project, id).await?;
+        let found = self.app.services()?.admin.sessions_of(caller.project, id).await?;
         Ok(Answer(Sessions::of(found, caller.session())))
     }
 
-    /// End a session of a user
+    /// Revoke a user's session
     ///
     /// Needs the permission `users:manage`, and all that the account may do. Its tokens hold no longer, on any instance
     /// within two seconds.
@@ -70,7 +70,7 @@ impl Operations {
         Ok(Done)
     }
 
-    /// End all sessions of a user
+    /// Revoke all of a user's sessions
     ///
     /// Needs the permission `users:manage`, and all that the account may do. The user is logged out everywhere within two
     /// seconds, and can log in again.
@@ -85,7 +85,7 @@ impl Operations {
         Ok(Done)
     }
 
-    /// Unlock an account
+    /// Unlock a user
     ///
     /// Needs the permission `users:update`, and all that the account may do. For an account that takes no logins after too
     /// many failures (`locked_until`): they are forgotten. One that is not locked stays as it is.
@@ -97,12 +97,12 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         let (user, roles) = admin.unlock_user(caller.project, id, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
-    /// Get the picture of a user
+    /// Get a user's avatar
     ///
     /// Needs the permission `users:read`. The file that the account names; PNG, JPEG, GIF and WebP are shown, anything
     /// else is saved. `If-None-Match` is understood.
@@ -115,7 +115,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<PictureAnswer, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let (user, _) = self.app.desk()?.admin.user(caller.project, id).await?;
+        let (user, _) = self.app.services()?.admin.user(caller.project, id).await?;
         Ok(picture::answer(&self.app, request, &user).await?)
     }
 }
@@ -128,7 +128,7 @@ impl Operations {
         which: Which,
     ) -> Result<u64, Failure<Acts>> {
         let id: UserId = reach_others(&self.app, caller, id).await?;
-        let admin = &self.app.desk()?.admin;
+        let admin = &self.app.services()?.admin;
         Ok(admin.end_sessions_of(caller.project, id, which, &caller.doer).await?)
     }
 }

@@ -34,7 +34,7 @@ impl IntoResponse for PictureAnswer {
 /// # Errors
 /// When it has none, or it can't be read just now.
 pub async fn answer(app: &Api, request: &Request, user: &User) -> Result<PictureAnswer, Problem> {
-    let picture = app.desk()?.people.picture(user).await.map_err(Problem::from)?;
+    let picture = app.services()?.accounts.picture(user).await.map_err(Problem::from)?;
     let etag = picture.content.info.etag.as_str();
     let response = Response::builder()
         .header(header::ETAG, etag)

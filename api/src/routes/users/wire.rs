@@ -10,7 +10,7 @@ use domain::time::Time;
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
-use services::people::Device;
+use services::accounts::Device;
 use uuid::Uuid;
 
 use crate::problem::Problem;

@@ -114,8 +114,9 @@ impl<'de> Deserialize<'de> for Grant {
     }
 }
 
-/// What conditions know of whoever asks.
-pub const USER_FACTS: &[&str] = &["id", "roles"];
+/// What conditions know of whoever asks. Not their roles: a denial under a condition about these is shed by whoever may
+/// give or rename a role, however empty. What depends on a role belongs into the role.
+pub const USER_FACTS: &[&str] = &["id"];
 
 /// What conditions know of a resource. Nothing is said of resources that no operation shows to them yet; what is taken
 /// there under a condition about the resource is taken always, and what is given is not given.

@@ -7,7 +7,9 @@ use url::Url;
 use super::super::fault::{Fault, FaultCode};
 use super::super::role::role_name_fault;
 use super::super::user::email_fault;
-use super::{Email, MailAccount, QuietHours, RateLimits, Rung, Settings, Sms, SmsAccount};
+use super::{
+    Email, EscalationStep, MailAccount, QuietHours, RateLimits, Settings, Sms, SmsAccount,
+};
 use crate::rule::{MAX_WINDOW_COUNT, Suppression};
 
 /// The most origins of a project.
@@ -16,8 +18,8 @@ pub const MAX_ORIGINS: usize = 50;
 pub const MAX_EXTRAS: usize = 100;
 const MAX_EXTRA_NAME: usize = 64;
 const MAX_EXTRA: usize = 1000;
-const MAX_RUNGS: usize = 10;
-const MAX_RUNG_ROLES: usize = 20;
+const MAX_STEPS: usize = 10;
+const MAX_STEP_ROLES: usize = 20;
 const MAX_TEXT: usize = 255;
 const DAY: u32 = 86_400;
 const MONTH: u32 = 31 * DAY;
@@ -81,7 +83,7 @@ pub fn faults(settings: &Settings, bounds: &Bounds) -> Vec<Fault> {
     if let Some(sms) = &settings.sms {
         texts(sms, &mut judge);
     }
-    ladder(&settings.default_ladder, &mut judge);
+    escalation(&settings.default_escalation, &mut judge);
     if let Some(window) = settings.default_suppression {
         suppression(window, &mut judge);
     }
@@ -186,18 +188,18 @@ fn texts(sms: &Sms, judge: &mut Judge) {
     }
 }
 
-fn ladder(rungs: &[Rung], judge: &mut Judge) {
-    judge.demand(rungs.len() <= MAX_RUNGS, "default_ladder", "at most 10 steps");
-    for (at, rung) in rungs.iter().take(MAX_RUNGS).enumerate() {
-        let field = |name: &str| format!("default_ladder[{at}].{name}");
+fn escalation(steps: &[EscalationStep], judge: &mut Judge) {
+    judge.demand(steps.len() <= MAX_STEPS, "default_escalation", "at most 10 steps");
+    for (at, step) in steps.iter().take(MAX_STEPS).enumerate() {
+        let field = |name: &str| format!("default_escalation[{at}].{name}");
         judge.demand(
-            rung.after <= 7 * DAY,
+            step.after <= 7 * DAY,
             field("after"),
             "it must be from 0 to 604800 seconds (7 days)",
         );
-        let few = rung.roles.len() <= MAX_RUNG_ROLES;
+        let few = step.roles.len() <= MAX_STEP_ROLES;
         judge.demand(few, field("roles"), "at most 20 roles");
-        for (number, role) in rung.roles.iter().take(MAX_RUNG_ROLES).enumerate() {
+        for (number, role) in step.roles.iter().take(MAX_STEP_ROLES).enumerate() {
             let fine = role_name_fault(role).is_none();
             judge.demand(
                 fine,

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use super::batch::MOST;
 use super::client::seconds;
 use super::wire::Received;
-use super::{Lane, SqsQueue, missing};
+use super::{QueueState, SqsQueue, missing};
 use crate::QueueError;
 use domain::id::{JobId, ProjectId};
 use domain::job::QueueName;
@@ -49,10 +49,10 @@ impl SqsQueue {
         queue: QueueName,
         most: usize,
     ) -> Result<Vec<Letter>, QueueError> {
-        let lane = self.lane(queue)?;
+        let state = self.state(queue)?;
         let mut found = Vec::new();
         self.walk(
-            lane,
+            state,
             |_| true,
             async |letters: Vec<Received>| {
                 found.extend(letters.iter().map(letter));
@@ -73,11 +73,11 @@ impl SqsQueue {
         queue: QueueName,
         only: Option<&str>,
     ) -> Result<usize, QueueError> {
-        let lane = self.lane(queue)?;
-        let (url, dead) = (self.url(lane).await?, self.dead_url(lane).await?);
+        let state = self.state(queue)?;
+        let (url, dead) = (self.url(state).await?, self.dead_url(state).await?);
         let mut count = 0;
         let wanted = |letter: &Received| only.is_none_or(|only| letter.message == only);
-        self.walk(lane, wanted, async |letters: Vec<Received>| {
+        self.walk(state, wanted, async |letters: Vec<Received>| {
             let copies = letters.iter().map(|one| one.copy(queue)).collect();
             // Sent before it is deleted: a death in between doubles a nudge and loses none.
             self.send(url, copies, Duration::ZERO).await?;
@@ -86,7 +86,7 @@ impl SqsQueue {
             Ok(only.is_none())
         })
         .await?;
-        lane.bump();
+        state.bump();
         Ok(count)
     }
 
@@ -99,11 +99,11 @@ impl SqsQueue {
         queue: QueueName,
         only: Option<&str>,
     ) -> Result<usize, QueueError> {
-        let lane = self.lane(queue)?;
-        let dead = self.dead_url(lane).await?;
+        let state = self.state(queue)?;
+        let dead = self.dead_url(state).await?;
         let mut count = 0;
         let wanted = |letter: &Received| only.is_none_or(|only| letter.message == only);
-        self.walk(lane, wanted, async |letters: Vec<Received>| {
+        self.walk(state, wanted, async |letters: Vec<Received>| {
             count += letters.len();
             self.delete(dead, letters).await?;
             Ok(only.is_none())
@@ -114,13 +114,13 @@ impl SqsQueue {
 
     /// How many dead letters there are, as far as SQS knows.
     pub(super) async fn count_letters(&self, queue: QueueName) -> Result<u64, QueueError> {
-        let lane = self.lane(queue)?;
+        let state = self.state(queue)?;
         let names = [
             Attribute::ApproximateNumberOfMessages,
             Attribute::ApproximateNumberOfMessagesNotVisible,
         ];
-        let all = self.client.attributes(self.dead_url(lane).await?, &names).await;
-        let all = all.map_err(|refusal| missing(&lane.dead_name, refusal))?;
+        let all = self.client.attributes(self.dead_url(state).await?, &names).await;
+        let all = all.map_err(|refusal| missing(&state.dead_name, refusal))?;
         Ok(names.iter().filter_map(|name| all.get(name)?.parse::<u64>().ok()).sum())
     }
 
@@ -128,20 +128,20 @@ impl SqsQueue {
     /// lets others see again what is still there.
     async fn walk<S>(
         &self,
-        lane: &Lane,
+        state: &QueueState,
         wanted: impl Fn(&Received) -> bool,
         mut see: S,
     ) -> Result<(), QueueError>
     where
         S: AsyncFnMut(Vec<Received>) -> Result<bool, QueueError>,
     {
-        let url = self.dead_url(lane).await?;
+        let url = self.dead_url(state).await?;
         let (mut shown, mut empty, mut once) = (Vec::new(), 0, HashSet::new());
         let walked = loop {
             let wait = Duration::from_secs(1);
             let letters = match self.client.receive(url, MOST, wait, seconds(LOOKED_AT)).await {
                 Ok(letters) => letters,
-                Err(refusal) => break Err(missing(&lane.dead_name, refusal)),
+                Err(refusal) => break Err(missing(&state.dead_name, refusal)),
             };
             if letters.is_empty() {
                 empty += 1;
@@ -170,7 +170,7 @@ impl SqsQueue {
         // What was deleted can't be shown again, and what is not shown now comes back within a minute.
         let hidden = self.hide(url, shown, Duration::ZERO).await;
         if hidden.iter().any(|one| !one.for_good) {
-            tracing::debug!(queue = lane.dead_name, "dead letters stay hidden for a minute");
+            tracing::debug!(queue = state.dead_name, "dead letters stay hidden for a minute");
         }
         walked
     }

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use serde::{Deserialize, Serialize};
 
 use super::client::seconds;
-use super::{Lane, SqsQueue};
+use super::{QueueState, SqsQueue};
 use crate::QueueError;
 
 /// How long SQS keeps a nudge: as long as a job of an unknown kind is waited with, and some more. Its row is the truth.
@@ -39,11 +39,12 @@ impl SqsQueue {
     /// When SQS does not answer, or does not let us: then it says what is missing.
     pub async fn prepare(&self) -> Result<Vec<String>, QueueError> {
         let mut done = Vec::new();
-        for lane in &self.lanes {
-            let dead = self.prepare_one(&lane.dead_name, self.dead_attributes(), &mut done).await?;
-            let arn = self.arn(&lane.dead_name, &dead).await?;
+        for state in &self.states {
+            let dead =
+                self.prepare_one(&state.dead_name, self.dead_attributes(), &mut done).await?;
+            let arn = self.arn(&state.dead_name, &dead).await?;
             let attributes = self.attributes(&arn)?;
-            self.prepare_one(&lane.name, attributes, &mut done).await?;
+            self.prepare_one(&state.name, attributes, &mut done).await?;
         }
         Ok(done)
     }
@@ -99,15 +100,19 @@ impl SqsQueue {
     /// When SQS does not answer.
     pub async fn check(&self) -> Result<Vec<String>, QueueError> {
         let mut wrong = Vec::new();
-        for lane in &self.lanes {
-            self.check_one(lane, &mut wrong).await?;
+        for state in &self.states {
+            self.check_one(state, &mut wrong).await?;
         }
         Ok(wrong)
     }
 
-    async fn check_one(&self, lane: &Lane, wrong: &mut Vec<String>) -> Result<(), QueueError> {
+    async fn check_one(
+        &self,
+        state: &QueueState,
+        wrong: &mut Vec<String>,
+    ) -> Result<(), QueueError> {
         let mut found = Vec::new();
-        for name in [&lane.name, &lane.dead_name] {
+        for name in [&state.name, &state.dead_name] {
             match self.client.url(name).await {
                 Ok(url) => found.push(url),
                 Err(refusal) if refusal.is_missing() => {
@@ -117,14 +122,14 @@ impl SqsQueue {
             }
         }
         let [url, dead] = &found[..] else { return Ok(()) };
-        let arn = self.arn(&lane.dead_name, dead).await?;
+        let arn = self.arn(&state.dead_name, dead).await?;
         let there = self.client.attributes(url, &[Attribute::All]).await?;
         for (attribute, wanted) in self.attributes(&arn)? {
             if !is_so(&attribute, there.get(&attribute), &wanted) {
                 let is = there.get(&attribute).map_or("nothing", String::as_str);
                 wrong.push(format!(
                     "{attribute} of SQS queue {} is {is}, not {wanted}: run `bellbuoy migrate`",
-                    lane.name
+                    state.name
                 ));
             }
         }

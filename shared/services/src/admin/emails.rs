@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::people::wrong_password;
 use super::registering::bad_token;
+use super::users::wrong_password;
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::mails::{Addressee, in_words};
 use crate::pace::paced;
 use crate::sessions::Person;
@@ -46,9 +46,9 @@ impl Admin {
         paced(async {
             let home = self.store.project(project).await?;
             let request = self.email_request(&home, &user, email.clone(), proved).await?;
-            let deed = Deed {
+            let deed = AuditedAction {
                 personal: Some((id, json!({ "email": email }))),
-                ..Deed::new(AuditAction::UserEmailAsk, id.0)
+                ..AuditedAction::new(AuditAction::UserEmailAsk, id.0)
             };
             let entry = self.audit.entry(project, doer, deed).await?;
             match self.store.ask_email(project, id, &request, &entry, self.clock.now()).await {
@@ -98,7 +98,10 @@ impl Admin {
         };
         let notice = self.mail(&home, &user, MailKind::EmailChanged, None)?;
         let change = json!({ "before": { "email": user.email }, "after": { "email": email } });
-        let deed = Deed { personal: Some((id, change)), ..Deed::new(AuditAction::UserEmail, id.0) };
+        let deed = AuditedAction {
+            personal: Some((id, change)),
+            ..AuditedAction::new(AuditAction::UserEmail, id.0)
+        };
         let entry = self.audit.entry(home.id, &doer.known_as(Actor::User(id)), deed).await?;
         match self.store.change_email(home.id, id, key, &notice, &entry, now).await {
             Err(StoreError::NotFound(_)) => Err(bad_token()),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::people::distinct;
 use super::registering::bad_token;
+use super::users::distinct;
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::mails::{Addressee, in_words};
 use domain::audit::{Actor, AuditAction};
 use domain::fault::{Fault, FaultCode};
@@ -19,7 +19,7 @@ use domain::one_time::{self, Purpose};
 use domain::user::{User, UserStatus, email_fault, name_fault, normal_email, password_fault};
 use store::StoreError;
 use store::invitations::Invitation;
-use store::people::NewUser;
+use store::members::NewUser;
 
 /// An invitation that is to be made.
 #[derive(Clone, Debug)]
@@ -94,11 +94,11 @@ impl Admin {
         let mails = &self.sessions.mails;
         let mail = mails.write(MailKind::Invitation, whom, Some(&link), None, now)?;
         // Whoever is invited is nobody yet whose key could seal their address; the log has the invitation's id.
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(
                 json!({ "roles": invitation.roles, "expires_at": invitation.expires_at.rfc3339() }),
             ),
-            ..Deed::new(AuditAction::InvitationCreate, invitation.id)
+            ..AuditedAction::new(AuditAction::InvitationCreate, invitation.id)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         if !self.store.invite(project, &invitation, key, &mail, &entry, now).await? {
@@ -134,7 +134,7 @@ impl Admin {
         id: Uuid,
         doer: &Doer,
     ) -> Result<(), AdminError> {
-        let deed = Deed::new(AuditAction::InvitationRevoke, id);
+        let deed = AuditedAction::new(AuditAction::InvitationRevoke, id);
         let entry = self.audit.entry(project, doer, deed).await?;
         Ok(self.store.revoke_invitation(project, id, &entry, self.clock.now()).await?)
     }
@@ -186,10 +186,10 @@ impl Admin {
             roles: found.roles,
         };
         let doer = doer.known_as(Actor::User(new.id));
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "user": new.id, "roles": new.roles })),
             personal: Some((new.id, json!({ "email": new.email, "full_name": new.full_name }))),
-            ..Deed::new(AuditAction::InvitationAccept, found.id)
+            ..AuditedAction::new(AuditAction::InvitationAccept, found.id)
         };
         let entry = self.audit.entry(home.id, &doer, deed).await?;
         let by = found.invited_by;

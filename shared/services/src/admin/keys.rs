@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId};
@@ -84,8 +84,10 @@ impl Admin {
         scopes.sort_unstable();
         scopes.dedup();
         let made = fresh(project, change.name, scopes, change.expires_at, now);
-        let deed =
-            Deed { after: Some(told(&made.0)), ..Deed::new(AuditAction::KeyCreate, made.0.id.0) };
+        let deed = AuditedAction {
+            after: Some(told(&made.0)),
+            ..AuditedAction::new(AuditAction::KeyCreate, made.0.id.0)
+        };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.create_key(project, &made.0, Some(&entry), now).await?;
         Ok(shown(made, now))
@@ -101,8 +103,10 @@ impl Admin {
         id: KeyId,
         doer: &Doer,
     ) -> Result<(), AdminError> {
-        let entry =
-            self.audit.entry(project, doer, Deed::new(AuditAction::KeyRevoke, id.0)).await?;
+        let entry = self
+            .audit
+            .entry(project, doer, AuditedAction::new(AuditAction::KeyRevoke, id.0))
+            .await?;
         self.store.revoke_key(project, id, Some(&entry), self.clock.now()).await?;
         self.announce(project).await;
         Ok(())
@@ -121,10 +125,10 @@ impl Admin {
         let now = self.clock.now();
         let old = self.store.key(project, id).await?;
         let made = fresh(project, old.name, old.scopes, old.expires_at, now);
-        let deed = Deed {
+        let deed = AuditedAction {
             before: Some(json!({ "key": id })),
             after: Some(told(&made.0)),
-            ..Deed::new(AuditAction::KeyRegenerate, made.0.id.0)
+            ..AuditedAction::new(AuditAction::KeyRegenerate, made.0.id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.replace_key(project, id, &made.0, &entry, now).await?;

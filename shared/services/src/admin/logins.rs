@@ -1,7 +1,7 @@
 //! What administrators do with the logins of others: see and end sessions, and unlock an account.
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer, Origin};
+use crate::audit::{AuditedAction, Doer, Origin};
 use domain::audit::AuditAction;
 use domain::id::{ProjectId, UserId};
 use domain::user::User;
@@ -55,7 +55,7 @@ impl Admin {
         id: UserId,
         doer: &Doer,
     ) -> Result<(User, Vec<String>), AdminError> {
-        let deed = Deed::new(AuditAction::UserUnlock, id.0);
+        let deed = AuditedAction::new(AuditAction::UserUnlock, id.0);
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.unlock_user(project, id, &entry, self.clock.now()).await?;
         self.user(project, id).await

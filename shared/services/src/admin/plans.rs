@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use domain::audit::AuditAction;
 use domain::feature::{Feature, Switched};
 use domain::id::ProjectId;
@@ -70,8 +70,10 @@ impl Admin {
             return Err(AdminError::Invalid(wrong));
         }
         self.standing_project(project).await?;
-        let deed =
-            Deed { after: Some(plan.told()), ..Deed::new(AuditAction::ProjectPlan, project.0) };
+        let deed = AuditedAction {
+            after: Some(plan.told()),
+            ..AuditedAction::new(AuditAction::ProjectPlan, project.0)
+        };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.set_plan(project, &plan, &entry, self.clock.now()).await?;
         self.announce(project).await;
@@ -107,9 +109,9 @@ impl Admin {
         doer: &Doer,
     ) -> Result<Vec<FeatureView>, AdminError> {
         self.standing_project(project).await?;
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!(switched)),
-            ..Deed::new(AuditAction::ProjectFeatures, project.0)
+            ..AuditedAction::new(AuditAction::ProjectFeatures, project.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.set_features(project, &switched, &entry, self.clock.now()).await?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError, clash, told};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId, UserId};
@@ -12,7 +12,7 @@ use domain::permission::{ADMIN, PROJECT_ROLES};
 use domain::project::{Project, ProjectStatus, slug_fault, text_faults};
 use domain::user::{UserStatus, email_fault, name_fault, normal_email, password_fault};
 use store::StoreError;
-use store::people::NewUser;
+use store::members::NewUser;
 use store::projects::NewProject;
 
 /// A project that is to be made, its first admin and its first key with it.
@@ -102,11 +102,11 @@ impl Admin {
             key: Some(key),
         };
         self.judge_names(Some(&slug), &project.name, None).await?;
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(
                 json!({ "slug": slug, "name": project.name, "admin": admin_id, "key": key_id }),
             ),
-            ..Deed::new(AuditAction::ProjectCreate, id.0)
+            ..AuditedAction::new(AuditAction::ProjectCreate, id.0)
         };
         let entry = self.audit.entry(id, doer, deed).await?;
         self.store.onboard(&project, Some(&entry), now).await?;
@@ -190,7 +190,10 @@ impl Admin {
             self.judge_names(None, name, Some(id)).await?;
         }
         let (name, description) = (change.name.as_deref(), change.description.as_deref());
-        let entry = self.audit.entry(id, doer, Deed::new(AuditAction::ProjectUpdate, id.0)).await?;
+        let entry = self
+            .audit
+            .entry(id, doer, AuditedAction::new(AuditAction::ProjectUpdate, id.0))
+            .await?;
         self.store.change_project(id, name, description, &entry, self.clock.now()).await?;
         Ok(self.store.project(id).await?)
     }
@@ -213,7 +216,7 @@ impl Admin {
             (ProjectStatus::Suspended, AuditAction::ProjectSuspend)
         };
         if before.status != status {
-            let entry = self.audit.entry(id, doer, Deed::new(action, id.0)).await?;
+            let entry = self.audit.entry(id, doer, AuditedAction::new(action, id.0)).await?;
             self.store.set_project_status(id, status, Some(&entry), self.clock.now()).await?;
             self.announce(id).await;
         }
@@ -226,7 +229,7 @@ impl Admin {
     /// When it is not there or archived already.
     pub async fn archive_project(&self, id: ProjectId, doer: &Doer) -> Result<(), AdminError> {
         self.standing_project(id).await?;
-        let deed = Deed::new(AuditAction::ProjectArchive, id.0);
+        let deed = AuditedAction::new(AuditAction::ProjectArchive, id.0);
         let entry = self.audit.entry(id, doer, deed).await?;
         self.store.archive_project(id, &entry, self.clock.now()).await?;
         self.announce(id).await;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::registering::bad_token;
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::pace::paced;
 use domain::audit::{Actor, AuditAction};
 use domain::fault::Fault;
@@ -45,7 +45,7 @@ impl Admin {
             }
             let (token, link) = self.token(project, user.id, Purpose::ResetPassword);
             let mail = self.mail(&home, &user, MailKind::PasswordReset, Some(&link))?;
-            let deed = Deed::new(AuditAction::UserResetRequest, user.id.0);
+            let deed = AuditedAction::new(AuditAction::UserResetRequest, user.id.0);
             let now = self.clock.now();
             Ok(self.mail_account(&home, &user, Some(token), mail, Some((deed, doer)), now).await?)
         })
@@ -69,9 +69,9 @@ impl Admin {
         }
         let hash = self.sessions.passwords.hash(new).await?;
         let doer = doer.known_as(Actor::User(user.id));
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "sessions": "all" })),
-            ..Deed::new(AuditAction::UserReset, user.id.0)
+            ..AuditedAction::new(AuditAction::UserReset, user.id.0)
         };
         let entry = self.audit.entry(home.id, &doer, deed).await?;
         let new = self.new_password(&user, hash, Some(key), Which::All).await?;

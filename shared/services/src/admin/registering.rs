@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use super::people::distinct;
+use super::users::distinct;
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::mails::{Addressee, in_words};
 use crate::pace::paced;
 use domain::audit::{Actor, AuditAction};
@@ -18,8 +18,8 @@ use domain::settings::Registration;
 use domain::user::{User, UserStatus, email_fault, name_fault, normal_email, password_fault};
 use store::StoreError;
 use store::mails::NewMail;
+use store::members::NewUser;
 use store::one_time::NewToken;
-use store::people::NewUser;
 use store::registrations::Registration as NewRegistration;
 
 /// What an account is asked for with. It has no password: that is chosen by whoever proves the address, so that nobody
@@ -156,7 +156,7 @@ impl Admin {
         let mails = &self.sessions.mails;
         let mail = mails.write(MailKind::Registration, whom, Some(&link), None, now)?;
         // There is no account whose key could seal the address; the log has the registration's id.
-        let deed = Deed::new(AuditAction::RegistrationCreate, new.id);
+        let deed = AuditedAction::new(AuditAction::RegistrationCreate, new.id);
         let entry = self.audit.entry(home.id, doer, deed).await?;
         if !self.store.register(home.id, &new, key, &mail, &entry, now).await? {
             count_held_back(MailKind::Registration);
@@ -204,10 +204,10 @@ impl Admin {
             roles: Vec::new(),
         };
         let doer = doer.known_as(Actor::User(new.id));
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "registration": found.id })),
             personal: Some((new.id, json!({ "email": new.email, "full_name": new.full_name }))),
-            ..Deed::new(AuditAction::UserRegister, new.id.0)
+            ..AuditedAction::new(AuditAction::UserRegister, new.id.0)
         };
         let entry = self.audit.entry(project, &doer, deed).await?;
         match self.store.confirm_registration(project, key, &new, &entry, now).await {
@@ -261,7 +261,7 @@ impl Admin {
         user: &User,
         token: Option<NewToken>,
         mail: NewMail,
-        deed: Option<(Deed, &Doer)>,
+        deed: Option<(AuditedAction, &Doer)>,
         now: domain::time::Time,
     ) -> Result<(), StoreError> {
         let entry = match deed {
@@ -355,7 +355,7 @@ impl Admin {
             return Err(bad_token());
         }
         let doer = doer.known_as(Actor::User(user.id));
-        let deed = Deed::new(AuditAction::UserVerifyEmail, user.id.0);
+        let deed = AuditedAction::new(AuditAction::UserVerifyEmail, user.id.0);
         let entry = self.audit.entry(home.id, &doer, deed).await?;
         let now = self.clock.now();
         match self.store.verify_email(home.id, user.id, key, &entry, now).await {
@@ -383,8 +383,10 @@ impl Admin {
         let roles = roles.map(distinct);
         let home = self.store.project(project).await?;
         let mail = self.mail(&home, &user, MailKind::LetIn, None)?;
-        let entry =
-            self.audit.entry(project, doer, Deed::new(AuditAction::UserApprove, id.0)).await?;
+        let entry = self
+            .audit
+            .entry(project, doer, AuditedAction::new(AuditAction::UserApprove, id.0))
+            .await?;
         let now = self.clock.now();
         self.store.approve_user(project, id, roles.as_deref(), &mail, &entry, now).await?;
         self.announce(project).await;

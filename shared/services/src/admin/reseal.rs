@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::reseal::{Found, Mode, walk};
 use crypto::seal::SealId;
 use domain::audit::AuditAction;
@@ -48,7 +48,10 @@ impl Admin {
         if mode == Mode::Reseal && done.older() > 0 {
             let after = json!({ "key": done.newest.to_string(), "resealed": done.older() });
             let platform = ProjectId::PLATFORM;
-            let deed = Deed { after: Some(after), ..Deed::new(AuditAction::KeyReseal, platform.0) };
+            let deed = AuditedAction {
+                after: Some(after),
+                ..AuditedAction::new(AuditAction::KeyReseal, platform.0)
+            };
             let entry = self.audit.entry(platform, &Doer::system(), deed).await?;
             self.store.note(platform, &entry, self.clock.now()).await?;
         }

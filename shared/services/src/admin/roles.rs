@@ -1,7 +1,7 @@
 //! Roles: made, changed, taken away. Nobody gives more than they have.
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use domain::audit::AuditAction;
 use domain::fault::Fault;
 use domain::id::{ProjectId, RoleId};
@@ -78,8 +78,10 @@ impl Admin {
             created_at: now,
             updated_at: now,
         };
-        let deed =
-            Deed { after: Some(role.told()), ..Deed::new(AuditAction::RoleCreate, role.id.0) };
+        let deed = AuditedAction {
+            after: Some(role.told()),
+            ..AuditedAction::new(AuditAction::RoleCreate, role.id.0)
+        };
         let entry = self.audit.entry(project, doer, deed).await?;
         let role = answer(self.store.add_role(project, &role, &entry, now).await?)?;
         self.announce(project).await;
@@ -103,8 +105,10 @@ impl Admin {
         let permissions = read(name.as_deref(), description.as_deref(), permissions.as_deref())?;
         let condition = condition.clone();
         let change = role::RoleChange { name, description, permissions, parent, condition };
-        let entry =
-            self.audit.entry(project, doer, Deed::new(AuditAction::RoleUpdate, id.0)).await?;
+        let entry = self
+            .audit
+            .entry(project, doer, AuditedAction::new(AuditAction::RoleUpdate, id.0))
+            .await?;
         let now = self.clock.now();
         let role = answer(self.store.change_role(project, id, &change, &entry, now).await?)?;
         self.announce(project).await;
@@ -121,8 +125,10 @@ impl Admin {
         id: RoleId,
         doer: &Doer,
     ) -> Result<(), AdminError> {
-        let entry =
-            self.audit.entry(project, doer, Deed::new(AuditAction::RoleDelete, id.0)).await?;
+        let entry = self
+            .audit
+            .entry(project, doer, AuditedAction::new(AuditAction::RoleDelete, id.0))
+            .await?;
         answer(self.store.delete_role(project, id, &entry, self.clock.now()).await?)?;
         self.announce(project).await;
         Ok(())

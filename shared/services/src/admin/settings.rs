@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::reseal::setting_row;
 use domain::audit::AuditAction;
 use domain::feature::Feature;
@@ -75,10 +75,10 @@ impl Admin {
                 return Err(AdminError::Invalid(wrong));
             }
             let (before, after) = told(kept.settings.clone(), &set, &settings, &given);
-            let deed = Deed {
+            let deed = AuditedAction {
                 before: Some(before),
                 after: Some(after),
-                ..Deed::new(AuditAction::ProjectSettings, project.0)
+                ..AuditedAction::new(AuditAction::ProjectSettings, project.0)
             };
             let entry = self.audit.entry(project, doer, deed).await?;
             let new = NewSettings {

@@ -7,7 +7,7 @@ use qrcode::render::svg;
 use serde_json::json;
 
 use super::{LoginError, Person, Sessions};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::mails::Addressee;
 use crate::reseal::factor_row;
 use domain::audit::AuditAction;
@@ -96,7 +96,7 @@ impl Sessions {
                 step.map(|step| Some(Proof::Step(step))).ok_or(LoginError::CodeRefused)
             }
             Some(Given::Backup(hash)) => {
-                let deed = Deed::new(AuditAction::UserBackupCode, user.id.0);
+                let deed = AuditedAction::new(AuditAction::UserBackupCode, user.id.0);
                 let entry = Box::new(self.audit.entry(home.id, doer, deed).await?);
                 let whom = Addressee { project: home, user: Some(user.id), email: &user.email };
                 let now = self.clock.now();
@@ -303,7 +303,7 @@ impl Sessions {
             Which::AllBut(session) => json!({ "sessions": { "all_but": session } }),
             _ => json!({ "sessions": "all" }),
         });
-        let deed = Deed { after, ..Deed::new(action, user.id.0) };
+        let deed = AuditedAction { after, ..AuditedAction::new(action, user.id.0) };
         Ok(FactorChange {
             ends,
             mail: self.mails.write(kind, whom, None, None, self.clock.now())?,

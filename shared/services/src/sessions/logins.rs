@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{LoginError, Pass, Secret, Sessions};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::mails::Addressee;
 use crate::pace::Pace;
 use crypto::passwords::{PATIENCE, PasswordError};
@@ -14,7 +14,7 @@ use domain::project::{Project, ProjectStatus};
 use domain::time::Time;
 use domain::user::{User, UserStatus, normal_email};
 use store::StoreError;
-use store::people::{Attempt, Lockout};
+use store::members::{Attempt, Lockout};
 use store::sessions::{Begun, NewSession};
 
 impl Sessions {
@@ -157,7 +157,7 @@ impl Sessions {
     ) -> Result<(), StoreError> {
         metrics::counter!("bellbuoy_login_failures_total").increment(1);
         let action = if last { AuditAction::SessionLockout } else { AuditAction::SessionFailure };
-        let entry = self.audit.entry(project, doer, Deed::new(action, user.0)).await?;
+        let entry = self.audit.entry(project, doer, AuditedAction::new(action, user.0)).await?;
         self.store.note(project, &entry, self.clock.now()).await
     }
 
@@ -195,9 +195,9 @@ impl Sessions {
                 now,
             )?,
         };
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "session": session })),
-            ..Deed::new(AuditAction::SessionLogin, user.id.0)
+            ..AuditedAction::new(AuditAction::SessionLogin, user.id.0)
         };
         let entry = self.audit.entry(project, &doer, deed).await?;
         match self.store.begin_session(project, &new, &entry, now).await? {

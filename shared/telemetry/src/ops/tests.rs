@@ -106,3 +106,35 @@ async fn a_body_that_is_not_read_ends_the_connection() {
         assert_eq!((answer.status().as_u16(), found), (status, connection));
     }
 }
+
+#[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_out() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let stop = CancellationToken::new();
+    let health = Arc::new(Health::new(Vec::new(), Clock::System));
+    let served = tokio::spawn(serve(health, metrics(), listener, stop.clone()));
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS + 20 {
+        let mut one = TcpStream::connect(address).await.expect("a connection");
+        one.write_all(b"GET /live HTTP/1.1\r\n").await.expect("written");
+        silent.push(one);
+    }
+    let mut asking = TcpStream::connect(address).await.expect("a connection");
+    let request = b"GET /live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    asking.write_all(request).await.expect("written");
+    let mut said = String::new();
+    asking.read_to_string(&mut said).await.expect("an answer");
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    // The oldest are gone, the newest are not.
+    let mut byte = [0];
+    let ended = tokio::time::timeout(SOON * 10, silent[0].read(&mut byte)).await;
+    assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+    let newest = silent.last_mut().expect("some");
+    assert!(tokio::time::timeout(SOON, newest.read(&mut byte)).await.is_err(), "it is still open");
+    stop.cancel();
+    served.await.expect("no panic").expect("served");
+}

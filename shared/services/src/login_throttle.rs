@@ -1,4 +1,4 @@
-//! Attempts to come in: how often one place may make them, exactly, over all processes. Whoever has no account yet proves
+//! LoginThrottle to come in: how often one place may make them, exactly, over all processes. Whoever has no account yet proves
 //! nothing, so that the place is all there is to count by.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,7 +17,7 @@ const PURPOSE: &str = "auth attempts";
 
 /// Counts attempts to come in. Cheap to clone.
 #[derive(Clone)]
-pub struct Attempts {
+pub struct LoginThrottle {
     store: Store,
     clock: Clock,
     sealer: Sealer,
@@ -25,7 +25,7 @@ pub struct Attempts {
     config: LimitsConfig,
 }
 
-impl Attempts {
+impl LoginThrottle {
     /// Counts in this store, by these limits and those of projects.
     pub fn new(
         store: Store,

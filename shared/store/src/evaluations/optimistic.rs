@@ -30,16 +30,16 @@ const RINGS: usize = 64;
 
 /// What this process believes of groups. It is never trusted: a statement compares it with what is there.
 #[derive(Default)]
-pub(crate) struct Beliefs(Mutex<HashMap<(ProjectId, GroupId), Belief>>);
+pub(crate) struct OptimisticGroups(Mutex<HashMap<(ProjectId, GroupId), Expected>>);
 
-struct Belief {
+struct Expected {
     state: GroupState,
     /// Whether it was right the last time. Where several processes work for a group it is wrong most of the time, and
     /// a mistake costs a statement.
     sure: bool,
 }
 
-impl Beliefs {
+impl OptimisticGroups {
     /// The states of groups, if all of them are likely to be right.
     fn of(&self, project: ProjectId, wanted: &Wanted<'_>) -> Option<BTreeMap<GroupId, GroupState>> {
         let beliefs = self.all();
@@ -60,7 +60,7 @@ impl Beliefs {
         for (group, state) in groups.left {
             let before = beliefs.get(&(project, group)).map(|belief| &belief.state);
             let sure = before.is_some() && before == groups.found.get(&group);
-            beliefs.insert((project, group), Belief { state, sure });
+            beliefs.insert((project, group), Expected { state, sure });
         }
     }
 
@@ -72,7 +72,7 @@ impl Beliefs {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(ProjectId, GroupId), Belief>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(ProjectId, GroupId), Expected>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -213,8 +213,8 @@ mod tests {
     use domain::id::RuleId;
 
     #[test]
-    fn a_belief_is_used_once_it_was_right() {
-        let (beliefs, project) = (Beliefs::default(), ProjectId(uuid::Uuid::nil()));
+    fn what_was_expected_is_used_once_it_was_right() {
+        let (beliefs, project) = (OptimisticGroups::default(), ProjectId(uuid::Uuid::nil()));
         let group = GroupId([1; 32]);
         let wanted = Wanted::from([(group, (RuleId(uuid::Uuid::nil()), ""))]);
         let state = |decided| GroupState { decided, ..GroupState::default() };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use domain::event::Event;
 use domain::id::ProjectId;
-use services::crowd::Last;
+use services::batching::Last;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -17,15 +17,15 @@ use crate::jobs::evaluate::evaluate;
 
 /// The turns of all projects.
 #[derive(Default)]
-pub(crate) struct Turns {
-    projects: Mutex<HashMap<ProjectId, Arc<Turn>>>,
+pub(crate) struct ProjectGate {
+    projects: Mutex<HashMap<ProjectId, Arc<Gate>>>,
     /// The batch before, of any project.
     last: Mutex<Last>,
 }
 
 /// A project's.
 #[derive(Default)]
-struct Turn {
+struct Gate {
     waiting: Mutex<Vec<Waiting>>,
     at_work: tokio::sync::Mutex<()>,
 }
@@ -43,7 +43,7 @@ struct Waiting {
 /// How many projects are remembered before those that nobody works for are forgotten.
 const REMEMBERED: usize = 10_000;
 
-impl Turns {
+impl ProjectGate {
     /// Evaluates events of one project, together with those of others that wait; `false` when they must come again.
     pub(crate) async fn evaluate(
         &self,
@@ -51,10 +51,10 @@ impl Turns {
         project: ProjectId,
         events: Vec<Event>,
     ) -> bool {
-        let turn = self.of(project);
+        let gate = self.of(project);
         let (done, mut outcome) = oneshot::channel();
-        turn.waiting().push(Waiting { events, done });
-        let _at_work = turn.at_work.lock().await;
+        gate.waiting().push(Waiting { events, done });
+        let _at_work = gate.at_work.lock().await;
         match outcome.try_recv() {
             // Whoever had the turn before took these along.
             Ok(fine) => return fine,
@@ -62,7 +62,7 @@ impl Turns {
             Err(TryRecvError::Closed) => return false,
             Err(TryRecvError::Empty) => {}
         }
-        let waiting = std::mem::take(&mut *turn.waiting());
+        let waiting = std::mem::take(&mut *gate.waiting());
         let (mut events, mut told) = (Vec::new(), Vec::with_capacity(waiting.len()));
         for one in waiting {
             events.extend(one.events);
@@ -73,7 +73,7 @@ impl Turns {
         let fine = evaluate(worker, project, events, false).await;
         *self.last() = Last::new(count, began);
         for done in told {
-            // It is this batch's own, or that of somebody who waits for the turn.
+            // It is this batch's own, or that of somebody who waits for the gate.
             let _ = done.send(fine);
         }
         fine
@@ -89,7 +89,7 @@ impl Turns {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, project: ProjectId) -> Arc<Turn> {
+    fn of(&self, project: ProjectId) -> Arc<Gate> {
         let mut turns = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
         if turns.len() > REMEMBERED {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -98,7 +98,7 @@ impl Turns {
     }
 }
 
-impl Turn {
+impl Gate {
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_while_many_come_does_it_rest() {
-        let turns = Turns::default();
+        let turns = ProjectGate::default();
         assert_eq!(turns.rest(), Duration::ZERO, "there was none yet");
         *turns.last() = Last::new(1, Instant::now());
         assert_eq!(turns.rest(), Duration::ZERO, "it was alone");

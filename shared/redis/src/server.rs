@@ -17,11 +17,11 @@ pub(super) const CONNECT: Duration = Duration::from_secs(2);
 const ONE_OF_SEVERAL: Duration = Duration::from_millis(600);
 
 /// An address, and how to get in.
-pub(super) struct Door {
+pub(super) struct Server {
     pub(super) address: Address,
 }
 
-impl Door {
+impl Server {
     /// Reads the address, and the certificates that it names, once: what is missing is told at the start.
     pub(super) fn new(url: &str) -> Result<Self, String> {
         let address =

@@ -1,11 +1,11 @@
 //! What is held on people beyond what administrators decide: profiles, pictures, push tokens and preferences; and how all
 //! of it is taken out, or erased.
 
-mod accounts;
 mod devices;
 mod erase;
 mod export;
 mod pictures;
+mod records;
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ pub const SETTLE: Duration = Duration::from_secs(120);
 
 /// What is held on people. Cheap to clone.
 #[derive(Clone)]
-pub struct People {
+pub struct Accounts {
     admin: Admin,
     files: Files,
 }
 
-impl People {
+impl Accounts {
     /// Works with these.
     pub const fn new(admin: Admin, files: Files) -> Self {
         Self { admin, files }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{People, file_error};
+use super::{Accounts, file_error};
 use crate::admin::AdminError;
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{ProjectId, UserId};
@@ -20,7 +20,7 @@ const PHONE: &str = "phone numbers";
 /// How often a change is founded anew on one that came in between.
 const TRIES: usize = 8;
 
-impl People {
+impl Accounts {
     /// What accounts tell of their holders, in order; nothing that was sealed for somebody whose key is gone.
     ///
     /// # Errors
@@ -100,9 +100,9 @@ impl People {
             profile: admin.audit.seal(project, id.0, &profile).await?,
         };
         let (before, after) = differences(&told(&before), &told(&after));
-        let deed = Deed {
+        let deed = AuditedAction {
             personal: Some((id, json!({ "before": before, "after": after }))),
-            ..Deed::new(AuditAction::UserUpdate, id.0)
+            ..AuditedAction::new(AuditAction::UserUpdate, id.0)
         };
         let entry = admin.audit.entry(project, doer, deed).await?;
         Ok(admin.store.keep_account(project, id, &kept, &entry, admin.clock.now()).await?)
@@ -138,10 +138,10 @@ impl People {
         }
         let before = admin.store.user(project, id).await?.avatar;
         if before.as_deref() != path {
-            let deed = Deed {
+            let deed = AuditedAction {
                 before: Some(json!({ "avatar": before })),
                 after: Some(json!({ "avatar": path })),
-                ..Deed::new(AuditAction::UserUpdate, id.0)
+                ..AuditedAction::new(AuditAction::UserUpdate, id.0)
             };
             let entry = admin.audit.entry(project, doer, deed).await?;
             admin.store.set_avatar(project, id, path, &entry, admin.clock.now()).await?;

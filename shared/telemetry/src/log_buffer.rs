@@ -18,7 +18,7 @@ const PATIENCE: u32 = 20;
 const MUCH: usize = 64 * 1024;
 
 /// Lines on their way to `W`. Cheap to clone.
-pub struct Outlet<W: Write>(Arc<Lines<W>>);
+pub struct LogBuffer<W: Write>(Arc<Lines<W>>);
 
 struct Lines<W> {
     gathered: Mutex<Gathered>,
@@ -34,13 +34,13 @@ struct Gathered {
     asleep: bool,
 }
 
-impl<W: Write> Clone for Outlet<W> {
+impl<W: Write> Clone for LogBuffer<W> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<W: Write + Send + 'static> Outlet<W> {
+impl<W: Write + Send + 'static> LogBuffer<W> {
     /// Starts the thread that lets lines out.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl<W: Write + Send + 'static> Outlet<W> {
     }
 }
 
-impl<W: Write> Outlet<W> {
+impl<W: Write> LogBuffer<W> {
     /// Lets out what is gathered.
     pub fn flush(&self) -> io::Result<()> {
         self.0.flush().map(|_| ())
@@ -129,7 +129,7 @@ impl<W: Write> Write for Line<'_, W> {
     }
 }
 
-impl<'a, W: Write + 'a> MakeWriter<'a> for Outlet<W> {
+impl<'a, W: Write + 'a> MakeWriter<'a> for LogBuffer<W> {
     type Writer = Redacting<Line<'a, W>>;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    fn logging(outlet: &Outlet<Page>) -> tracing::subscriber::DefaultGuard {
+    fn logging(outlet: &LogBuffer<Page>) -> tracing::subscriber::DefaultGuard {
         let layer = tracing_subscriber::fmt::layer().without_time().with_writer(outlet.clone());
         tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
     }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_warning_goes_out_at_once_after_what_was_said_before() {
         let page = Page::default();
-        let outlet = Outlet::start(page.clone()).expect("it starts");
+        let outlet = LogBuffer::start(page.clone()).expect("it starts");
         let _guard = logging(&outlet);
         tracing::info!("one");
         tracing::warn!("two");
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_tells_of_nothing_wrong_waits_a_moment_and_no_longer() {
         let page = Page::default();
-        let outlet = Outlet::start(page.clone()).expect("it starts");
+        let outlet = LogBuffer::start(page.clone()).expect("it starts");
         let _guard = logging(&outlet);
         // Whether the thread that lets lines out sleeps, was woken for nothing, or is about.
         for round in ["one", "two", "three", "four"] {
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn everything_goes_out_once_and_in_order() {
         let page = Page::default();
-        let outlet = Outlet::start(page.clone()).expect("it starts");
+        let outlet = LogBuffer::start(page.clone()).expect("it starts");
         let line = |number: u32| format!("{number:0>1000}\n");
         for number in 0..500 {
             outlet.0.put(line(number).as_bytes(), false).expect("it takes it");

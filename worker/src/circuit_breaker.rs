@@ -1,4 +1,4 @@
-//! A lane for each target: how many may be under way at once, and a breaker that stops calling what does not answer.
+//! A breaker for each target: how many may be under way at once, and a breaker that stops calling what does not answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,34 +10,34 @@ use domain::delivery::Outcome;
 use domain::id::{EndpointId, ProjectId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The lanes of this process.
-pub(crate) struct Lanes {
+/// The breakers of this process.
+pub(crate) struct Breakers {
     width: usize,
     failures: u32,
     rest: Duration,
-    lanes: Mutex<HashMap<(ProjectId, EndpointId), Arc<Lane>>>,
+    breakers: Mutex<HashMap<(ProjectId, EndpointId), Arc<Breaker>>>,
 }
 
 /// How many targets are remembered before those that nobody uses are forgotten.
 const REMEMBERED: usize = 10_000;
 
-impl Lanes {
+impl Breakers {
     pub(crate) fn new(config: &DeliveryConfig) -> Self {
         Self {
             width: config.per_provider_concurrency,
             failures: config.breaker_failures,
             rest: config.breaker_open,
-            lanes: Mutex::default(),
+            breakers: Mutex::default(),
         }
     }
 
-    pub(crate) fn of(&self, project: ProjectId, target: EndpointId) -> Arc<Lane> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if lanes.len() > REMEMBERED {
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+    pub(crate) fn of(&self, project: ProjectId, target: EndpointId) -> Arc<Breaker> {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if breakers.len() > REMEMBERED {
+            breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1);
         }
-        let lane = lanes.entry((project, target)).or_insert_with(|| {
-            Arc::new(Lane {
+        let breaker = breakers.entry((project, target)).or_insert_with(|| {
+            Arc::new(Breaker {
                 slots: Arc::new(Semaphore::new(self.width)),
                 failed: AtomicU32::new(0),
                 open_until: Mutex::new(None),
@@ -45,12 +45,12 @@ impl Lanes {
                 rest: self.rest,
             })
         });
-        Arc::clone(lane)
+        Arc::clone(breaker)
     }
 }
 
 /// The way to one target.
-pub(crate) struct Lane {
+pub(crate) struct Breaker {
     slots: Arc<Semaphore>,
     failed: AtomicU32,
     open_until: Mutex<Option<Instant>>,
@@ -66,7 +66,7 @@ pub(crate) enum Pass {
     Wait(Duration),
 }
 
-impl Lane {
+impl Breaker {
     pub(crate) async fn enter(&self, deadline: tokio::time::Instant) -> Pass {
         if let Some(rest) = self.resting(Instant::now()) {
             return Pass::Wait(rest);
@@ -91,7 +91,7 @@ impl Lane {
             Outcome::Transient | Outcome::Unknown => {
                 let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
                 if failed >= self.limit {
-                    // The first one after the rest decides: one more failure closes the lane again.
+                    // The first one after the rest decides: one more failure closes the breaker again.
                     self.failed.store(self.limit.saturating_sub(1), Ordering::Relaxed);
                     *self.open_until.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(now + self.rest);
@@ -117,8 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_rests_after_many_failures_and_after_one_more() {
-        let lane = Lane {
+    fn a_breaker_rests_after_many_failures_and_after_one_more() {
+        let breaker = Breaker {
             slots: Arc::new(Semaphore::new(1)),
             failed: AtomicU32::new(0),
             open_until: Mutex::new(None),
@@ -128,21 +128,21 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         for _ in 0..2 {
-            lane.learn_at(Outcome::Transient, at(0));
+            breaker.learn_at(Outcome::Transient, at(0));
         }
-        lane.learn_at(Outcome::Delivered, at(0));
+        breaker.learn_at(Outcome::Delivered, at(0));
         for _ in 0..2 {
-            lane.learn_at(Outcome::Transient, at(0));
+            breaker.learn_at(Outcome::Transient, at(0));
         }
-        assert_eq!(lane.resting(at(0)), None);
-        lane.learn_at(Outcome::Transient, at(1));
-        assert_eq!(lane.resting(at(1)), Some(Duration::from_secs(30)));
-        assert_eq!(lane.resting(at(31)), None);
-        lane.learn_at(Outcome::Transient, at(32));
-        assert!(lane.resting(at(32)).is_some());
-        assert_eq!(lane.resting(at(62)), None);
-        lane.learn_at(Outcome::Delivered, at(63));
-        lane.learn_at(Outcome::Transient, at(63));
-        assert_eq!(lane.resting(at(63)), None);
+        assert_eq!(breaker.resting(at(0)), None);
+        breaker.learn_at(Outcome::Transient, at(1));
+        assert_eq!(breaker.resting(at(1)), Some(Duration::from_secs(30)));
+        assert_eq!(breaker.resting(at(31)), None);
+        breaker.learn_at(Outcome::Transient, at(32));
+        assert!(breaker.resting(at(32)).is_some());
+        assert_eq!(breaker.resting(at(62)), None);
+        breaker.learn_at(Outcome::Delivered, at(63));
+        breaker.learn_at(Outcome::Transient, at(63));
+        assert_eq!(breaker.resting(at(63)), None);
     }
 }

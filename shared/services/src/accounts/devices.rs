@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::People;
+use super::Accounts;
 use crate::admin::AdminError;
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{ProjectId, RuleId, UserId, fresh};
@@ -27,7 +27,7 @@ pub struct NewDevice {
 /// A device that gets pushes, with the token hidden.
 pub type Device = PushToken;
 
-impl People {
+impl Accounts {
     /// Keeps the token of a device as somebody's own.
     ///
     /// # Errors
@@ -126,9 +126,9 @@ impl People {
         }
         let body = serde_json::to_value(wanted).unwrap_or_default();
         let (before, _) = admin.store.preferences(project, user).await?;
-        let deed = Deed {
+        let deed = AuditedAction {
             personal: Some((user, json!({ "before": before, "after": body }))),
-            ..Deed::new(AuditAction::UserPreferences, user.0)
+            ..AuditedAction::new(AuditAction::UserPreferences, user.0)
         };
         let entry = admin.audit.entry(project, doer, deed).await?;
         let now = admin.clock.now();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::sessions::Person;
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
@@ -12,7 +12,7 @@ use domain::precondition::Precondition;
 use domain::user::{User, UserStatus, email_fault, name_fault, normal_email, password_fault};
 use store::StoreError;
 use store::accounts::UserFilter;
-use store::people::NewUser;
+use store::members::NewUser;
 use store::recovery::NewPassword;
 use store::sessions::Which;
 
@@ -68,10 +68,10 @@ impl Admin {
             password,
             roles: distinct(new.roles),
         };
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "roles": user.roles })),
             personal: Some((user.id, json!({ "email": user.email, "full_name": user.full_name }))),
-            ..Deed::new(AuditAction::UserCreate, user.id.0)
+            ..AuditedAction::new(AuditAction::UserCreate, user.id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.add_user(project, &user, &entry, now).await?;
@@ -134,9 +134,9 @@ impl Admin {
             return Err(AdminError::Invalid(faults));
         }
         let roles = distinct(roles);
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "roles": roles })),
-            ..Deed::new(AuditAction::UserRoles, id.0)
+            ..AuditedAction::new(AuditAction::UserRoles, id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         let now = self.clock.now();
@@ -177,7 +177,10 @@ impl Admin {
             UserStatus::Suspended => AuditAction::UserSuspend,
             UserStatus::Active | UserStatus::Pending => AuditAction::UserReactivate,
         };
-        let deed = Deed { after: Some(json!({ "sessions": "all" })), ..Deed::new(action, id.0) };
+        let deed = AuditedAction {
+            after: Some(json!({ "sessions": "all" })),
+            ..AuditedAction::new(action, id.0)
+        };
         let entry = self.audit.entry(project, doer, deed).await?;
         self.store.set_user_status(project, id, status, &entry, self.clock.now()).await?;
         self.announce(project).await;
@@ -194,8 +197,10 @@ impl Admin {
         id: UserId,
         doer: &Doer,
     ) -> Result<(), AdminError> {
-        let entry =
-            self.audit.entry(project, doer, Deed::new(AuditAction::UserDelete, id.0)).await?;
+        let entry = self
+            .audit
+            .entry(project, doer, AuditedAction::new(AuditAction::UserDelete, id.0))
+            .await?;
         self.store.delete_user(project, id, &entry, self.clock.now()).await?;
         self.announce(project).await;
         Ok(())
@@ -221,9 +226,9 @@ impl Admin {
         let proved = self.sessions.proves(project, &user.email, old).await?;
         let proved = proved.ok_or_else(|| wrong_password("old_password"))?;
         let hash = self.sessions.passwords.hash(new).await?;
-        let deed = Deed {
+        let deed = AuditedAction {
             after: Some(json!({ "sessions": { "all_but": person.session } })),
-            ..Deed::new(AuditAction::UserPassword, id.0)
+            ..AuditedAction::new(AuditAction::UserPassword, id.0)
         };
         let entry = self.audit.entry(project, doer, deed).await?;
         let ends = Which::AllBut(person.session);

@@ -3,9 +3,9 @@
 
 use uuid::Uuid;
 
-use super::People;
+use super::Accounts;
 use crate::admin::AdminError;
-use crate::audit::{Deed, Doer, Origin, Shown};
+use crate::audit::{AuditedAction, Doer, Origin, Shown};
 use domain::audit::AuditAction;
 use domain::id::{NotificationId, ProjectId, UserId};
 use domain::preferences::Preferences;
@@ -39,7 +39,7 @@ pub struct Export {
 /// Some notifications that were for somebody, and where the next ones begin.
 pub type Named = (Vec<NamedIn>, Option<NotificationId>);
 
-impl People {
+impl Accounts {
     /// Begins an export and writes down who got it.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl People {
             devices: self.devices(project, id).await?,
             preferences: self.preferences(project, id).await?.0,
         };
-        let deed = Deed::new(AuditAction::UserExport, id.0);
+        let deed = AuditedAction::new(AuditAction::UserExport, id.0);
         let entry = admin.audit.entry(project, doer, deed).await?;
         admin.store.note_reading(project, id, &entry, admin.clock.now()).await?;
         Ok(export)

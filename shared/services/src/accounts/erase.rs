@@ -1,10 +1,10 @@
 //! Erasing people. The account is marked and emptied in one transaction; what lies elsewhere goes in steps that may be
 //! interrupted at any point and are done again by the task that looks after erasures.
 
-use super::accounts::avatar_folder;
-use super::{People, SETTLE, file_error};
+use super::records::avatar_folder;
+use super::{Accounts, SETTLE, file_error};
 use crate::admin::{AdminError, wrong_password};
-use crate::audit::{Deed, Doer};
+use crate::audit::{AuditedAction, Doer};
 use crate::sessions::Person;
 use domain::audit::AuditAction;
 use domain::id::{ProjectId, UserId};
@@ -14,7 +14,7 @@ use store::erasures::Erasure;
 /// How many erasures one run of the task goes on with.
 const AT_ONCE: i64 = 100;
 
-impl People {
+impl Accounts {
     /// Erases whoever asks for it and knows their password; failures count as those of logins do.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl People {
         doer: &Doer,
     ) -> Result<(), AdminError> {
         let Self { admin, .. } = self;
-        let deed = Deed::new(AuditAction::UserErase, id.0);
+        let deed = AuditedAction::new(AuditAction::UserErase, id.0);
         let entry = admin.audit.entry(project, doer, deed).await?;
         admin.store.begin_erasure(project, id, &entry, admin.clock.now()).await?;
         metrics::counter!("bellbuoy_erasures_total").increment(1);

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-use super::{People, file_error};
+use super::{Accounts, file_error};
 use crate::admin::AdminError;
 use domain::user::User;
 use files::key::FileKey;
@@ -19,7 +19,7 @@ pub struct Picture {
     pub media_type: Option<&'static str>,
 }
 
-impl People {
+impl Accounts {
     /// The picture of an account.
     ///
     /// # Errors
