@@ -8,7 +8,7 @@ use poem::http::HeaderValue;
 use poem::{PathPattern, Request};
 use services::access::Principal;
 
-use crate::door::Verdict;
+use services::rates::Standing;
 
 use crate::catalog::{Catalog, Route};
 
@@ -24,7 +24,7 @@ pub struct RequestContext {
     pub catalog: Arc<Catalog>,
     route: OnceLock<Arc<Route>>,
     principal: OnceLock<Principal>,
-    verdict: OnceLock<Verdict>,
+    verdict: OnceLock<Standing>,
     project: OnceLock<ProjectId>,
 }
 
@@ -94,12 +94,12 @@ impl RequestContext {
     }
 
     /// Notes what the limits said.
-    pub fn note_verdict(&self, verdict: Verdict) {
+    pub fn note_verdict(&self, verdict: Standing) {
         let _ = self.verdict.set(verdict);
     }
 
     /// What the limits said.
-    pub fn verdict(&self) -> Option<&Verdict> {
+    pub fn verdict(&self) -> Option<&Standing> {
         self.verdict.get()
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Config, LimitsConfig};
+use config::Config;
 use domain::clock::Clock;
 use domain::feature::Feature;
 use domain::id::{EventId, KeyId, ProjectId};
@@ -25,10 +25,10 @@ use services::accounts::Accounts;
 use services::admin::Admin;
 use services::audit::Audit;
 use services::events::{EventFilter, EventState, ReadError};
-use services::limits::{self, Limit};
-use services::login_throttle::{LoginThrottle, tighter};
+use services::login_throttle::LoginThrottle;
+use services::rates::Standing;
 use services::sessions::{BearerError, Person, Sessions};
-use services::tenants::{default_limits, environment};
+use services::tenants::environment;
 use telemetry::ops::Health;
 
 use crate::problem::{Code, Problem};
@@ -168,25 +168,10 @@ pub struct Services {
     pub base_domain: Option<String>,
 }
 
-/// What a limit says about one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether it may go on.
-    pub allowed: bool,
-    /// How many requests the tightest of the limits allows at once.
-    pub limit: u32,
-    /// How many of them are left.
-    pub remaining: u32,
-    /// When all of them are back.
-    pub reset: Duration,
-    /// When the next one may go on, if this one may not.
-    pub retry_after: Duration,
-}
-
 /// Counts requests. It never waits and never fails: what it knows is in this process.
 pub trait Limiter: Send + Sync + 'static {
     /// Takes one request of `principal`, or of a stranger, from `address`; nothing when it falls under no limit.
-    fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Verdict>;
+    fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Standing>;
 }
 
 /// What projects set for themselves, and what is set for them: known in this process, so that nothing waits for it.
@@ -341,49 +326,9 @@ impl Tenants for Product {
 }
 
 impl Limiter for Product {
-    fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Verdict> {
-        let config = &self.0.config.limits;
-        let own = principal.map(|who| self.0.epochs.tenants.of(who.project()).limits);
-        let own = own.unwrap_or_default();
-        let (key, rate) = match principal {
-            Some(Principal::Key { key_id, .. }) => {
-                (format!("key:{key_id}"), tighter(config.key_per_second, own.key_per_second))
-            }
-            Some(Principal::Person(person)) => (
-                format!("user:{}:{}", person.project, person.user),
-                tighter(config.user_per_second, own.user_per_second),
-            ),
-            None => (format!("address:{address}"), config.address_per_second),
-        };
-        let project = principal.map(|who| format!("requests:{}", who.project()));
-        let most = tighter(config.project_requests_per_second, own.requests_per_second);
-        let limits = [
-            limit(&key, rate, config),
-            // Strangers are of no project, and fall under no limit of one.
-            limit(
-                project.as_deref().unwrap_or_default(),
-                project.as_ref().map_or(0, |_| most),
-                config,
-            ),
-            limit("requests", config.system_requests_per_second, config),
-        ];
-        verdict(self.0.limiter.take(&limits, 1.0))
+    fn check(&self, principal: Option<&Principal>, address: IpAddr) -> Option<Standing> {
+        self.0.rates.take_request(principal, address)
     }
-}
-
-fn limit<'a>(key: &'a str, per_second: u32, config: &LimitsConfig) -> Limit<'a> {
-    let rate = f64::from(per_second);
-    Limit { key, rate, burst: rate * f64::from(config.burst_seconds) }
-}
-
-fn verdict(taken: limits::Verdict) -> Option<Verdict> {
-    let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-    let (allowed, quota, retry_after) = match taken {
-        limits::Verdict::Granted(quota) => (true, quota?, Duration::ZERO),
-        limits::Verdict::Denied { quota, retry_after, .. } => (false, quota, retry_after),
-    };
-    let (limit, remaining) = (small(quota.limit), small(quota.remaining));
-    Some(Verdict { allowed, limit, remaining, reset: quota.reset, retry_after })
 }
 
 impl Events for Product {
@@ -393,30 +338,7 @@ impl Events for Product {
         key: KeyId,
         events: Vec<NewEvent>,
     ) -> BoxFuture<'_, Vec<Result<Accepted, Refused>>> {
-        Box::pin(async move {
-            // Requests are counted before; here it is how many events they carry.
-            let config = &self.0.config.limits;
-            let tenancy = self.0.epochs.tenants.of(project);
-            let (mine, plan) = (format!("project:{project}"), format!("plan:{project}"));
-            let per_second = tighter(config.project_per_second, tenancy.limits.events_per_second);
-            let defaults = default_limits(&self.0.config.plan);
-            let a_minute = tenancy.plan.or(defaults).events_per_minute.unwrap_or_default();
-            let limits = [
-                limit("system", config.system_per_second, config),
-                limit(&mine, per_second, config),
-                Limit { key: &plan, rate: a_minute as f64 / 60.0, burst: a_minute as f64 },
-            ];
-            match self.0.limiter.take(&limits, events.len() as f64) {
-                limits::Verdict::Granted(_) => self.0.events.accept(project, key, events).await,
-                limits::Verdict::Denied { key, quota, retry_after } if key == plan => {
-                    let (limit, reset) = (a_minute, quota.reset);
-                    vec![Err(Refused::OverPlan { limit, retry_after, reset }); events.len()]
-                }
-                limits::Verdict::Denied { retry_after, .. } => {
-                    vec![Err(Refused::TooManyRequests { retry_after }); events.len()]
-                }
-            }
-        })
+        Box::pin(self.0.events.accept(project, key, events))
     }
 
     fn get(

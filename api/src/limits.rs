@@ -6,7 +6,9 @@ use poem::http::{HeaderMap, HeaderValue};
 use services::access::Principal;
 use services::admin::AdminError;
 
-use crate::door::{Limiter, Services, Verdict};
+use services::rates::Standing;
+
+use crate::door::{Limiter, Services};
 
 use crate::context::RequestContext;
 use crate::problem::{Code, Problem, seconds};
@@ -53,7 +55,7 @@ pub async fn attempt(
 }
 
 /// Tells what is left, unless the answer tells of another limit.
-pub fn dress(headers: &mut HeaderMap, verdict: &Verdict) {
+pub fn dress(headers: &mut HeaderMap, verdict: &Standing) {
     if headers.contains_key(LIMIT) {
         return;
     }

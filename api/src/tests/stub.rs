@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::door::{
     AcceptSettings, Api, Authenticate, Events, Files, HttpSettings, Limiter, Repeats, Tenants,
-    Verdict,
 };
 use domain::clock::Clock;
 use domain::event::Event;
@@ -29,6 +28,7 @@ use services::accept::{Accepted, Refused};
 use services::access::{AuthError, Principal};
 use services::admin::{AdminError, Held, Repeat};
 use services::events::{EventFilter, EventState, EventStatus, ReadError};
+use services::rates::Standing;
 use services::sessions::{BearerError, Person};
 use telemetry::ops::{Check, Health};
 use uuid::Uuid;
@@ -147,9 +147,9 @@ impl Tenants for OneTenant {
 struct Limits;
 
 impl Limiter for Limits {
-    fn check(&self, principal: Option<&Principal>, _address: IpAddr) -> Option<Verdict> {
+    fn check(&self, principal: Option<&Principal>, _address: IpAddr) -> Option<Standing> {
         let allowed = principal.is_none_or(|who| who.project().0 != Uuid::from_u128(9));
-        Some(Verdict {
+        Some(Standing {
             allowed,
             limit: 100,
             remaining: if allowed { 99 } else { 0 },

@@ -26,6 +26,7 @@ use services::limits::Limiter;
 use services::login_throttle::LoginThrottle;
 use services::mail::{self, Mailer};
 use services::probe;
+use services::rates::Rates;
 use services::registry::Registry;
 use services::rulesets::RuleSets;
 use services::sessions::Sessions;
@@ -51,8 +52,10 @@ pub struct App {
     pub files: Files,
     /// How mails leave.
     pub mail: Arc<dyn Mailer>,
-    /// Request limits.
-    pub limiter: Arc<Limiter>,
+    /// Request limits, shared with the other processes.
+    limiter: Arc<Limiter>,
+    /// Which of them a request and its events fall under.
+    pub rates: Arc<Rates>,
     /// Seals secrets.
     pub sealer: Sealer,
     /// What changes elsewhere.
@@ -178,10 +181,14 @@ impl App {
         );
         let accounts = Accounts::new(admin.clone(), files.clone());
         let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
-        let accept = Accept::start(&store, &queue, jobs_here, &clock, &config.accept);
+        let limiter = Arc::new(limiter);
+        let rates = Arc::new(Rates::new(Arc::clone(&limiter), Arc::clone(&epochs), &config));
+        let accept =
+            Accept::start(&store, &queue, jobs_here, &clock, Arc::clone(&rates), &config.accept);
         Ok(Self {
             events: Events::new(store.clone(), accept),
-            limiter: Arc::new(limiter),
+            limiter,
+            rates,
             health: Arc::new(health(
                 &store,
                 &sealer,

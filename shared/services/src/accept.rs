@@ -1,4 +1,4 @@
-//! The one way in: events are kept, durably, before anybody is told that they are. Requests that come at the same time
+//! The one way in, and so the one place of the limits on events: they are kept, durably, before anybody is told that they are. Requests that come at the same time
 //! share a commit; then jobs are enqueued, and should that fail, the due loop finds the events.
 
 mod enqueue;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use crate::batching::Last;
+use crate::rates::{Over, Rates};
 use config::AcceptConfig;
 use domain::clock::Clock;
 use domain::event::Event;
@@ -61,6 +62,17 @@ pub enum Refused {
     },
 }
 
+impl From<Over> for Refused {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Plan { limit, retry_after, reset } => {
+                Self::OverPlan { limit, retry_after, reset }
+            }
+            Over::Rate { retry_after } => Self::TooManyRequests { retry_after },
+        }
+    }
+}
+
 type Answer = Vec<Result<Accepted, Refused>>;
 
 struct Asked {
@@ -71,9 +83,10 @@ struct Asked {
     reply: oneshot::Sender<Answer>,
 }
 
-/// Takes events in. Cheap to clone.
+/// Takes events in, within the limits. Cheap to clone.
 #[derive(Clone)]
 pub struct Accept {
+    rates: Arc<Rates>,
     asks: mpsc::Sender<Asked>,
 }
 
@@ -113,6 +126,7 @@ impl Accept {
         queue: &Arc<dyn Queue>,
         jobs_here: bool,
         clock: &Clock,
+        rates: Arc<Rates>,
         config: &AcceptConfig,
     ) -> Self {
         let (asks, waiting) = mpsc::channel(4096);
@@ -133,12 +147,15 @@ impl Accept {
             };
             tokio::spawn(committer.run(Arc::clone(&waiting)));
         }
-        Self { asks }
+        Self { rates, asks }
     }
 
     /// Keeps events; one answer for each, in order. They are committed when it answers.
     pub async fn accept(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
         let count = events.len();
+        if let Err(over) = self.rates.take_events(project, count) {
+            return vec![Err(over.into()); count];
+        }
         let (reply, answer) = oneshot::channel();
         let trace = current_traceparent();
         let sent = self.asks.send(Asked { project, key, events, trace, reply }).await;

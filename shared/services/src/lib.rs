@@ -15,6 +15,7 @@ pub mod mails;
 pub mod onboarding;
 pub mod pace;
 pub mod probe;
+pub mod rates;
 pub mod registry;
 pub mod reseal;
 pub mod rulesets;

@@ -1,10 +1,11 @@
-//! LoginThrottle to come in: how often one place may make them, exactly, over all processes. Whoever has no account yet proves
+//! Attempts to come in: how often one place may make them, exactly, over all processes. Whoever has no account yet proves
 //! nothing, so that the place is all there is to count by.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::epochs::Epochs;
+use crate::rates::tighter;
 use config::LimitsConfig;
 use crypto::seal::Sealer;
 use domain::attempt::{AttemptKind, Standing};
@@ -99,27 +100,5 @@ impl LoginThrottle {
         };
         let hash = self.sealer.sign(PURPOSE, place.to_string().as_bytes());
         Ok(sha256(&hash.map_err(StoreError::from)?))
-    }
-}
-
-/// The platform's limit, or the project's if that is tighter; 0 is none.
-pub fn tighter(platform: u32, own: Option<u32>) -> u32 {
-    match own.filter(|own| *own > 0) {
-        Some(own) if platform == 0 || own < platform => own,
-        _ => platform,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tighter;
-
-    #[test]
-    fn a_project_is_never_wider_than_the_platform() {
-        for (platform, own, wanted) in
-            [(0, None, 0), (0, Some(5), 5), (10, Some(5), 5), (10, Some(20), 10), (10, Some(0), 10)]
-        {
-            assert_eq!(tighter(platform, own), wanted, "{platform} {own:?}");
-        }
     }
 }
