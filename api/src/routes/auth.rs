@@ -274,23 +274,27 @@ pub(super) async fn project_of(
         None => None,
     };
     let named: Vec<&str> = body.into_iter().chain(header).chain(subdomain.as_deref()).collect();
-    let mut found = None;
-    for name in &named {
+    let mut found: Option<(&str, Option<ProjectId>)> = None;
+    for name in named {
         // No project is called so, and not every store takes the question.
-        if name.contains('\0') {
-            found = Some(None);
-            continue;
+        let id = if name.contains('\0') {
+            None
+        } else {
+            let id = app.keys.project(name).await;
+            id.map_err(|_| Problem::unavailable(Duration::from_secs(1)))?
+        };
+        match found {
+            // Two names that may be of one project are so only if there is one; else it would tell which of them exists.
+            Some((other, known)) if other != name && (id.is_none() || id != known) => {
+                let detail = "The body, the header X-Project and the subdomain name different projects; name one.";
+                return Err(Problem::new(Code::ProjectMismatch, detail));
+            }
+            Some(_) => {}
+            None => found = Some((name, id)),
         }
-        let id = app.keys.project(name).await;
-        let id = id.map_err(|_| Problem::unavailable(Duration::from_secs(1)))?;
-        if found.is_some_and(|found| found != id) {
-            let detail = "The body, the header X-Project and the subdomain name different projects; name one.";
-            return Err(Problem::new(Code::ProjectMismatch, detail));
-        }
-        found = Some(id);
     }
     match found {
-        Some(id) => {
+        Some((_, id)) => {
             if let (Some(id), Some(context)) = (id, RequestContext::of(request)) {
                 context.note_named(id);
             }
