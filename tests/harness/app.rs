@@ -272,9 +272,10 @@ impl TestApp {
         self.app.due.notify_one();
         let idle = self.app.store.is_idle(self.app.clock.now()).await.expect("the store answers");
         for queue in QueueName::ALL {
-            let depth = self.app.queue.depth(queue).await.expect("the queue answers");
-            if depth.waiting + depth.held > 0 {
-                return false;
+            // One that does not answer may just be slow, or not be made yet: the product goes on, and so does the wait.
+            match self.app.queue.depth(queue).await {
+                Ok(depth) if depth.waiting + depth.held == 0 => {}
+                _ => return false,
             }
         }
         idle
