@@ -31,7 +31,7 @@ use crate::sink::Sink;
 pub const START: &str = "2026-03-01T12:00:00Z";
 
 /// How long `run_until_idle` waits before it says that something is stuck.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_secs(180);
 
 /// The product and whatever a test needs of it.
 pub struct TestApp {

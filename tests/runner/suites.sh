@@ -5,7 +5,7 @@
 # Those that take longest begin first, so that none of them is left alone at the end.
 LONGEST=(crash conformance flow queue accounts rights profiles operating)
 # How many run at once; each runs as many tests at once as there are processors.
-LANES=3
+LANES=2
 
 # Builds all, and leaves in $RUN_DIR/suites a line per test binary: its name, its package's folder, where it is.
 build() {
