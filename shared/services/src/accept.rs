@@ -105,7 +105,7 @@ struct Committer {
 }
 
 /// Whose events they are, the key that they came with, and the trace that they belong to.
-type From = (ProjectId, KeyId, Option<String>);
+type Source = (ProjectId, KeyId, Option<String>);
 
 const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1) };
 
@@ -247,7 +247,7 @@ impl Committer {
         }
     }
 
-    fn incoming(&self, from: &From, new: NewEvent, now: Time) -> Incoming {
+    fn incoming(&self, from: &Source, new: NewEvent, now: Time) -> Incoming {
         let (project, key, trace) = from;
         let idempotency = new.idempotency;
         let expires_at = now.plus(self.config.idempotency_ttl);
