@@ -201,13 +201,26 @@ async fn health_is_told_without_words() {
 #[tokio::test]
 async fn the_document_can_be_closed() {
     let open = client();
+    let closed = client_of(Stub::http(HttpSettings { docs_enabled: false, ..Default::default() }));
     let page = send(open.get("/docs")).await;
     assert_eq!(page.status, 200);
     assert!(!page.text.contains("http://") && !page.text.contains("https://"), "nothing foreign");
-    assert!(page.header("content-security-policy").contains("script-src 'sha256-"));
+    assert!(page.header("content-security-policy").contains("script-src 'self' 'sha256-"));
+    for (path, media_type) in [
+        ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+        ("/docs/swagger-ui.css", "text/css; charset=utf-8"),
+    ] {
+        assert!(page.text.contains(&format!("=\"{path}\"")), "{path}");
+        let file = open.get(path).send().await.0;
+        assert_eq!(file.status(), 200, "{path}");
+        assert_eq!(file.content_type(), Some(media_type));
+        assert_eq!(file.header("content-encoding"), Some("gzip"));
+        let bytes = file.into_body().into_bytes().await.expect("a file");
+        assert!(bytes.starts_with(&[0x1f, 0x8b]), "{path} is packed");
+        assert_eq!(send(closed.get(path)).await.code(), "route_not_found");
+    }
     let document = send(open.get("/api/v1/openapi.json")).await;
     assert_eq!(document.text, crate::openapi());
-    let closed = client_of(Stub::http(HttpSettings { docs_enabled: false, ..Default::default() }));
     assert_eq!(send(closed.get("/docs")).await.code(), "route_not_found");
     let got = send(closed.get("/api/v1/openapi.json")).await;
     assert_eq!((got.status, got.code()), (404, "route_not_found"));
