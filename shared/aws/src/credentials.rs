@@ -1,5 +1,5 @@
-//! Who we are to AWS: what the configuration says, else the environment, else the container that we run in, else the
-//! machine. The SDK asks again shortly before what it got ends, so that rotated credentials need no restart.
+//! Who we are to AWS: what the configuration says, else the environment, else the identity that a cluster gives us, else
+//! the container that we run in, else the machine. The SDK asks again shortly before what it got ends, so that rotated credentials need no restart.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,6 +20,9 @@ use domain::time::Time;
 
 /// How long a metadata service may take: it is on this machine or the next.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long STS may take, which is elsewhere.
+const PATIENCE_WITH_STS: Duration = Duration::from_secs(10);
 
 /// The metadata service of EC2.
 const MACHINE: &str = "http://169.254.169.254";
@@ -74,6 +77,11 @@ impl Credentials {
             let token = variable("AWS_SESSION_TOKEN");
             return Ok(Found::new(id, secret, token, None, "environment"));
         }
+        if let (Some(file), Some(role)) =
+            (variable("AWS_WEB_IDENTITY_TOKEN_FILE"), variable("AWS_ROLE_ARN"))
+        {
+            return self.of_web_identity(&file, &role).await;
+        }
         let container = match variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
             Some(path) => Some(format!("{CONTAINER}{path}")),
             None => variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
@@ -85,6 +93,36 @@ impl Credentials {
             return Err(CredentialsError::not_loaded(NOWHERE));
         }
         self.of_machine().await
+    }
+
+    /// Trades the token of a service account (EKS with IRSA, or any issuer that a role trusts) for credentials. The file is
+    /// read each time: the cluster writes a new token long before the old one ends.
+    async fn of_web_identity(&self, file: &str, role: &str) -> Result {
+        let token = tokio::fs::read_to_string(file).await.map_err(|error| {
+            let words = format!("AWS_WEB_IDENTITY_TOKEN_FILE = {file}: {error}");
+            CredentialsError::invalid_configuration(words)
+        })?;
+        let variable = |name| (self.variables)(name);
+        let name = variable("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| "bellbuoy".to_owned());
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", "AssumeRoleWithWebIdentity")
+            .append_pair("Version", "2011-06-15")
+            .append_pair("RoleArn", role)
+            .append_pair("RoleSessionName", &name)
+            .append_pair("WebIdentityToken", token.trim())
+            .finish();
+        let endpoint = variable("AWS_ENDPOINT_URL_STS").unwrap_or_else(|| {
+            let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+            sts_of(region.as_deref())
+        });
+        if !may_be_asked(&endpoint) {
+            return Err(CredentialsError::invalid_configuration(format!(
+                "AWS_ENDPOINT_URL_STS = {endpoint} is neither https nor an address of this machine"
+            )));
+        }
+        let header = ("content-type", "application/x-www-form-urlencoded".to_owned());
+        let text = self.send("POST", &endpoint, Some(header), form, PATIENCE_WITH_STS).await?;
+        read_sts(&text)
     }
 
     async fn of_container(&self, url: &str) -> Result {
@@ -128,6 +166,17 @@ impl Credentials {
         url: &str,
         header: Option<(&'static str, String)>,
     ) -> std::result::Result<String, CredentialsError> {
+        self.send(method, url, header, String::new(), PATIENCE).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        header: Option<(&'static str, String)>,
+        body: String,
+        patience: Duration,
+    ) -> std::result::Result<String, CredentialsError> {
         let failed = |words: String| CredentialsError::provider_error(format!("{url}: {words}"));
         let mut request = HttpRequest::get(url).map_err(|error| failed(error.to_string()))?;
         request.set_method(method).map_err(|error| failed(error.to_string()))?;
@@ -135,21 +184,25 @@ impl Credentials {
             let added = request.headers_mut().try_insert(name, value);
             added.map_err(|error| failed(error.to_string()))?;
         }
-        *request.body_mut() = SdkBody::empty();
+        *request.body_mut() = SdkBody::from(body);
         let work = async {
             let answer =
                 self.http.call(request).await.map_err(|error| failed(error.to_string()))?;
             let status = answer.status();
-            if !status.is_success() {
-                return Err(failed(format!("it answers {}", status.as_u16())));
-            }
             let body = ByteStream::new(answer.into_body()).collect().await;
             let bytes = body.map_err(|error| failed(error.to_string()))?.into_bytes();
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if !status.is_success() {
+                // Of a refusal only its code is told: what else it says may repeat the token.
+                let code = element(&text, "Code").map(|code| format!(" ({code})"));
+                let code = code.unwrap_or_default();
+                return Err(failed(format!("it answers {}{code}", status.as_u16())));
+            }
+            Ok(text)
         };
-        tokio::time::timeout(PATIENCE, work)
+        tokio::time::timeout(patience, work)
             .await
-            .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE)))
+            .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(patience)))
     }
 }
 
@@ -173,6 +226,40 @@ fn may_be_asked(url: &str) -> bool {
     url.scheme() == "https" || is_here || METADATA_HOSTS.contains(&host)
 }
 
+/// Where STS is: that of the region, for the one without is in a region of its own.
+fn sts_of(region: Option<&str>) -> String {
+    match region {
+        Some(region) if region.starts_with("cn-") => {
+            format!("https://sts.{region}.amazonaws.com.cn")
+        }
+        Some(region) => format!("https://sts.{region}.amazonaws.com"),
+        None => "https://sts.amazonaws.com".to_owned(),
+    }
+}
+
+/// What STS answers, which is XML of a fixed form without anything that is escaped.
+fn read_sts(text: &str) -> Result {
+    let part = |name| {
+        // The text is not repeated: there is a secret in it.
+        let missing = || CredentialsError::unhandled(format!("the answer of STS has no {name}"));
+        element(text, name).map(str::to_owned).ok_or_else(missing)
+    };
+    let until = time(&part("Expiration")?);
+    let (id, secret) = (part("AccessKeyId")?, part("SecretAccessKey")?);
+    Ok(Found::new(id, secret, Some(part("SessionToken")?), until, "web identity"))
+}
+
+/// What stands in the first element of that name.
+fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(inside, _)| inside.trim())
+}
+
+fn time(text: &str) -> Option<SystemTime> {
+    let micros = u64::try_from(Time::parse(text)?.micros()).unwrap_or_default();
+    Some(SystemTime::UNIX_EPOCH + Duration::from_micros(micros))
+}
+
 /// What both services answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -189,10 +276,7 @@ fn read(text: &str, from: &'static str) -> Result {
         let place = format!("line {}, column {}", error.line(), error.column());
         CredentialsError::unhandled(format!("the {from}'s answer holds no credentials ({place})"))
     })?;
-    let until = answer.expiration.as_deref().and_then(Time::parse).map(|time| {
-        let micros = u64::try_from(time.micros()).unwrap_or_default();
-        SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
-    });
+    let until = answer.expiration.as_deref().and_then(time);
     Ok(Found::new(answer.access_key_id, answer.secret_access_key, answer.token, until, from))
 }
 

@@ -21,7 +21,11 @@ async fn service(pages: &'static [(&'static str, &'static str, &'static str)]) -
                 let Ok(byte) = socket.read_u8().await else { break };
                 asked.push(byte);
             }
-            let asked = String::from_utf8_lossy(&asked).to_lowercase();
+            let mut asked = String::from_utf8_lossy(&asked).to_lowercase();
+            let length = asked.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+            let mut body = vec![0; length.and_then(|text| text.parse().ok()).unwrap_or(0)];
+            let _ = socket.read_exact(&mut body).await;
+            asked += &String::from_utf8_lossy(&body).to_lowercase();
             let page = pages.iter().find(|(line, with, _)| {
                 asked.starts_with(&line.to_lowercase()) && asked.contains(&with.to_lowercase())
             });
@@ -86,6 +90,50 @@ async fn a_machine_is_asked_for_a_token_first() {
     let off = [("AWS_EC2_METADATA_DISABLED", "true")];
     let error = around(&off, &address).find().await.expect_err("switched off");
     assert!(matches!(error, CredentialsError::CredentialsNotLoaded(_)), "{error:?}");
+}
+
+const ASSUMED: &str = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult>
+    <Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>shh</SecretAccessKey>
+    <SessionToken>a/b+c==</SessionToken><Expiration>2030-01-02T03:04:05Z</Expiration></Credentials>
+    </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
+
+#[tokio::test]
+async fn a_token_of_the_cluster_is_traded_for_credentials() {
+    let folder = std::env::temp_dir().join(format!("bellbuoy-token-{}", std::process::id()));
+    std::fs::write(&folder, "eyJhbGci.of.service\n").expect("written");
+    let asked = "rolearn=arn%3aaws%3aiam%3a%3a1%3arole%2fbell&rolesessionname=bellbuoy&\
+                 webidentitytoken=eyjhbgci.of.service";
+    let address = service(&[("post / ", asked, ASSUMED)]).await;
+    let set = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", folder.to_str().expect("a path")),
+        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/bell"),
+        ("AWS_ENDPOINT_URL_STS", &address),
+    ];
+    let found = around(&set, "http://127.0.0.1:1").find().await.expect("found");
+    let keys = (found.access_key_id(), found.secret_access_key(), found.session_token());
+    assert_eq!(keys, ("ASIA", "shh", Some("a/b+c==")));
+    let until = found.expiry().expect("an end");
+    assert_eq!(until.duration_since(SystemTime::UNIX_EPOCH).expect("later").as_secs(), 1893553445);
+    // Another role is refused, and the refusal does not repeat the token.
+    let other = [set[0], ("AWS_ROLE_ARN", "arn:aws:iam::1:role/other"), set[2]];
+    let error = around(&other, "http://127.0.0.1:1").find().await.expect_err("refused");
+    assert!(!format!("{error:?}").contains("eyJhbGci"), "{error:?}");
+    let elsewhere = [set[0], set[1], ("AWS_ENDPOINT_URL_STS", "http://sts.example.com")];
+    assert!(around(&elsewhere, "http://127.0.0.1:1").find().await.is_err());
+    std::fs::remove_file(&folder).expect("removed");
+    assert!(around(&set, "http://127.0.0.1:1").find().await.is_err(), "no token, no credentials");
+}
+
+#[test]
+fn sts_is_asked_where_the_region_is() {
+    for (region, wanted) in [
+        (None, "https://sts.amazonaws.com"),
+        (Some("eu-central-1"), "https://sts.eu-central-1.amazonaws.com"),
+        (Some("cn-north-1"), "https://sts.cn-north-1.amazonaws.com.cn"),
+    ] {
+        assert_eq!(sts_of(region), wanted);
+    }
+    assert!(read_sts("<AccessKeyId>a</AccessKeyId>").is_err());
 }
 
 #[test]
