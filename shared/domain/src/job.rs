@@ -1,4 +1,4 @@
-//! Jobs: nudges that name the rows they move. One may be lost, doubled or late without harm.
+//! Jobs: hints that name the rows they move. One may be lost, doubled or late without harm.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};

@@ -1,6 +1,6 @@
 //! The SQS engine of the job queue, on standard and on FIFO queues.
 //!
-//! One queue of SQS for each of ours, with one beside it for what could not be worked off. What travels are nudges: a job
+//! One queue of SQS for each of ours, with one beside it for what could not be worked off. What travels are hints: a job
 //! that names events or deliveries becomes one message for each project and shard, which asks a worker to take that
 //! shard's oldest rows from the store. A lease is the messages' visibility; whose it is, only the process that received
 //! them knows, and when that process dies, SQS shows them to others.

@@ -154,7 +154,7 @@ fn count(done: &Done) {
     }
 }
 
-/// Sends what was claimed and nudges others to what was not.
+/// Sends what was claimed and enqueues the rest for others.
 async fn follow(
     worker: &Arc<Worker>,
     project: ProjectId,

@@ -1,4 +1,4 @@
-//! Dead letters: messages that were received too often without an end, which SQS put aside. They are only nudges; the
+//! Dead letters: messages that were received too often without an end, which SQS put aside. They are only hints; the
 //! rows that they are about were taken by the due loop long ago.
 
 use std::collections::HashSet;
@@ -79,7 +79,7 @@ impl SqsQueue {
         let wanted = |letter: &Received| only.is_none_or(|only| letter.message == only);
         self.walk(state, wanted, async |letters: Vec<Received>| {
             let copies = letters.iter().map(|one| one.copy(queue)).collect();
-            // Sent before it is deleted: a death in between doubles a nudge and loses none.
+            // Sent before it is deleted: a death in between doubles a hint and loses none.
             self.send(url, copies, Duration::ZERO).await?;
             count += letters.len();
             self.delete(dead, letters).await?;

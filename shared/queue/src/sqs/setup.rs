@@ -9,7 +9,7 @@ use super::client::seconds;
 use super::{QueueState, SqsQueue};
 use crate::QueueError;
 
-/// How long SQS keeps a nudge: as long as a job of an unknown kind is waited with, and some more. Its row is the truth.
+/// How long SQS keeps a message: as long as a job of an unknown kind is waited with, and some more. Its row is the truth.
 const KEPT: &str = "345600";
 /// How long SQS keeps what was put aside: as long as it can.
 const KEPT_DEAD: &str = "1209600";

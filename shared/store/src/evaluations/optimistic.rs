@@ -28,7 +28,7 @@ const REMEMBERED: usize = 10_000;
 /// How many times of a window are worth to be sent along, to be compared.
 const RINGS: usize = 64;
 
-/// What this process believes of groups. It is never trusted: a statement compares it with what is there.
+/// What this process expects of groups. It is never trusted: a statement compares it with what is there.
 #[derive(Default)]
 pub(crate) struct OptimisticGroups(Mutex<HashMap<(ProjectId, GroupId), Expected>>);
 
@@ -42,11 +42,11 @@ struct Expected {
 impl OptimisticGroups {
     /// The states of groups, if all of them are likely to be right.
     fn of(&self, project: ProjectId, wanted: &Wanted<'_>) -> Option<BTreeMap<GroupId, GroupState>> {
-        let beliefs = self.all();
+        let known = self.all();
         let state = |group: &GroupId| {
-            let belief = beliefs.get(&(project, *group))?;
-            let fits = belief.sure && belief.state.rings.len() <= RINGS;
-            fits.then(|| (*group, belief.state.clone()))
+            let one = known.get(&(project, *group))?;
+            let fits = one.sure && one.state.rings.len() <= RINGS;
+            fits.then(|| (*group, one.state.clone()))
         };
         wanted.keys().map(state).collect()
     }
@@ -58,7 +58,7 @@ impl OptimisticGroups {
             beliefs.clear();
         }
         for (group, state) in groups.left {
-            let before = beliefs.get(&(project, group)).map(|belief| &belief.state);
+            let before = known.get(&(project, group)).map(|belief| &belief.state);
             let sure = before.is_some() && before == groups.found.get(&group);
             beliefs.insert((project, group), Expected { state, sure });
         }
@@ -148,7 +148,7 @@ impl Store {
     }
 }
 
-/// Looks whether all is as believed, and holds it. Nobody else may evaluate for the project or change its rules meanwhile;
+/// Looks whether all is as expected, and holds it. Nobody else may evaluate for the project or change its rules meanwhile;
 /// no lock is waited for, so that the order in which rows are locked is nobody's concern. An event that was evaluated
 /// before makes the insert fail, and with it all of the statement.
 ///
