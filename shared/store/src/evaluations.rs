@@ -78,7 +78,7 @@ impl Store {
         batch: Evaluating,
         now: Time,
     ) -> Result<Recorded> {
-        if let Some(done) = self.record_believed(project, &batch, now).await? {
+        if let Some(done) = self.record_optimistic(project, &batch, now).await? {
             return Ok(Recorded::Done(Box::new(done)));
         }
         let jobs_here = batch.jobs_here;
@@ -92,7 +92,7 @@ impl Store {
                 })
             })
             .await?;
-        self.beliefs.learn(project, groups);
+        self.optimistic.learn(project, groups);
         if jobs_here && matches!(&recorded, Recorded::Done(done) if !done.jobs.is_empty()) {
             self.wake(QueueName::Deliveries);
         }

@@ -153,7 +153,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub struct Store {
     engine: Engine,
     pub(crate) wakeups: Arc<jobs::Wake>,
-    beliefs: Arc<evaluations::OptimisticGroups>,
+    optimistic: Arc<evaluations::OptimisticGroups>,
     slow: Duration,
 }
 
@@ -167,7 +167,7 @@ impl Store {
     pub async fn open(config: &StoreConfig, slow: Duration) -> Result<Self> {
         let engine = Engine::open(config).await?;
         let wakeups = Arc::new(jobs::Wake::default());
-        let store = Self { engine, wakeups, beliefs: Arc::default(), slow };
+        let store = Self { engine, wakeups, optimistic: Arc::default(), slow };
         store.listen();
         Ok(store)
     }

@@ -22,7 +22,8 @@ async fn service(pages: &'static [(&'static str, &'static str, &'static str)]) -
                 asked.push(byte);
             }
             let mut asked = String::from_utf8_lossy(&asked).to_lowercase();
-            let length = asked.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+            let length =
+                asked.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
             let mut body = vec![0; length.and_then(|text| text.parse().ok()).unwrap_or(0)];
             let _ = socket.read_exact(&mut body).await;
             asked += &String::from_utf8_lossy(&body).to_lowercase();

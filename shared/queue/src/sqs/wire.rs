@@ -54,7 +54,7 @@ pub(super) fn outgoing(jobs: Vec<NewJob>) -> Result<Vec<Outgoing>, QueueError> {
         let fresh = shards.without(*known);
         *known = known.or(shards);
         for shard in fresh.iter() {
-            messages.push(nudge(&job, shard, trace.clone())?);
+            messages.push(hint(&job, shard, trace.clone())?);
         }
     }
     Ok(messages)
@@ -73,7 +73,7 @@ fn shards_of(job: &NewJob) -> Option<(Shards, Option<String>)> {
     Some((shards, envelope.trace))
 }
 
-fn nudge(from: &NewJob, shard: Shard, trace: Option<String>) -> Result<Outgoing, QueueError> {
+fn hint(from: &NewJob, shard: Shard, trace: Option<String>) -> Result<Outgoing, QueueError> {
     let job = match from.queue {
         QueueName::Deliveries => Job::DeliverShard(shard),
         QueueName::Events | QueueName::Maintenance => Job::EvaluateShard(shard),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nudge_leads_to_the_shard_of_its_row() {
+    fn a_hint_leads_to_the_shard_of_its_row() {
         let (project, event) = (ProjectId::fresh(NOW), EventId::fresh(NOW));
         let messages = outgoing(vec![new_job(project, Job::EvaluateStored(vec![event]))]);
         let messages = messages.expect("messages");

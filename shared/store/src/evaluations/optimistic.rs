@@ -51,24 +51,24 @@ impl OptimisticGroups {
         wanted.keys().map(state).collect()
     }
 
-    /// Learns how groups were found, which tells whether the belief was right, and how they were left.
+    /// Learns how groups were found, which tells whether what was expected was right, and how they were left.
     pub(super) fn learn(&self, project: ProjectId, groups: Groups) {
-        let mut beliefs = self.all();
-        if beliefs.len() + groups.left.len() > REMEMBERED {
-            beliefs.clear();
+        let mut known = self.all();
+        if known.len() + groups.left.len() > REMEMBERED {
+            known.clear();
         }
         for (group, state) in groups.left {
-            let before = known.get(&(project, group)).map(|belief| &belief.state);
+            let before = known.get(&(project, group)).map(|one| &one.state);
             let sure = before.is_some() && before == groups.found.get(&group);
-            beliefs.insert((project, group), Expected { state, sure });
+            known.insert((project, group), Expected { state, sure });
         }
     }
 
     /// Forgets what turned out to be wrong.
     fn forget(&self, project: ProjectId, groups: impl Iterator<Item = GroupId>) {
-        let mut beliefs = self.all();
+        let mut known = self.all();
         for group in groups {
-            beliefs.remove(&(project, group));
+            known.remove(&(project, group));
         }
     }
 
@@ -90,9 +90,9 @@ struct Plan {
 type Event = (EventId, i64, i64);
 
 impl Store {
-    /// Records an evaluation if all of its events are new and what is believed of its groups is right; else does nothing,
+    /// Records an evaluation if all of its events are new and what is expected of its groups is right; else does nothing,
     /// and the general way finds out why.
-    pub(super) async fn record_believed(
+    pub(super) async fn record_optimistic(
         &self,
         project: ProjectId,
         batch: &Evaluating,
@@ -105,7 +105,7 @@ impl Store {
         rows.sort_by_key(|one| one.event);
         rows.dedup_by_key(|one| one.event);
         let wanted = wanted(batch, rows.iter().copied());
-        let Some(found) = self.beliefs.of(project, &wanted) else { return Ok(None) };
+        let Some(found) = self.optimistic.of(project, &wanted) else { return Ok(None) };
         let mut left = found.clone();
         let decision = decide(&batch.set, &rows, &mut left, now);
         if batch.jobs_here && decision.deliveries.len() > batch.claim.limit {
@@ -118,7 +118,7 @@ impl Store {
         let plan = Arc::new(Plan { batch: batch.clone(), events, groups, decision });
         let sent = Arc::clone(&plan);
         let recorded = self
-            .write_single("record_believed", move |tx| {
+            .write_single("record_optimistic", move |tx| {
                 let plan = Arc::clone(&sent);
                 Box::pin(async move { record(tx, project, &plan, now).await })
             })
@@ -127,16 +127,16 @@ impl Store {
             Ok(Some((claimed, jobs))) => {
                 // The statement is done with it, so that it is next to never copied.
                 let Plan { events, groups, decision, .. } = Arc::unwrap_or_clone(plan);
-                self.beliefs.learn(project, groups);
+                self.optimistic.learn(project, groups);
                 let fresh = events.into_iter().map(|(event, ..)| event).collect();
                 Ok(Some(Done { at: now, fresh, decision, claimed, jobs }))
             }
             Ok(None) => {
-                self.beliefs.forget(project, wanted.into_keys());
+                self.optimistic.forget(project, wanted.into_keys());
                 Ok(None)
             }
             Err(error) => {
-                self.beliefs.forget(project, wanted.into_keys());
+                self.optimistic.forget(project, wanted.into_keys());
                 if error.is_passing() {
                     return Err(error);
                 }
@@ -214,28 +214,28 @@ mod tests {
 
     #[test]
     fn what_was_expected_is_used_once_it_was_right() {
-        let (beliefs, project) = (OptimisticGroups::default(), ProjectId(uuid::Uuid::nil()));
+        let (known, project) = (OptimisticGroups::default(), ProjectId(uuid::Uuid::nil()));
         let group = GroupId([1; 32]);
         let wanted = Wanted::from([(group, (RuleId(uuid::Uuid::nil()), ""))]);
         let state = |decided| GroupState { decided, ..GroupState::default() };
         let map = |decided| BTreeMap::from([(group, state(decided))]);
         let learn = |found, left| {
-            beliefs.learn(project, Groups { found: map(found), left: map(left) });
-            beliefs.of(project, &wanted).map(|states| states[&group].decided)
+            known.learn(project, Groups { found: map(found), left: map(left) });
+            known.of(project, &wanted).map(|states| states[&group].decided)
         };
-        assert_eq!(beliefs.of(project, &wanted), None);
-        assert_eq!(beliefs.of(project, &Wanted::new()), Some(BTreeMap::new()), "nothing is known");
-        for (found, left, believed, why) in [
+        assert_eq!(known.of(project, &wanted), None);
+        assert_eq!(known.of(project, &Wanted::new()), Some(BTreeMap::new()), "nothing is known");
+        for (found, left, expected, why) in [
             (0, 1, None, "it was not known before"),
             (1, 2, Some(2), "it was right"),
             (2, 3, Some(3), "and again"),
             (5, 6, None, "somebody else was there"),
             (6, 7, Some(7), "it was right"),
         ] {
-            assert_eq!(learn(found, left), believed, "{why}");
+            assert_eq!(learn(found, left), expected, "{why}");
         }
-        beliefs.forget(project, [group].into_iter());
-        assert_eq!(beliefs.of(project, &wanted), None);
+        known.forget(project, [group].into_iter());
+        assert_eq!(known.of(project, &wanted), None);
         assert_eq!(learn(7, 8), None, "it was forgotten");
     }
 }
