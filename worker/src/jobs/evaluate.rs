@@ -168,7 +168,7 @@ async fn follow(
         let count = done.jobs.len() as u64;
         if let Err(error) = worker.app.queue.push(done.jobs).await {
             metrics::counter!("bellbuoy_enqueue_failures_total").increment(count);
-            tracing::debug!(%error, "deliveries were not nudged; the due loop finds them");
+            tracing::debug!(%error, "jobs of deliveries were not enqueued; the due loop finds them");
         }
     }
 }

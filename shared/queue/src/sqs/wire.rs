@@ -221,7 +221,7 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 33);
-        assert!(messages.iter().all(|one| one.bytes() < 500), "a nudge carries no event");
+        assert!(messages.iter().all(|one| one.bytes() < 500), "a hint carries no event");
     }
 
     #[test]
