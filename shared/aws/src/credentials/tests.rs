@@ -102,9 +102,9 @@ const ASSUMED: &str = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIden
 async fn a_token_of_the_cluster_is_traded_for_credentials() {
     let folder = std::env::temp_dir().join(format!("bellbuoy-token-{}", std::process::id()));
     std::fs::write(&folder, "eyJhbGci.of.service\n").expect("written");
-    let asked = "rolearn=arn%3aaws%3aiam%3a%3a1%3arole%2fbell&rolesessionname=bellbuoy&\
+    const ASKED: &str = "rolearn=arn%3aaws%3aiam%3a%3a1%3arole%2fbell&rolesessionname=bellbuoy&\
                  webidentitytoken=eyjhbgci.of.service";
-    let address = service(&[("post / ", asked, ASSUMED)]).await;
+    let address = service(&[("post / ", ASKED, ASSUMED)]).await;
     let set = [
         ("AWS_WEB_IDENTITY_TOKEN_FILE", folder.to_str().expect("a path")),
         ("AWS_ROLE_ARN", "arn:aws:iam::1:role/bell"),
