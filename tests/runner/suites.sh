@@ -3,9 +3,9 @@
 
 # Those that take longest begin first, so that none of them is left alone at the end of several lanes.
 LONGEST=(crash conformance flow queue accounts rights profiles operating)
-# How many suites run at once. On two processors it is one: a suite that makes load makes it for as long as it lasts, and
-# with a second one beside it both took more than twice as long (crash and conformance: 450 s one after the other, and not
-# done after 740 s together).
+# How many suites run at once. Those that wait gain by it (eight of them took 250 s in two lanes instead of 480 s); those
+# that make load make it for as long as they last, and on two processors crash and conformance together took more than
+# twice as long as one after the other. Until the two kinds are told apart it is one.
 LANES=${BELLBUOY_TEST_LANES:-1}
 
 # Builds all, and leaves in $RUN_DIR/suites a line per test binary: its name, its package's folder, where it is.
