@@ -1,4 +1,4 @@
-//! A breaker for each target: how many may be under way at once, and a breaker that stops calling what does not answer.
+//! A circuit breaker for each target: how many calls may be under way at once, and a rest for what does not answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! Whose turn it is in a project: batches of events that come while one of it is evaluated wait, and are evaluated
+//! The gate of each project: batches of events that come while one of it is evaluated wait, and are evaluated
 //! together as the next. Most of them would wait for each other's groups in the store anyway, and one transaction for
 //! all of them costs little more than one of them. So while many come, this process takes what there is less often.
 
@@ -15,7 +15,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use crate::Worker;
 use crate::jobs::evaluate::evaluate;
 
-/// The turns of all projects.
+/// The gates of all projects.
 #[derive(Default)]
 pub(crate) struct ProjectGate {
     projects: Mutex<HashMap<ProjectId, Arc<Gate>>>,
@@ -81,8 +81,8 @@ impl ProjectGate {
 
     /// How long to rest before taking more; what comes alone is never kept waiting.
     pub(crate) fn rest(&self) -> Duration {
-        let crowd = self.last().crowd(0, REST * 2, Instant::now());
-        crowd.map_or(Duration::ZERO, |_| REST)
+        let expected = self.last().expected(0, REST * 2, Instant::now());
+        expected.map_or(Duration::ZERO, |_| REST)
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {

@@ -28,7 +28,7 @@ type Reading = Shared<BoxFuture<'static, (Instant, Result<Arc<Map>, Arc<str>>)>>
 
 /// The nodes of a cluster.
 pub(super) struct Cluster {
-    door: Arc<Server>,
+    server: Arc<Server>,
     state: Mutex<State>,
 }
 
@@ -43,8 +43,8 @@ struct State {
 }
 
 impl Cluster {
-    pub(super) fn new(door: Arc<Server>) -> Arc<Self> {
-        Arc::new(Self { door, state: Mutex::default() })
+    pub(super) fn new(server: Arc<Server>) -> Arc<Self> {
+        Arc::new(Self { server, state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,7 +92,7 @@ impl Cluster {
     }
 
     fn node(&self, host: &Host) -> Arc<Node> {
-        let make = || Arc::new(Node::new(Arc::clone(&self.door), Target::Host(host.clone())));
+        let make = || Arc::new(Node::new(Arc::clone(&self.server), Target::Host(host.clone())));
         Arc::clone(self.state().nodes.entry(host.clone()).or_insert_with(make))
     }
 
@@ -165,8 +165,14 @@ impl Cluster {
             state.turn = (state.turn + 1) % hosts.len();
             hosts.rotate_left(state.turn);
         }
-        let more: Vec<Host> =
-            self.door.address.hosts.iter().filter(|host| !hosts.contains(host)).cloned().collect();
+        let more: Vec<Host> = self
+            .server
+            .address
+            .hosts
+            .iter()
+            .filter(|host| !hosts.contains(host))
+            .cloned()
+            .collect();
         hosts.extend(more);
         let mute = |host: &Host| state.nodes.get(host).is_some_and(|node| node.is_mute());
         hosts.sort_by_key(mute);
@@ -196,7 +202,7 @@ impl Cluster {
     pub(super) async fn listening(self: &Arc<Self>) -> Result<Client, String> {
         self.map().await?;
         let candidates = self.candidates();
-        self.door.client(candidates.first().ok_or("no host")?)
+        self.server.client(candidates.first().ok_or("no host")?)
     }
 }
 

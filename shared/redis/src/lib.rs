@@ -61,7 +61,7 @@ impl Way {
     /// A client of a server on which everything is heard.
     async fn listening(&self) -> Result<Client, String> {
         match self {
-            Self::One(door, _) => door.listening().await,
+            Self::One(server, _) => server.listening().await,
             Self::Many(cluster) => cluster.listening().await,
         }
     }
@@ -89,12 +89,12 @@ enum Next {
 impl Link {
     /// The way to what is at `url`, which need not be there yet.
     pub fn open(url: &str, patience: Duration) -> Result<Self, String> {
-        let door = Arc::new(Server::new(url)?);
+        let server = Arc::new(Server::new(url)?);
         let one = |target: Target| {
-            Way::One(Arc::clone(&door), Arc::new(Node::new(Arc::clone(&door), target)))
+            Way::One(Arc::clone(&server), Arc::new(Node::new(Arc::clone(&server), target)))
         };
-        let way = match (&door.address.topology, door.address.hosts.first()) {
-            (Topology::Cluster, _) => Way::Many(Cluster::new(Arc::clone(&door))),
+        let way = match (&server.address.topology, server.address.hosts.first()) {
+            (Topology::Cluster, _) => Way::Many(Cluster::new(Arc::clone(&server))),
             (Topology::Single, Some(host)) => one(Target::Host(host.clone())),
             (Topology::Sentinel { .. }, _) | (Topology::Single, None) => one(Target::Primary),
         };
@@ -118,9 +118,9 @@ impl Link {
     /// What it is, and which nodes serve these keys.
     pub fn place(&self, keys: &[&str]) -> String {
         match &self.way {
-            Way::One(door, node) => {
+            Way::One(server, node) => {
                 let at = node.at().map_or("not known yet".to_owned(), |host| host.to_string());
-                match &door.address.topology {
+                match &server.address.topology {
                     Topology::Sentinel { name, .. } => format!("sentinel {name}, primary {at}"),
                     Topology::Single | Topology::Cluster => at,
                 }

@@ -60,7 +60,7 @@ type Attempt = Shared<BoxFuture<'static, Result<Live, Failed>>>;
 
 /// One server, with the connection or the attempt to make it.
 pub(super) struct Node {
-    door: Arc<Server>,
+    server: Arc<Server>,
     target: Target,
     current: Mutex<(u64, Option<Attempt>)>,
     /// Where the last connection led.
@@ -70,13 +70,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(door: Arc<Server>, target: Target) -> Self {
+    pub(super) fn new(server: Arc<Server>, target: Target) -> Self {
         let at = match &target {
             Target::Host(host) => Some(host.clone()),
             Target::Primary => None,
         };
         let (current, mute) = (Mutex::default(), AtomicBool::new(false));
-        Self { door, target, current, at: Arc::new(Mutex::new(at)), mute }
+        Self { server, target, current, at: Arc::new(Mutex::new(at)), mute }
     }
 
     /// Where it is, or was when last seen.
@@ -134,9 +134,9 @@ impl Node {
                 return (current.0, attempt.clone());
             }
         }
-        let (door, target, at) =
-            (Arc::clone(&self.door), self.target.clone(), Arc::clone(&self.at));
-        let attempt = connect(door, target, at).boxed().shared();
+        let (server, target, at) =
+            (Arc::clone(&self.server), self.target.clone(), Arc::clone(&self.at));
+        let attempt = connect(server, target, at).boxed().shared();
         tokio::spawn(attempt.clone().map(drop));
         *current = (current.0 + 1, Some(attempt.clone()));
         (current.0, attempt)
@@ -174,15 +174,15 @@ impl Drop for Waiting<'_> {
 }
 
 async fn connect(
-    door: Arc<Server>,
+    server: Arc<Server>,
     target: Target,
     at: Arc<Mutex<Option<Host>>>,
 ) -> Result<Live, Failed> {
     let connecting = async {
         match target {
-            Target::Host(host) => door.connect(&host).await,
+            Target::Host(host) => server.connect(&host).await,
             Target::Primary => {
-                let (host, connection) = door.connect_primary().await?;
+                let (host, connection) = server.connect_primary().await?;
                 let before =
                     at.lock().unwrap_or_else(PoisonError::into_inner).replace(host.clone());
                 if before.as_ref().is_some_and(|before| *before != host) {

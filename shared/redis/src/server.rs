@@ -28,11 +28,11 @@ impl Server {
             Address::parse(url).map_err(|fault| format!("the address of Redis {fault}"))?;
         // TLS needs a provider; whoever installed one before is right.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let door = Self { address };
-        if let Some(host) = door.address.hosts.first() {
-            door.client(host)?;
+        let server = Self { address };
+        if let Some(host) = server.address.hosts.first() {
+            server.client(host)?;
         }
-        Ok(door)
+        Ok(server)
     }
 
     /// A client of a server that has jobs or limits.

@@ -194,11 +194,11 @@ impl Committer {
     }
 
     /// Waits for those who are likely to come now. It is cheaper for all to commit them together with those who are here
-    /// than to have two crowds take turns. Not for all of them, for some are slow.
+    /// than to have two batches take turns. Not for all of them, for some are slow.
     async fn gather(&self, waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>) {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(crowd) = last.crowd(asks.len(), last.took(), Instant::now()) else { return };
-        let wanted = (crowd * 3 / 4).min(self.config.batch);
+        let Some(expected) = last.expected(asks.len(), last.took(), Instant::now()) else { return };
+        let wanted = (expected * 3 / 4).min(self.config.batch);
         let gathering = async {
             while asks.len() < wanted {
                 let room = self.config.batch - asks.len();

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// From how many at once on they are worth waiting for.
-const CROWD: usize = 8;
+const MANY: usize = 8;
 
 /// The batch before.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,10 +24,10 @@ impl Last {
 
     /// How many are about: those of the batch before, who are likely to come again, and those that are here by now. None
     /// where that is few, or longer ago than `recent`.
-    pub fn crowd(self, here: usize, recent: Duration, now: Instant) -> Option<usize> {
+    pub fn expected(self, here: usize, recent: Duration, now: Instant) -> Option<usize> {
         let rested = now.saturating_duration_since(self.ended?);
-        let crowd = self.count + here;
-        (crowd >= CROWD && rested <= recent).then_some(crowd)
+        let expected = self.count + here;
+        (expected >= MANY && rested <= recent).then_some(expected)
     }
 
     /// How long it took.
@@ -41,10 +41,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_crowd_is_waited_for_and_only_while_it_is_there() {
+    fn only_many_are_waited_for_and_only_while_they_come() {
         let ended = Instant::now();
         let ms = Duration::from_millis;
-        for (count, took, here, rested, crowd) in [
+        for (count, took, here, rested, expected) in [
             (16, ms(1), 16, ms(0), Some(32)),
             (30, ms(1), 2, ms(1), Some(32)),
             (8, ms(3), 0, ms(2), Some(8)),
@@ -52,9 +52,9 @@ mod tests {
             (100, ms(1), 100, ms(2), None),
         ] {
             let last = Last { count, took, ended: Some(ended) };
-            let found = last.crowd(here, last.took(), ended + rested);
-            assert_eq!(found, crowd, "{count} {here} {rested:?}");
+            let found = last.expected(here, last.took(), ended + rested);
+            assert_eq!(found, expected, "{count} {here} {rested:?}");
         }
-        assert_eq!(Last::default().crowd(100, ms(9), ended), None, "there was no batch yet");
+        assert_eq!(Last::default().expected(100, ms(9), ended), None, "there was no batch yet");
     }
 }

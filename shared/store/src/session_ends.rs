@@ -1,4 +1,4 @@
-//! How sessions end, whoever ends them.
+//! How sessions end: for whatever reason, in one place.
 
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ words! {
     }
 }
 
-/// Which sessions of somebody.
+/// Which sessions of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// This one.
@@ -38,7 +38,7 @@ pub enum Which {
     All,
 }
 
-/// Ends sessions of somebody; answers how many that were.
+/// Ends sessions of a user; answers how many that were.
 pub(super) async fn end(
     tx: &mut Tx,
     project: ProjectId,

@@ -78,7 +78,7 @@ type RoleRow = (RoleId, String, Json<Vec<String>>, Option<RoleId>);
 /// The names, the texts of the permissions, and the parents of a project's roles.
 pub(super) type RoleRows = BTreeMap<RoleId, (String, Vec<String>, Option<RoleId>)>;
 
-/// What decides what somebody may do.
+/// What decides what a user may do.
 #[derive(Clone, Debug, Default)]
 pub struct Standings {
     /// Their roles and those that these inherit from.
