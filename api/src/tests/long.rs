@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::auth::Right;
 use crate::door::HttpSettings;
 use bytes::Bytes;
+use domain::feature::Feature;
 use domain::id::{KeyId, ProjectId};
 use futures_util::{StreamExt, stream};
 use poem::{Body, Request};
@@ -42,6 +43,20 @@ async fn an_import_ends_when_its_right_or_its_time_does() {
         assert_eq!((got.status, got.code()), (status, code), "{}", got.text);
         let detail = got.json["detail"].as_str().unwrap_or_default();
         assert!(detail.contains(kept) && detail.contains("line 4"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_is_gone_with_the_feature_that_it_needs() {
+    let app = Stub::default().app();
+    for (key, number, refused) in [(KEY, 1, None), ("other", 2, Some("feature_disabled"))] {
+        let request = Request::builder().header("x-api-key", key).finish();
+        let (project, key_id) = (ProjectId(Uuid::from_u128(number)), KeyId(Uuid::from_u128(5)));
+        let who = Principal::Key { project, key_id, scopes: [].into() };
+        let right = Right::new(&app, &request, who, |_| Ok(()));
+        assert!(right.check().await.is_ok(), "{key}");
+        let told = right.with(Feature::EventImport).check().await.err();
+        assert_eq!(told.map(|problem| problem.code.as_str()), refused, "{key}");
     }
 }
 

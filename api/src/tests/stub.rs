@@ -139,8 +139,9 @@ impl Tenants for OneTenant {
         origin == PAGE_OF_ONE && project.is_none_or(|one| one.0 == Uuid::from_u128(1))
     }
 
-    fn has(&self, _project: ProjectId, _feature: Feature) -> bool {
-        true
+    /// Project 2 has none.
+    fn has(&self, project: ProjectId, _feature: Feature) -> bool {
+        project.0 != Uuid::from_u128(2)
     }
 }
 

@@ -143,6 +143,11 @@ mod tests {
             ("::ffff:8.8.8.8", true),
             ("64:ff9b::7f00:1", false),
             ("2002:7f00:1::", false),
+            ("192.88.99.1", false),
+            ("192.88.98.1", true),
+            ("2001:2::1", false),
+            ("2001:20::1", false),
+            ("2001:200::1", true),
         ] {
             assert_eq!(rules.allows(text.parse().expect("address")), fine, "{text}");
         }
