@@ -1,15 +1,19 @@
-//! Mails: none is lost, whoever dies, and none says anything once it is sent.
+//! Account mails: none is lost, whoever dies, and none says anything once it is sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
+use domain::delivery::{Attempt, DeliveryState, Next, Outcome};
 use domain::id::ProjectId;
-use domain::mail::{MailKind, MailState};
+use domain::mail::MailKind;
+use domain::reason::Reason;
 use serde_json::json;
+use store::deliveries::{Claimed, Content, Settled, Worked};
 use store::due::Open;
 use store::evaluations::ClaimTerms;
-use store::mails::{ClaimedMail, KeptMail};
+use store::mails::KeptMail;
 
 use crate::scene::*;
 
@@ -30,9 +34,9 @@ async fn kept(app: &TestApp, project: ProjectId) -> Vec<KeptMail> {
 }
 
 /// Takes what is due as a worker does that dies right after.
-async fn take(app: &TestApp, project: ProjectId) -> Vec<ClaimedMail> {
+async fn take(app: &TestApp, project: ProjectId) -> Vec<Claimed> {
     let now = app.app.clock.now();
-    let open = Open { deliveries: true, ticks: false, mails: true };
+    let open = Open { deliveries: true, ticks: false };
     let claim = app.app.config.delivery.claim;
     let terms = ClaimTerms {
         token: domain::id::fresh(now),
@@ -40,7 +44,7 @@ async fn take(app: &TestApp, project: ProjectId) -> Vec<ClaimedMail> {
         limit: 10,
         planned_at: now,
     };
-    app.app.store.take_due(project, open, terms, 7, now).await.expect("takes").mails
+    app.app.store.take_due(project, open, terms, 7, now).await.expect("takes").deliveries
 }
 
 async fn a_worker_that_dies_costs_no_mail(pair: Pair) {
@@ -50,7 +54,7 @@ async fn a_worker_that_dies_costs_no_mail(pair: Pair) {
     forgot(&app).await;
     let waiting = kept(&app, project).await;
     assert_eq!(waiting.len(), 1);
-    assert_eq!((waiting[0].state, waiting[0].attempts), (MailState::Waiting, 0));
+    assert_eq!((waiting[0].state, waiting[0].attempts), (DeliveryState::Planned, 0));
 
     // One that dies before it hands the mail over.
     assert_eq!(take(&app, project).await.len(), 1);
@@ -60,21 +64,35 @@ async fn a_worker_that_dies_costs_no_mail(pair: Pair) {
     let again = take(&app, project).await;
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].number, 2);
-    let message = app.app.sessions.mails.open(project, &again[0]).expect("opens");
-    app.app.mail.send(message).await.expect("hands over");
-    let bytes = read_only(&app);
+    let Content::Mail(mail) = &again[0].content else { panic!("no mail: {again:?}") };
+    let message = app.app.sessions.mails.open(project, mail, 2).expect("opens");
+    let bytes = message.bytes();
+    std::fs::create_dir_all(mailbox(&app)).expect("a folder");
+    let place = mailbox(&app).join(format!("{}.eml", message.id.simple()));
+    std::fs::write(place, &bytes).expect("writes");
 
     let app = app.restart(Roles::all()).await;
     app.advance(Duration::from_secs(26));
     assert_eq!(letters(&app).await.len(), 1, "the same file, written again");
     assert_eq!(read_only(&app), bytes);
     let sent = kept(&app, project).await;
-    assert_eq!((sent[0].state, sent[0].attempts, sent[0].has_content), (MailState::Sent, 3, false));
+    assert_eq!(
+        (sent[0].state, sent[0].attempts, sent[0].has_content),
+        (DeliveryState::Sent, 3, false)
+    );
 
     // The one that was slow and wakes up now changes nothing.
-    let late = domain::mail::Handed::Dead("too late".to_owned());
-    let now = app.app.clock.now();
-    app.app.store.settle_mail(project, sent[0].id, 2, &late, now).await.expect("answers");
+    let late = Settled {
+        project,
+        id: again[0].id,
+        token: again[0].token,
+        mail: Some(mail.id),
+        number: 2,
+        attempt: Attempt::ended(Outcome::Permanent, Some(Reason::Refused), None),
+        next: Next::Dead(Reason::Refused),
+    };
+    let work = Arc::new(Worked { settled: vec![late], ..Worked::default() });
+    app.app.store.record_attempts(work, app.app.clock.now()).await.expect("answers");
     assert_eq!(kept(&app, project).await, sent);
     app.stop().await;
 }
@@ -94,14 +112,14 @@ async fn a_mailbox_that_is_away_is_tried_again(pair: Pair) {
     forgot(&app).await;
     app.run_until_idle().await;
     let waiting = kept(&app, project).await;
-    assert_eq!((waiting[0].state, waiting[0].attempts), (MailState::Waiting, 1));
+    assert_eq!((waiting[0].state, waiting[0].attempts), (DeliveryState::Retrying, 1));
     assert!(waiting[0].has_content);
-    assert!(waiting[0].reason.as_deref().is_some_and(|why| why.contains("mailbox")), "{waiting:?}");
+    assert!(waiting[0].detail.as_deref().is_some_and(|why| why.contains("mailbox")), "{waiting:?}");
     std::fs::remove_file(&folder).expect("it goes");
     app.advance(Duration::from_secs(7));
     assert_eq!(last(&app, ADMIN).await.subject, "A new password for acme");
     let sent = kept(&app, project).await;
-    assert_eq!((sent[0].state, sent[0].attempts), (MailState::Sent, 2));
+    assert_eq!((sent[0].state, sent[0].attempts), (DeliveryState::Sent, 2));
     app.stop().await;
 }
 
@@ -117,8 +135,11 @@ async fn a_mail_that_nobody_takes_is_given_up(pair: Pair) {
     app.advance(Duration::from_secs(7));
     app.run_until_idle().await;
     let dead = kept(&app, project).await;
-    assert_eq!((dead[0].state, dead[0].attempts, dead[0].has_content), (MailState::Dead, 2, false));
-    assert!(dead[0].reason.as_deref().is_some_and(|why| why.contains("mailbox")), "{dead:?}");
+    assert_eq!(
+        (dead[0].state, dead[0].attempts, dead[0].has_content),
+        (DeliveryState::Dead, 2, false)
+    );
+    assert!(dead[0].detail.as_deref().is_some_and(|why| why.contains("mailbox")), "{dead:?}");
     app.advance(Duration::from_secs(60));
     app.run_until_idle().await;
     assert_eq!(kept(&app, project).await, dead);
@@ -137,7 +158,10 @@ async fn mails_are_empty_once_they_are_sent_and_forgotten_later(pair: Pair) {
         sent.iter().map(|one| one.kind).collect::<Vec<_>>(),
         [MailKind::Registration, MailKind::PasswordReset]
     );
-    assert!(sent.iter().all(|one| one.state == MailState::Sent && !one.has_content), "{sent:?}");
+    assert!(
+        sent.iter().all(|one| one.state == DeliveryState::Sent && !one.has_content),
+        "{sent:?}"
+    );
     let id = waiting(&app, "three@example.com").await;
     assert_eq!(admin.post(&format!("/users/{id}/approve"), &json!({})).await.0, 200);
     assert_eq!(letters(&app).await.len(), 4);

@@ -7,6 +7,7 @@ use domain::delivery::DeliveryState;
 use domain::event::Event;
 use domain::id::DeliveryId;
 use domain::rule::Priority;
+use store::deliveries::{Claimed, Content, NotificationContent};
 
 use crate::settled::OPEN;
 use crate::support::{
@@ -65,7 +66,7 @@ async fn a_claimed_delivery_knows_what_it_says(which: Stores) {
     assert_eq!(mine.len(), 2);
     let made = &done.decision.notifications[0];
     for held in &mine {
-        let content = &held.content;
+        let content = notification(held);
         assert_eq!((content.notification, content.round), (made.id, 1));
         assert_eq!(
             (content.title.as_str(), content.body.as_str()),
@@ -93,8 +94,16 @@ async fn a_delivery_whose_event_is_gone_still_says_what_it_can(which: Stores) {
         .claim_deliveries(tenant.project, &ids, terms(0, at(1)), at(1))
         .await
         .expect("claims");
-    assert!(mine[0].content.event.is_none());
-    assert_eq!(mine[0].content.title, "Payments");
+    let content = notification(&mine[0]);
+    assert!(content.event.is_none());
+    assert_eq!(content.title, "Payments");
+}
+
+fn notification(held: &Claimed) -> &NotificationContent {
+    match &held.content {
+        Content::Notification(content) => content,
+        Content::Mail(mail) => panic!("an account mail: {mail:?}"),
+    }
 }
 
 async fn concurrent_claims_never_share_a_delivery(which: Stores) {

@@ -147,7 +147,7 @@ async fn paused_queues_keep_what_is_theirs(which: Stores) {
     let schedule = place.store.due_schedules(start()).await.expect("answers").remove(0);
     place.store.tick(schedule, start(), at(10), false).await.expect("ticks").expect("a job");
     let take = async |deliveries: bool, ticks: bool| {
-        let open = Open { deliveries, ticks, mails: true };
+        let open = Open { deliveries, ticks };
         let taken = place
             .store
             .take_due(tenant.project, open, terms(99, at(90)), 9, at(90))

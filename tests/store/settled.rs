@@ -24,7 +24,7 @@ on_every_store! {
     results_of_many_projects_and_sizes_share_a_commit
 }
 
-pub const OPEN: Open = Open { deliveries: true, ticks: true, mails: true };
+pub const OPEN: Open = Open { deliveries: true, ticks: true };
 
 pub fn attempt(outcome: Outcome, seconds: u64) -> Attempt {
     Attempt {
@@ -47,7 +47,15 @@ pub struct Held {
 impl Held {
     pub fn settled(&self, number: i64, outcome: Outcome, next: Next, seconds: u64) -> Settled {
         let attempt = attempt(outcome, seconds);
-        Settled { project: self.project, id: self.id, token: self.token, number, attempt, next }
+        Settled {
+            project: self.project,
+            id: self.id,
+            token: self.token,
+            mail: None,
+            number,
+            attempt,
+            next,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A circuit breaker for each target: how many calls may be under way at once, and a rest for what does not answer.
+//! A circuit breaker for each provider: how many calls may be under way at once, and a rest for what does not answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,19 +6,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use config::DeliveryConfig;
-use domain::delivery::Outcome;
-use domain::id::{EndpointId, ProjectId};
+use domain::delivery::{Channel, Outcome, Target};
+use domain::id::ProjectId;
+use store::deliveries::Claimed;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+/// Who takes deliveries: a target that is a server of its own, or else what a project's channel goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Provider {
+    project: ProjectId,
+    channel: Channel,
+    server: Option<Uuid>,
+}
+
+impl Provider {
+    pub(crate) const fn of(delivery: &Claimed) -> Self {
+        let server = match delivery.target {
+            Target::Endpoint(_) | Target::Chat(_) => Some(delivery.target.id()),
+            Target::Address(_) | Target::Device(_) | Target::Person(_) => None,
+        };
+        Self { project: delivery.project, channel: delivery.channel, server }
+    }
+}
 
 /// The breakers of this process.
 pub(crate) struct Breakers {
     width: usize,
     failures: u32,
     rest: Duration,
-    breakers: Mutex<HashMap<(ProjectId, EndpointId), Arc<Breaker>>>,
+    breakers: Mutex<HashMap<Provider, Arc<Breaker>>>,
 }
 
-/// How many targets are remembered before those that nobody uses are forgotten.
+/// How many providers are remembered before those that nobody uses are forgotten.
 const REMEMBERED: usize = 10_000;
 
 impl Breakers {
@@ -31,12 +51,12 @@ impl Breakers {
         }
     }
 
-    pub(crate) fn of(&self, project: ProjectId, target: EndpointId) -> Arc<Breaker> {
+    pub(crate) fn of(&self, provider: Provider) -> Arc<Breaker> {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         if breakers.len() > REMEMBERED {
             breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1);
         }
-        let breaker = breakers.entry((project, target)).or_insert_with(|| {
+        let breaker = breakers.entry(provider).or_insert_with(|| {
             Arc::new(Breaker {
                 slots: Arc::new(Semaphore::new(self.width)),
                 failed: AtomicU32::new(0),
@@ -49,7 +69,7 @@ impl Breakers {
     }
 }
 
-/// The way to one target.
+/// The way to one provider.
 pub(crate) struct Breaker {
     slots: Arc<Semaphore>,
     failed: AtomicU32,
@@ -62,7 +82,7 @@ pub(crate) struct Breaker {
 pub(crate) enum Pass {
     /// It may, as long as it holds this.
     Go(OwnedSemaphorePermit),
-    /// Not now: the target does not answer, or is busy with others.
+    /// Not now: the provider does not answer, or is busy with others.
     Wait(Duration),
 }
 
@@ -72,7 +92,7 @@ impl Breaker {
             return Pass::Wait(rest);
         }
         match tokio::time::timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await {
-            // The target may have been found dead while this one waited.
+            // The provider may have been found dead while this one waited.
             Ok(Ok(slot)) => self.resting(Instant::now()).map_or(Pass::Go(slot), Pass::Wait),
             Ok(Err(_)) | Err(_) => Pass::Wait(Duration::ZERO),
         }
@@ -85,7 +105,7 @@ impl Breaker {
 
     fn learn_at(&self, outcome: Outcome, now: Instant) {
         match outcome {
-            Outcome::Delivered | Outcome::Permanent | Outcome::Throttled => {
+            Outcome::Delivered | Outcome::Sent | Outcome::Permanent | Outcome::Throttled => {
                 self.failed.store(0, Ordering::Relaxed)
             }
             Outcome::Transient | Outcome::Unknown => {

@@ -48,7 +48,6 @@ async fn take_due(worker: &Arc<Worker>) -> store::Result<bool> {
     let open = Open {
         deliveries: !app.epochs.is_paused(QueueName::Deliveries),
         ticks: !app.epochs.is_paused(QueueName::Maintenance),
-        mails: worker.mailroom.is_open(),
     };
     let projects = app.store.projects_with_due(app.clock.now()).await?;
     let mut more = false;
@@ -74,7 +73,6 @@ async fn take_due(worker: &Arc<Worker>) -> store::Result<bool> {
             metrics::counter!("bellbuoy_claims_expired_total").increment(taken.expired as u64);
         }
         worker.outbox.send(taken.deliveries, room);
-        worker.mailroom.send(*project, taken.mails);
         for tick in taken.ticks {
             jobs::tick::tick(worker, *project, tick).await;
         }

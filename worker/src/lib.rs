@@ -1,15 +1,13 @@
 //! The worker: takes jobs off the queues, decides what rings, delivers it, and makes good what got lost.
 //!
 //! `jobs.rs` runs a reserved batch, `jobs/evaluate.rs` decides, `outbox.rs` sends through `channels.rs`, `recorder.rs`
-//! writes down what came of it, `due.rs` is the loop that needs no queue, and
-//! `mailroom.rs` hands over the mails that it finds.
+//! writes down what came of it, and `due.rs` is the loop that needs no queue.
 
 mod channels;
 mod circuit_breaker;
 mod due;
 mod gauges;
 mod jobs;
-mod mailroom;
 mod outbound;
 mod outbox;
 mod project_gate;
@@ -28,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use outbound::StartError;
 
-use mailroom::Mailroom;
 use outbox::Outbox;
 use project_gate::ProjectGate;
 use shards::ShardHolds;
@@ -37,7 +34,6 @@ use shards::ShardHolds;
 pub(crate) struct Worker {
     pub(crate) app: Arc<App>,
     pub(crate) outbox: Outbox,
-    pub(crate) mailroom: Mailroom,
     pub(crate) holds: ShardHolds,
     pub(crate) gate: ProjectGate,
     /// Cancelled when this worker is to end.
@@ -55,9 +51,8 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let outbox = Outbox::start(&app)?;
     let holds = ShardHolds::default();
-    let (mailroom, gate) = (Mailroom::new(&app), ProjectGate::default());
-    let app_of = Arc::clone(&app);
-    let worker = Worker { app: app_of, outbox, mailroom, holds, gate, stop: stop.clone() };
+    let gate = ProjectGate::default();
+    let worker = Worker { app: Arc::clone(&app), outbox, holds, gate, stop: stop.clone() };
     let worker = Arc::new(worker);
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
@@ -71,7 +66,6 @@ pub async fn run(
     let drained = tokio::time::timeout(grace, async {
         tasks.wait().await;
         worker.outbox.drain().await;
-        worker.mailroom.drain().await;
     });
     if drained.await.is_err() {
         tracing::warn!(

@@ -4,19 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::delivery::{Attempt, Outcome};
+use domain::delivery::{Attempt, Next};
 use domain::id::ProjectId;
-use domain::reason::Reason;
 use domain::retry;
 use runtime::app::App;
-use store::deliveries::{Claimed, Settled, Snoozed};
+use store::deliveries::{Claimed, Content, Settled, Snoozed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::channels;
-use crate::circuit_breaker::{Breakers, Pass};
+use crate::channels::{Channels, Sent};
+use crate::circuit_breaker::{Breakers, Pass, Provider};
 use crate::outbound::{Outbound, StartError};
 use crate::recorder::{Recorder, Report};
 
@@ -36,6 +35,7 @@ pub(crate) struct Outbox {
     room: Arc<Semaphore>,
     sending: Arc<Semaphore>,
     breakers: Arc<Breakers>,
+    channels: Arc<Channels>,
     outbound: Arc<Outbound>,
     recorder: Recorder,
     tasks: TaskTracker,
@@ -60,11 +60,13 @@ struct Open {
 impl Outbox {
     pub(crate) fn start(app: &Arc<App>) -> Result<Self, StartError> {
         let config = &app.config.delivery;
+        let outbound = Arc::new(Outbound::new(&app.config.webhooks)?);
         Ok(Self {
             room: Arc::new(Semaphore::new(config.concurrency * AHEAD)),
             sending: Arc::new(Semaphore::new(config.concurrency)),
             breakers: Arc::new(Breakers::new(config)),
-            outbound: Arc::new(Outbound::new(&app.config.webhooks)?),
+            channels: Arc::new(Channels::new(app, &outbound)),
+            outbound,
             recorder: Recorder::start(app),
             tasks: TaskTracker::new(),
             app: Arc::clone(app),
@@ -139,18 +141,7 @@ impl Outbox {
         // The last fifth of a claim belongs to writing down what came of it.
         let whole = delivery.until.since(self.app.clock.now());
         let deadline = tokio::time::Instant::now() + whole * 4 / 5;
-        let set = match self.app.rulesets.get(delivery.project).await {
-            Ok(set) => set,
-            Err(error) => {
-                tracing::warn!(project = %delivery.project, %error, "the rules were not read; a delivery waits");
-                return self.snooze(&delivery, Duration::from_secs(1));
-            }
-        };
-        let Some(endpoint) = set.endpoints.iter().find(|endpoint| endpoint.id == delivery.target)
-        else {
-            return self.settle(&delivery, gone(self.app.clock.now()));
-        };
-        let breaker = self.breakers.of(delivery.project, delivery.target);
+        let breaker = self.breakers.of(Provider::of(&delivery));
         let pass = match breaker.enter(deadline).await {
             Pass::Go(pass) => pass,
             Pass::Wait(pause) => return self.snooze(&delivery, pause),
@@ -159,9 +150,10 @@ impl Outbox {
             return self.snooze(&delivery, Duration::ZERO);
         };
         let (started_at, started) = (self.app.clock.now(), std::time::Instant::now());
-        let result =
-            channels::send(&self.outbound, endpoint, &delivery, started_at, deadline).await;
-        let attempt = Attempt { started_at, took: started.elapsed(), ..result };
+        let attempt = match self.channels.send(&delivery, deadline).await {
+            Sent::Ended(attempt) => Attempt { started_at, took: started.elapsed(), ..attempt },
+            Sent::Wait(pause) => return self.snooze(&delivery, pause),
+        };
         breaker.learn(attempt.outcome);
         drop(pass);
         self.settle(&delivery, attempt)
@@ -171,20 +163,32 @@ impl Outbox {
         let now = self.app.clock.now();
         let backoff = &self.app.config.delivery.backoff;
         let next = retry::after(&attempt, delivery.number, backoff, now, rand::random());
-        let outcome = attempt.outcome.as_str();
-        metrics::counter!("bellbuoy_deliveries_total", "channel" => "webhook", "outcome" => outcome).increment(1);
-        metrics::histogram!("bellbuoy_delivery_seconds", "channel" => "webhook")
+        let (channel, outcome) = (delivery.channel.as_str(), attempt.outcome.as_str());
+        metrics::counter!("bellbuoy_deliveries_total", "channel" => channel, "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!("bellbuoy_delivery_seconds", "channel" => channel)
             .record(attempt.took.as_secs_f64());
-        if attempt.outcome == Outcome::Delivered
-            && let Some(event) = &delivery.content.event
-        {
-            let took = now.since(event.received_at);
-            metrics::histogram!("bellbuoy_accept_to_delivered_seconds").record(took.as_secs_f64());
+        let mail = match &delivery.content {
+            Content::Mail(mail) => Some(mail.id),
+            Content::Notification(content) => {
+                if attempt.outcome.is_success()
+                    && let Some(event) = &content.event
+                {
+                    let took = now.since(event.received_at).as_secs_f64();
+                    metrics::histogram!("bellbuoy_accept_to_delivered_seconds").record(took);
+                }
+                None
+            }
+        };
+        if let Next::Dead(reason) = next {
+            let project = delivery.project;
+            tracing::warn!(%project, channel, %reason, attempts = delivery.number, "a delivery is given up");
         }
         Report::Settled(Box::new(Settled {
             project: delivery.project,
             id: delivery.id,
             token: delivery.token,
+            mail,
             number: delivery.number,
             attempt,
             next,
@@ -198,17 +202,5 @@ impl Outbox {
             token: delivery.token,
             until: self.app.clock.now().plus(pause),
         })
-    }
-}
-
-const fn gone(now: domain::time::Time) -> Attempt {
-    Attempt {
-        outcome: Outcome::Permanent,
-        status_code: None,
-        detail: None,
-        reason: Some(Reason::TargetGone),
-        retry_after: None,
-        started_at: now,
-        took: Duration::ZERO,
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::condition::Subject;
-use super::delivery::{Channel, NewDelivery};
+use super::delivery::{Channel, NewDelivery, Target};
 use super::event::Event;
 use super::group::{Alert, GroupState, Window};
 use super::names::words;
@@ -262,7 +262,8 @@ fn decide_match(
     };
     decision.recipients.extend(rule.recipients.iter().map(|one| (notification.id, one.clone())));
     decision.deliveries.extend(set.endpoints.iter().map(|endpoint| {
-        NewDelivery::new(notification.id, Channel::Webhook, endpoint.id, 0, notification.round)
+        let target = Target::Endpoint(endpoint.id);
+        NewDelivery::new(notification.id, Channel::Webhook, target, 0, notification.round)
     }));
     decision.notifications.push(notification);
     record

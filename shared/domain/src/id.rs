@@ -149,6 +149,8 @@ ids! {
     DeliveryId
     /// A project's own HTTP endpoint for webhooks.
     EndpointId
+    /// An account mail.
+    MailId
     /// A job on a queue.
     JobId
     /// A process of Bellbuoy.

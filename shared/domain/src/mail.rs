@@ -1,4 +1,4 @@
-//! Mails: what they are about, what becomes of them, what they say, and how they look on the wire.
+//! Account mails: what they are about, what they say, and how they look on the wire.
 
 mod message;
 mod texts;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::names::words;
-use crate::time::Time;
 
 pub use message::{Message, is_sender};
 pub use texts::{Letter, Link, Site, letter};
@@ -61,26 +60,12 @@ impl MailKind {
     }
 }
 
-words! {
-    /// What became of a mail.
-    MailState {
-        /// It waits for its time.
-        Waiting = 1 "waiting",
-        /// Somebody is sending it.
-        Sending = 2 "sending",
-        /// It was handed over.
-        Sent = 3 "sent",
-        /// It was given up.
-        Dead = 4 "dead",
-    }
-}
-
 /// The limit of mails to one address counts those of this long.
 pub const COUNTED: Duration = Duration::from_secs(3600);
 
 /// What a mail says and to whom, as it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailContent {
+pub struct MailText {
     /// The address.
     pub to: String,
     /// The subject.
@@ -89,51 +74,9 @@ pub struct MailContent {
     pub text: String,
 }
 
-/// What follows from an attempt to hand a mail over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Handed {
-    /// It was taken.
-    Sent,
-    /// It is tried again then.
-    Again(Time, String),
-    /// It is given up.
-    Dead(String),
-}
-
-/// What follows from a failure of the `number`th attempt (from 1): the next one after the step of `backoff`, up to a fifth
-/// longer by chance (`jitter` in 0..1), or none.
-pub fn after_failure(
-    passing: bool,
-    why: String,
-    number: i64,
-    backoff: &[Duration],
-    now: Time,
-    jitter: f64,
-) -> Handed {
-    let step = usize::try_from(number.max(1) - 1).ok().and_then(|step| backoff.get(step));
-    match step.filter(|_| passing) {
-        Some(pause) => {
-            Handed::Again(now.plus(pause.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0))), why)
-        }
-        None => Handed::Dead(why),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failures_are_tried_again_until_they_are_spent() {
-        let steps = [Duration::from_secs(5), Duration::from_secs(30)];
-        let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
-        let after =
-            |passing, number| after_failure(passing, "x".into(), number, &steps, at(100), 0.0);
-        assert_eq!(after(true, 1), Handed::Again(at(105), "x".into()));
-        assert_eq!(after(true, 2), Handed::Again(at(130), "x".into()));
-        assert_eq!(after(true, 3), Handed::Dead("x".into()));
-        assert_eq!(after(false, 1), Handed::Dead("x".into()));
-    }
 
     #[test]
     fn only_what_strangers_and_logins_cause_is_limited() {

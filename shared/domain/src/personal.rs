@@ -97,7 +97,6 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("audit_checkpoints.signature", Holds::Ours),
     ("mails.address", Holds::Deleted),
     ("mails.content", Holds::Deleted),
-    ("mails.reason", Holds::Deleted),
     ("one_time_tokens.token_hash", Holds::Deleted),
     ("invitations.email", Holds::Deleted),
     ("invitations.full_name", Holds::Deleted),

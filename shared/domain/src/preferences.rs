@@ -6,6 +6,7 @@ use chrono::{Datelike, TimeZone, Timelike};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::delivery::Channel;
 use super::fault::{Fault, FaultCode};
 use super::intake::is_event_type;
 use super::names::words;
@@ -13,20 +14,6 @@ use super::profile::timezone_fault;
 use super::rule::Priority;
 use crate::id::RuleId;
 use crate::time::Time;
-
-words! {
-    /// A way on which a person is told something; endpoints belong to the project and have no wishes.
-    PersonalChannel {
-        /// A page or an app that is open.
-        Realtime = 1 "realtime",
-        /// A push to a device.
-        Push = 2 "push",
-        /// A mail.
-        Email = 3 "email",
-        /// A text message.
-        Sms = 4 "sms",
-    }
-}
 
 words! {
     /// A day of the week.
@@ -65,7 +52,7 @@ words! {
 #[serde(default, deny_unknown_fields)]
 pub struct Preferences {
     /// Channels and whether they are on; what is not named is on.
-    pub channels: BTreeMap<PersonalChannel, bool>,
+    pub channels: BTreeMap<Channel, bool>,
     /// What they don't want to hear of.
     pub mutes: Vec<Mute>,
     /// When only what is urgent may be told.
@@ -123,7 +110,7 @@ pub const MAX_MUTES: usize = 200;
 #[derive(Clone, Copy, Debug)]
 pub struct Telling<'a> {
     /// On which channel.
-    pub channel: PersonalChannel,
+    pub channel: Channel,
     /// By which rule, if one rang.
     pub rule: Option<RuleId>,
     /// About an event of which type, if about one.
@@ -267,13 +254,13 @@ mod tests {
         Time::parse(text).expect(text)
     }
 
-    fn telling(channel: PersonalChannel, priority: Priority) -> Telling<'static> {
+    fn telling(channel: Channel, priority: Priority) -> Telling<'static> {
         Telling { channel, rule: Some(rule(1)), event_type: Some("order.paid"), priority }
     }
 
     #[test]
     fn channels_and_mutes() {
-        use PersonalChannel::{Email, Sms};
+        use Channel::{Email, Sms};
         let mute = |rule_id, event_type: Option<&str>, until| Mute {
             rule_id,
             event_type: event_type.map(str::to_owned),
@@ -336,7 +323,7 @@ mod tests {
                 }),
                 ..Preferences::default()
             };
-            let told = telling(PersonalChannel::Push, priority);
+            let told = telling(Channel::Push, priority);
             assert_eq!(decide(&wishes, &told, at(time)), wanted, "{days:?} {from}-{to} at {time}");
         }
     }
@@ -351,7 +338,7 @@ mod tests {
             (Priority::Normal, Wish::Digest(60)),
             (Priority::Low, Wish::Digest(60)),
         ] {
-            let told = telling(PersonalChannel::Email, priority);
+            let told = telling(Channel::Email, priority);
             assert_eq!(decide(&wishes, &told, at("2026-03-02T12:00:00Z")), wanted, "{priority}");
         }
     }

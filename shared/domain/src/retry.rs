@@ -10,6 +10,7 @@ use crate::time::Time;
 pub fn after(attempt: &Attempt, number: i64, backoff: &[Duration], now: Time, jitter: f64) -> Next {
     match attempt.outcome {
         Outcome::Delivered => Next::Delivered,
+        Outcome::Sent => Next::Sent,
         Outcome::Permanent => Next::Dead(attempt.reason.unwrap_or(Reason::Refused)),
         Outcome::Transient | Outcome::Unknown => match pause(number, backoff, jitter) {
             Some(pause) => Next::Retry(now.plus(pause)),
@@ -36,15 +37,7 @@ mod tests {
     use super::*;
 
     fn attempt(outcome: Outcome) -> Attempt {
-        Attempt {
-            outcome,
-            status_code: None,
-            detail: None,
-            reason: None,
-            retry_after: None,
-            started_at: Time::default(),
-            took: Duration::ZERO,
-        }
+        Attempt::ended(outcome, None, None)
     }
 
     #[test]
@@ -53,6 +46,7 @@ mod tests {
         let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
         let next = |attempt: &Attempt, number| after(attempt, number, &steps, at(100), 0.0);
         assert_eq!(next(&attempt(Outcome::Delivered), 1), Next::Delivered);
+        assert_eq!(next(&attempt(Outcome::Sent), 1), Next::Sent);
         assert_eq!(next(&attempt(Outcome::Transient), 1), Next::Retry(at(105)));
         assert_eq!(next(&attempt(Outcome::Unknown), 2), Next::Retry(at(130)));
         assert_eq!(next(&attempt(Outcome::Transient), 3), Next::Dead(Reason::AttemptsSpent));

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::delivery::Channel;
 use super::names::words;
 use super::rule::{Priority, Suppression};
 
@@ -34,22 +35,6 @@ words! {
         Undelivered = 3 "undelivered",
         /// When nobody acknowledged.
         Unacknowledged = 4 "unacknowledged",
-    }
-}
-
-words! {
-    /// A way to reach people, as an escalation policy names it.
-    StepChannel {
-        /// An open page or app.
-        Realtime = 1 "realtime",
-        /// A push message.
-        Push = 2 "push",
-        /// A mail.
-        Email = 3 "email",
-        /// A text message.
-        Sms = 4 "sms",
-        /// The project's webhook endpoints.
-        Webhook = 5 "webhook",
     }
 }
 
@@ -222,7 +207,7 @@ pub struct Sms {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EscalationStep {
     /// Through which channel.
-    pub channel: StepChannel,
+    pub channel: Channel,
     /// When.
     pub when: When,
     /// How many seconds after the step before.

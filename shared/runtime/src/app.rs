@@ -24,7 +24,6 @@ use services::epochs::Epochs;
 use services::events::Events;
 use services::limits::Limiter;
 use services::login_throttle::LoginThrottle;
-use services::mail::{self, Mailer};
 use services::probe;
 use services::rates::Rates;
 use services::registry::Registry;
@@ -50,8 +49,6 @@ pub struct App {
     pub coordination: Arc<dyn Coordination>,
     /// What projects keep as files.
     pub files: Files,
-    /// How mails leave.
-    pub mail: Arc<dyn Mailer>,
     /// Request limits, shared with the other processes.
     limiter: Arc<Limiter>,
     /// Which of them a request and its events fall under.
@@ -201,7 +198,6 @@ impl App {
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),
-            mail: mail::open(&config.mail),
             config,
             clock,
             store,

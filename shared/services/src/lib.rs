@@ -10,7 +10,6 @@ pub mod epochs;
 pub mod events;
 pub mod limits;
 pub mod login_throttle;
-pub mod mail;
 pub mod mails;
 pub mod onboarding;
 pub mod pace;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::reseal::mail_row;
 use config::Config;
 use crypto::seal::{SealError, Sealer};
-use domain::id::{ProjectId, UserId, fresh};
-use domain::mail::{Link, MailContent, MailKind, Message, Site, letter};
+use domain::id::{MailId, ProjectId, UserId};
+use domain::mail::{Link, MailKind, MailText, Message, Site, letter};
 use domain::project::Project;
 use domain::time::Time;
 use store::StoreError;
-use store::mails::{ClaimedMail, NewMail};
+use store::deliveries::MailContent;
+use store::mails::NewMail;
 
 /// Whom a mail is for.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +65,8 @@ impl Mails {
         let site = Site { base: self.base.clone(), project: whom.project.name.clone() };
         let letter = letter(kind, &site, link, detail);
         let content =
-            MailContent { to: whom.email.to_owned(), subject: letter.subject, text: letter.text };
-        let (project, id) = (whom.project.id, fresh(now));
+            MailText { to: whom.email.to_owned(), subject: letter.subject, text: letter.text };
+        let (project, id) = (whom.project.id, MailId::fresh(now));
         let plain =
             serde_json::to_vec(&content).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         // Counted by a hash that nobody can make who has only the store: addresses are easily guessed.
@@ -75,22 +76,28 @@ impl Mails {
             user: whom.user,
             kind,
             address: self.sealer.sign(ADDRESS, &address).map_err(broken)?,
-            content: self.sealer.seal(project, &mail_row(id), &plain).map_err(broken)?,
+            content: self.sealer.seal(project, &mail_row(id.0), &plain).map_err(broken)?,
             per_hour: self.per_hour,
         })
     }
 
-    /// What a mail says, to be handed over.
+    /// What a mail says, for the `attempt`th time.
     ///
     /// # Errors
-    /// When it was sealed with another key or is damaged.
-    pub fn open(&self, project: ProjectId, mail: &ClaimedMail) -> Result<Message, SealError> {
-        let plain = self.sealer.open_sealed(project, &mail_row(mail.id), &mail.content)?;
-        let content: MailContent =
+    /// When it was sealed with another key, is damaged, or says nothing any more.
+    pub fn open(
+        &self,
+        project: ProjectId,
+        mail: &MailContent,
+        attempt: i64,
+    ) -> Result<Message, SealError> {
+        let sealed = mail.sealed.as_deref().ok_or(SealError::Unopenable)?;
+        let plain = self.sealer.open_sealed(project, &mail_row(mail.id.0), sealed)?;
+        let content: MailText =
             serde_json::from_slice(&plain).map_err(|_| SealError::Unopenable)?;
         Ok(Message {
-            id: mail.id,
-            attempt: mail.number,
+            id: mail.id.0,
+            attempt,
             from: self.from.clone(),
             to: content.to,
             subject: content.subject,

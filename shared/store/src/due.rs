@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Bundle, Tx, change, gather, sql};
+use super::engine::{Bundle, Tx, gather, sql, update};
 use super::{Result, Store};
 use domain::id::{DeliveryId, ProjectId};
 use domain::names::words;
@@ -20,8 +20,6 @@ words! {
         Planned = 3 "planned",
         /// A tick that nobody ran.
         Tick = 4 "tick",
-        /// A mail that is to be handed over, or whose claim ends then.
-        Mail = 5 "mail",
     }
 }
 
@@ -116,20 +114,14 @@ pub(super) async fn gather_due(tx: &mut Tx, bundle: &mut Bundle, rows: &[Due]) -
 
 /// Deletes rows, those that are there.
 pub(super) async fn delete_due(tx: &mut Tx, rows: &[(ProjectId, DueKind, Uuid)]) -> Result<()> {
-    change!(
+    update!(
         tx,
-        lite "DELETE FROM due WHERE project_id = $1 AND kind = $2 AND row_id = $3 RETURNING row_id",
-        pg "DELETE FROM due d USING unnest($1::uuid[], $2::smallint[], $3::uuid[]) AS u(project_id, kind, row_id)
-            WHERE d.project_id = u.project_id AND d.kind = u.kind AND d.row_id = u.row_id RETURNING d.row_id",
-        my "project_id, kind, row_id",
-        join "due d ON d.project_id = u.project_id AND d.kind = u.kind AND d.row_id = u.row_id",
-        delete "d",
+        "due",
         rows,
-        as (Uuid,),
-        {
-            ProjectId = |one| one.0,
-            i16 = |one| one.1.number(),
-            Uuid = |one| one.2,
+        key {
+            project_id: ProjectId = |one| one.0,
+            kind: i16 = |one| one.1.number(),
+            row_id: Uuid = |one| one.2,
         }
     );
     Ok(())
@@ -144,8 +136,6 @@ pub struct Open {
     pub deliveries: bool,
     /// Ticks.
     pub ticks: bool,
-    /// Mails.
-    pub mails: bool,
 }
 
 /// The oldest rows of a project that are due, as many as make no more work than `limit`; what another worker is about to
@@ -160,11 +150,11 @@ pub(super) async fn take_due(
     let rows = sql!(
         tx, fetch_all as Row,
         lite "SELECT project_id, kind, row_id, at, data FROM due
-              WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 WHEN kind = 5 THEN $4 ELSE $5 END ORDER BY at LIMIT $6",
+              WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
         server "SELECT project_id, kind, row_id, at, data FROM due
-            WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 WHEN kind = 5 THEN $4 ELSE $5 END ORDER BY at LIMIT $6
+            WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
             FOR UPDATE SKIP LOCKED",
-        project, now, open.ticks, open.mails, open.deliveries, limit as i64
+        project, now, open.ticks, open.deliveries, limit as i64
     )?;
     let due = |(project, kind, row, at, data): Row| {
         DueKind::from_number(kind).map(|kind| Due { project, kind, row, at, data })

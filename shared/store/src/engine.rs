@@ -9,6 +9,7 @@ mod postgres;
 mod reach;
 mod sqlite;
 pub(super) mod texts;
+pub(super) mod update;
 mod writer;
 
 use std::sync::Arc;
@@ -26,9 +27,10 @@ use config::{StoreConfig, StoreUrl};
 use domain::id::ProjectId;
 use epoch::{Hold, begin_shared, hold_epoch};
 use faults::before_work;
-pub(super) use macros::{change, insert, my_text, rows_in, sql};
+pub(super) use macros::{insert, my_text, rows_in, sql};
 pub(super) use mysql::{collation, wait_for_ever};
 pub(super) use reach::reach;
+pub(super) use update::update;
 use writer::Writer;
 
 /// A connection that a verb works on; for a verb that writes, inside a transaction.

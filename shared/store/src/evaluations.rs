@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use self::failures::forget_attempts;
 pub(super) use self::optimistic::OptimisticGroups;
+use super::deliveries::{Placed, gather_deliveries};
 pub use super::due::ClaimTerms;
 use super::due::{Due, DueKind, gather_due};
-use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql};
+use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql, update};
 use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
 use domain::delivery::{DeliveryState, NewDelivery};
@@ -315,24 +316,19 @@ async fn write_groups(
     now: Time,
 ) -> Result<()> {
     let rows: Vec<(&GroupId, &GroupState)> = groups.iter().collect();
-    gather!(
+    update!(
         tx,
-        bundle,
-        lite "UPDATE rule_groups SET state = $1, updated_at = $2 WHERE project_id = $3 AND group_hash = $4 RETURNING group_hash",
-        pg "UPDATE rule_groups g SET state = u.state, updated_at = u.at
-            FROM unnest($1::jsonb[], $2::timestamptz[], $3::uuid[], $4::bytea[]) AS u(state, at, project_id, hash)
-            WHERE g.project_id = u.project_id AND g.group_hash = u.hash",
-        my "state, at, project_id, hash",
-        join "rule_groups g ON g.project_id = u.project_id AND g.group_hash = u.hash",
-        set "g.state = u.state, g.updated_at = u.at",
+        in bundle,
+        "rule_groups",
         rows,
-        as (Vec<u8>,),
-        {
-            Json<GroupState> = |one| Json(one.1.clone()),
-            Time = |_one| now,
-            ProjectId = |_one| project,
-            Vec<u8> = |one| one.0.0.to_vec(),
-        }
+        set {
+            state: Json<GroupState> = |one| Json(one.1.clone()),
+            updated_at: Time = |_one| now,
+        },
+        key {
+            project_id: ProjectId = |_one| project,
+            group_hash: Vec<u8> = |one| one.0.0.to_vec(),
+        },
     );
     Ok(())
 }
@@ -396,7 +392,7 @@ async fn gather_notifications(
     let claimed = mine.iter().map(|one| (one, DeliveryState::Claimed, Some(batch.claim.token)));
     let planned = waiting.iter().map(|one| (one, DeliveryState::Planned, None));
     let rows: Vec<Placed<'_>> = claimed.chain(planned).collect();
-    deliveries(tx, bundle, project, &rows, now).await?;
+    gather_deliveries(tx, bundle, project, &rows, now).await?;
     let claimed: Vec<DeliveryId> = mine.iter().map(|one| one.id).collect();
     let mut due: Vec<Due> = waiting
         .iter()
@@ -451,40 +447,6 @@ async fn notifications(
             String = |one| one.title.clone(),
             String = |one| one.body.clone(),
             i16 = |one| one.priority.number(),
-            Time = |_one| now,
-        }
-    );
-    Ok(())
-}
-
-/// A delivery, where it begins, and the token of whoever has it.
-type Placed<'a> = (&'a NewDelivery, DeliveryState, Option<Uuid>);
-
-async fn deliveries(
-    tx: &mut Tx,
-    bundle: &mut Bundle,
-    project: ProjectId,
-    rows: &[Placed<'_>],
-    now: Time,
-) -> Result<()> {
-    gather!(
-        tx,
-        bundle,
-        "INSERT INTO deliveries (project_id, id, notification_id, channel, target, step, round, state, attempts, claim_token, created_at, updated_at)",
-        rows,
-        "",
-        {
-            ProjectId = |_one| project,
-            DeliveryId = |one| one.0.id,
-            NotificationId = |one| one.0.notification,
-            i16 = |one| one.0.channel.number(),
-            domain::id::EndpointId = |one| one.0.target,
-            i64 = |one| one.0.step,
-            i64 = |one| one.0.round,
-            i16 = |one| one.1.number(),
-            i64 = |_one| 0,
-            Option<Uuid> = |one| one.2,
-            Time = |_one| now,
             Time = |_one| now,
         }
     );

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use wake::Wake;
 
-use super::engine::{Tx, change, insert, rows_in, sql};
+use super::engine::{Tx, insert, rows_in, sql, update};
 use super::queues::number;
 use super::{Result, Store, StoreError};
 use domain::id::{JobId, ProjectId, fresh};
@@ -108,19 +108,13 @@ impl Store {
             .write("extend_leases", move |tx| {
                 let rows: Vec<Uuid> = wanted.iter().map(|lease| lease.0).collect();
                 Box::pin(async move {
-                    Ok(change!(
+                    Ok(update!(
                         tx,
-                        lite "UPDATE job_leases SET until = $1 WHERE queue = $2 AND id = $3 RETURNING id",
-                        pg "UPDATE job_leases l SET until = u.until
-                            FROM unnest($1::timestamptz[], $2::smallint[], $3::uuid[]) AS u(until, queue, id)
-                            WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
-                        my "ends, queue, id",
-                        join "job_leases l ON l.queue = u.queue AND l.id = u.id",
-                        find "l.id",
-                        set "l.until = u.ends",
+                        "job_leases",
                         rows,
-                        as (Uuid,),
-                        { Time = |_one| until, i16 = |_one| number(queue), Uuid = |one| *one }
+                        set { until: Time = |_one| until },
+                        key { queue: i16 = |_one| number(queue), id: Uuid = |one| *one },
+                        returning "id" as (Uuid,),
                     ))
                 })
             })
@@ -356,17 +350,11 @@ async fn put_back(tx: &mut Tx, queue: QueueName, jobs: &[Held]) -> Result<()> {
 }
 
 async fn drop_leases(tx: &mut Tx, queue: QueueName, ids: &[Uuid]) -> Result<()> {
-    change!(
+    update!(
         tx,
-        lite "DELETE FROM job_leases WHERE queue = $1 AND id = $2 RETURNING id",
-        pg "DELETE FROM job_leases l USING unnest($1::smallint[], $2::uuid[]) AS u(queue, id)
-            WHERE l.queue = u.queue AND l.id = u.id RETURNING l.id",
-        my "queue, id",
-        join "job_leases l ON l.queue = u.queue AND l.id = u.id",
-        delete "l",
+        "job_leases",
         ids,
-        as (Uuid,),
-        { i16 = |_one| number(queue), Uuid = |one| *one }
+        key { queue: i16 = |_one| number(queue), id: Uuid = |one| *one }
     );
     Ok(())
 }

@@ -1,19 +1,21 @@
-//! Mails: kept by the transaction that causes them, taken by the due loop, and empty once they are sent.
+//! Account mails: kept with their delivery by the transaction that causes them, and empty once nothing more comes of it.
 
-use uuid::Uuid;
+use std::collections::HashMap;
 
-use super::due::{Due, DueKind, delete_due, insert_due};
-use super::engine::{Tx, sql};
-use super::{Result, Store};
-use domain::id::{ProjectId, UserId};
-use domain::mail::{COUNTED, Handed, MailKind, MailState};
+use super::deliveries::{MailContent, gather_deliveries};
+use super::due::{Due, DueKind, delete_due, gather_due};
+use super::engine::{Bundle, Tx, rows_in, sql, update};
+use super::{Result, Store, StoreError};
+use domain::delivery::{DeliveryState, NewDelivery};
+use domain::id::{MailId, ProjectId, UserId};
+use domain::mail::{COUNTED, MailKind};
 use domain::time::Time;
 
-/// A mail that is to be kept.
+/// An account mail that is to be kept.
 #[derive(Clone, Debug)]
 pub struct NewMail {
     /// Its id.
-    pub id: Uuid,
+    pub id: MailId,
     /// The account that it is about, if there is one.
     pub user: Option<UserId>,
     /// What it is about.
@@ -24,21 +26,6 @@ pub struct NewMail {
     pub content: Vec<u8>,
     /// How many of its kind, and of those that are limited with it, an address gets within an hour.
     pub per_hour: i64,
-}
-
-/// A mail that its holder is to hand over.
-#[derive(Clone, Debug)]
-pub struct ClaimedMail {
-    /// Its id.
-    pub id: Uuid,
-    /// What it is about.
-    pub kind: MailKind,
-    /// Which attempt this is, from 1.
-    pub number: i64,
-    /// What it says and to whom, sealed.
-    pub content: Vec<u8>,
-    /// When it was written.
-    pub created_at: Time,
 }
 
 /// Keeps a mail, due at once; `false` when its address has had enough. Whoever calls this has locked something that all
@@ -65,205 +52,156 @@ pub(super) async fn insert_mail(
         }
     }
     sql!(
-        tx, execute,
-        "INSERT INTO mails (project_id, id, user_id, kind, address, content, state, attempts, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
-        project, mail.id, mail.user, mail.kind.number(), mail.address.clone(), mail.content.clone(),
-        MailState::Waiting.number(), now, now
+        tx,
+        execute,
+        "INSERT INTO mails (project_id, id, user_id, kind, address, content, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        project,
+        mail.id,
+        mail.user,
+        mail.kind.number(),
+        mail.address.clone(),
+        mail.content.clone(),
+        now
     )?;
-    let due = Due { project, kind: DueKind::Mail, row: mail.id, at: now, data: None };
-    insert_due(tx, &[due]).await?;
+    let delivery = NewDelivery::mail(mail.id);
+    let due = Due { project, kind: DueKind::Planned, row: delivery.id.0, at: now, data: None };
+    let mut bundle = Bundle::default();
+    gather_deliveries(tx, &mut bundle, project, &[(&delivery, DeliveryState::Planned, None)], now)
+        .await?;
+    gather_due(tx, &mut bundle, &[due]).await?;
+    bundle.run(tx).await?;
     Ok(true)
 }
 
-/// Deletes every mail to somebody, sent or not: for forgetting them.
+/// Deletes every mail to a user, sent or not, and what is known of its delivery: for erasing them.
 pub(super) async fn delete_mails_of(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<()> {
     let ids = sql!(
         tx,
-        fetch_all as (Uuid,),
+        fetch_all as (MailId,),
         "SELECT id FROM mails WHERE project_id = $1 AND user_id = $2",
         project,
         user
     )?;
-    let due: Vec<_> = ids.into_iter().map(|(id,)| (project, DueKind::Mail, id)).collect();
-    delete_due(tx, &due).await?;
-    sql!(tx, execute, "DELETE FROM mails WHERE project_id = $1 AND user_id = $2", project, user)
-        .map(|_| ())
+    let ids: Vec<(ProjectId, MailId)> = ids.into_iter().map(|(id,)| (project, id)).collect();
+    delete_mails(tx, &ids).await
 }
 
-type Row = (i16, i64, Option<Vec<u8>>, Time);
+/// Deletes mails with their deliveries.
+async fn delete_mails(tx: &mut Tx, ids: &[(ProjectId, MailId)]) -> Result<()> {
+    // Due rows before deliveries, as the due loop locks them.
+    let waiting = |kind| ids.iter().map(move |(project, id)| (*project, kind, id.0));
+    let due: Vec<_> = waiting(DueKind::Planned).chain(waiting(DueKind::Retry)).collect();
+    delete_due(tx, &due).await?;
+    update!(
+        tx,
+        "deliveries",
+        ids,
+        key { project_id: ProjectId = |one| one.0, id: MailId = |one| one.1 }
+    );
+    update!(
+        tx,
+        "attempts",
+        ids,
+        key { project_id: ProjectId = |one| one.0, delivery_id: MailId = |one| one.1 }
+    );
+    update!(
+        tx,
+        "mails",
+        ids,
+        key { project_id: ProjectId = |one| one.0, id: MailId = |one| one.1 }
+    );
+    Ok(())
+}
 
-/// Claims mails that were due until `until`, when they are due again. One that was claimed `allowed` times and never came
-/// of it is given up.
-pub(super) async fn claim_mails(
+/// Empties account mails of which nothing more comes: there are tokens in them.
+pub(super) async fn empty_mails(tx: &mut Tx, over: &[(ProjectId, MailId)]) -> Result<()> {
+    update!(
+        tx,
+        "mails",
+        over,
+        set { content: Option<Vec<u8>> = |_one| None },
+        key { project_id: ProjectId = |one| one.0, id: MailId = |one| one.1 },
+    );
+    Ok(())
+}
+
+/// What these account mails say.
+pub(super) async fn mail_contents(
     tx: &mut Tx,
     project: ProjectId,
-    due: &[Uuid],
-    until: Time,
-    allowed: i64,
-    now: Time,
-) -> Result<Vec<ClaimedMail>> {
-    let mut claimed = Vec::with_capacity(due.len());
-    for id in due.iter().copied() {
-        let touched = sql!(
-            tx,
-            execute,
-            "UPDATE mails SET state = $1, attempts = attempts + 1, updated_at = $2
-             WHERE project_id = $3 AND id = $4 AND state <= $5",
-            MailState::Sending.number(),
-            now,
-            project,
-            id,
-            MailState::Sending.number()
-        )?;
-        if touched == 0 {
-            continue;
-        }
-        let row = sql!(
-            tx,
-            fetch_optional as Row,
-            "SELECT kind, attempts, content, created_at FROM mails WHERE project_id = $1 AND id = $2",
-            project,
-            id
-        )?;
-        let Some((kind, number, content, created_at)) = row else { continue };
+    ids: &[MailId],
+) -> Result<HashMap<MailId, MailContent>> {
+    type Row = (MailId, i16, Option<Vec<u8>>, Time);
+    let rows = rows_in!(
+        tx,
+        as Row,
+        "SELECT id, kind, content, created_at FROM mails WHERE project_id = $1 AND id",
+        [project],
+        ids,
+        lite "",
+        server ""
+    );
+    let content = |(id, kind, sealed, created_at): Row| {
         // A kind that only a newer build knows is sent all the same: what it says stands in it.
         let kind = MailKind::from_number(kind).unwrap_or(MailKind::NewDevice);
-        match content.filter(|_| number <= allowed) {
-            Some(content) => {
-                let due = Due { project, kind: DueKind::Mail, row: id, at: until, data: None };
-                insert_due(tx, &[due]).await?;
-                claimed.push(ClaimedMail { id, kind, number, content, created_at });
-            }
-            None => {
-                end(tx, project, id, MailState::Dead, Some("no worker lived to hand it over"), now)
-                    .await?
-            }
-        }
-    }
-    Ok(claimed)
-}
-
-/// Empties a mail of which nothing more comes.
-async fn end(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: Uuid,
-    state: MailState,
-    reason: Option<&str>,
-    now: Time,
-) -> Result<()> {
-    let reason =
-        reason.map(|text| text.chars().filter(|c| *c != '\0').take(500).collect::<String>());
-    sql!(
-        tx, execute,
-        "UPDATE mails SET state = $1, content = NULL, reason = $2, updated_at = $3 WHERE project_id = $4 AND id = $5",
-        state.number(), reason, now, project, id
-    )
-    .map(|_| ())
+        (id, MailContent { id, kind, sealed, created_at })
+    };
+    Ok(rows.into_iter().map(content).collect())
 }
 
 impl Store {
-    /// Records what came of the `number`th attempt at a mail. A failure counts only while nobody else has tried since.
-    ///
-    /// # Errors
-    /// When the engine is away: then it is due again, and handed over again.
-    pub async fn settle_mail(
-        &self,
-        project: ProjectId,
-        id: Uuid,
-        number: i64,
-        handed: &Handed,
-        now: Time,
-    ) -> Result<()> {
-        let handed = handed.clone();
-        self.write("settle_mail", move |tx| {
-            let handed = handed.clone();
-            Box::pin(async move {
-                let any = matches!(handed, Handed::Sent);
-                let (state, attempts) = sql!(
-                    tx, fetch_optional as (i16, i64),
-                    "SELECT state, attempts FROM mails WHERE project_id = $1 AND id = $2", project, id
-                )?
-                .unwrap_or_default();
-                if state != MailState::Sending.number() || !(any || attempts == number) {
-                    return Ok(());
-                }
-                // The due row before the mail, as the due loop locks them.
-                delete_due(tx, &[(project, DueKind::Mail, id)]).await?;
-                let held = sql!(
-                    tx, execute,
-                    "UPDATE mails SET updated_at = $1
-                     WHERE project_id = $2 AND id = $3 AND state = $4 AND ($5 OR attempts = $6)",
-                    now, project, id, MailState::Sending.number(), any, number
-                )?;
-                if held == 0 {
-                    // Somebody took it just now: it must be due again, for their row may be the one that went.
-                    return again(tx, project, id, now).await;
-                }
-                match &handed {
-                    Handed::Sent => end(tx, project, id, MailState::Sent, None, now).await,
-                    Handed::Dead(why) => end(tx, project, id, MailState::Dead, Some(why), now).await,
-                    Handed::Again(at, why) => {
-                        let why: String = why.chars().filter(|c| *c != '\0').take(500).collect();
-                        sql!(
-                            tx, execute,
-                            "UPDATE mails SET state = $1, reason = $2 WHERE project_id = $3 AND id = $4",
-                            MailState::Waiting.number(), why, project, id
-                        )?;
-                        let due = Due { project, kind: DueKind::Mail, row: id, at: *at, data: None };
-                        insert_due(tx, &[due]).await
-                    }
-                }
-            })
-        })
-        .await
-    }
-
-    /// Forgets up to `limit` mails that were ended before `before`; answers how many.
+    /// Forgets up to `limit` mails that were written before `before` and of which nothing more comes; answers how many.
     ///
     /// # Errors
     /// When the engine is away.
     pub async fn forget_mails(&self, before: Time, limit: i64) -> Result<u64> {
         self.write("forget_mails", move |tx| {
             Box::pin(async move {
+                // What waits is tried again for a day and more, and has its content until the end of that.
                 let old = sql!(
-                    tx, fetch_all as (ProjectId, Uuid),
-                    "SELECT project_id, id FROM mails WHERE state >= $1 AND updated_at < $2 LIMIT $3",
-                    MailState::Sent.number(), before, limit
+                    tx, fetch_all as (ProjectId, MailId),
+                    "SELECT project_id, id FROM mails WHERE created_at < $1 AND content IS NULL LIMIT $2",
+                    before, limit
                 )?;
-                for (project, id) in &old {
-                    sql!(tx, execute, "DELETE FROM mails WHERE project_id = $1 AND id = $2", *project, *id)?;
-                }
+                delete_mails(tx, &old).await?;
                 Ok(old.len() as u64)
             })
         })
         .await
     }
 
-    /// The mails of a project, oldest first: what they are about, what became of them, why, how many attempts were made,
-    /// and whether they still say something. For operators and tests.
+    /// The mails of a project, oldest first, and what became of them. For operators and tests.
     ///
     /// # Errors
     /// When the engine is away.
     pub async fn mails(&self, project: ProjectId) -> Result<Vec<KeptMail>> {
-        type Kept = (Uuid, i16, i16, i64, Option<String>, Option<Vec<u8>>);
+        type Kept = (MailId, i16, Option<Vec<u8>>, i16, i64, Option<String>);
         let rows = self
             .read("mails", move |tx| {
                 Box::pin(async move {
                     sql!(
                         tx, fetch_all as Kept,
-                        "SELECT id, kind, state, attempts, reason, content FROM mails WHERE project_id = $1 ORDER BY id LIMIT 1000",
+                        "SELECT m.id, m.kind, m.content, d.state, d.attempts, COALESCE(a.detail, d.detail)
+                         FROM mails m JOIN deliveries d ON d.project_id = m.project_id AND d.id = m.id
+                         LEFT JOIN attempts a ON a.project_id = d.project_id AND a.delivery_id = d.id AND a.number = d.attempts
+                         WHERE m.project_id = $1 ORDER BY m.id LIMIT 1000",
                         project
                     )
                 })
             })
             .await?;
-        let kept = |(id, kind, state, attempts, reason, content): Kept| {
-            let (kind, state) = (MailKind::from_number(kind)?, MailState::from_number(state)?);
-            Some(KeptMail { id, kind, state, attempts, reason, has_content: content.is_some() })
+        let kept = |(id, kind, content, state, attempts, detail): Kept| {
+            let corrupt = || StoreError::Corrupt(format!("mail {id}"));
+            Ok(KeptMail {
+                id,
+                kind: MailKind::from_number(kind).ok_or_else(corrupt)?,
+                state: DeliveryState::from_number(state).ok_or_else(corrupt)?,
+                attempts,
+                detail,
+                has_content: content.is_some(),
+            })
         };
-        Ok(rows.into_iter().filter_map(kept).collect())
+        rows.into_iter().map(kept).collect()
     }
 }
 
@@ -271,32 +209,15 @@ impl Store {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptMail {
     /// Its id.
-    pub id: Uuid,
+    pub id: MailId,
     /// What it is about.
     pub kind: MailKind,
-    /// What became of it.
-    pub state: MailState,
+    /// Where its delivery stands.
+    pub state: DeliveryState,
     /// How many attempts were made.
     pub attempts: i64,
-    /// Why the last one failed.
-    pub reason: Option<String>,
+    /// What was said of the last of them.
+    pub detail: Option<String>,
     /// Whether it still says something.
     pub has_content: bool,
-}
-
-/// Makes sure that a mail which is not done with is due at some time.
-async fn again(tx: &mut Tx, project: ProjectId, id: Uuid, now: Time) -> Result<()> {
-    let waits = sql!(
-        tx,
-        fetch_optional as (i16,),
-        "SELECT state FROM mails WHERE project_id = $1 AND id = $2 AND state <= $3",
-        project,
-        id,
-        MailState::Sending.number()
-    )?;
-    if waits.is_some() {
-        let due = Due { project, kind: DueKind::Mail, row: id, at: now, data: None };
-        insert_due(tx, &[due]).await?;
-    }
-    Ok(())
 }

@@ -7,7 +7,6 @@ use super::engine::{Conn, sql};
 use super::{Result, Store, StoreError};
 use domain::delivery::DeliveryState;
 use domain::id::{EventId, ProjectId, floor};
-use domain::mail::MailState;
 use domain::time::Time;
 
 /// What the auditor counts: promises that look broken.
@@ -30,8 +29,6 @@ pub struct Waiting {
     pub due: i64,
     /// Events of projects that work, without an evaluation.
     pub events: i64,
-    /// Mails that somebody has.
-    pub mails: i64,
 }
 
 impl Findings {
@@ -139,17 +136,16 @@ impl Store {
     pub async fn waiting(&self, now: Time) -> Result<Waiting> {
         self.read("waiting", move |tx| {
             Box::pin(async move {
-                let (planned, claimed, due, events, mails) = sql!(
-                    tx, fetch_one as (i64, i64, i64, i64, i64),
+                let (planned, claimed, due, events) = sql!(
+                    tx, fetch_one as (i64, i64, i64, i64),
                     "SELECT (SELECT COUNT(*) FROM deliveries WHERE state = $1),
                             (SELECT COUNT(*) FROM deliveries WHERE state = $2),
                             (SELECT COUNT(*) FROM due WHERE at <= $3),
                             (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
-                             WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL),
-                            (SELECT COUNT(*) FROM mails WHERE state = $4)",
-                    DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now, MailState::Sending.number()
+                             WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL)",
+                    DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
                 )?;
-                Ok(Waiting { planned, claimed, due, events, mails })
+                Ok(Waiting { planned, claimed, due, events })
             })
         })
         .await
@@ -257,14 +253,8 @@ impl Store {
                     DueKind::Claim.number(),
                     now
                 )?;
-                let mails = sql!(
-                    tx, execute,
-                    "UPDATE due SET at = $1 WHERE kind = $2 AND at > $3
-                       AND row_id IN (SELECT id FROM mails WHERE project_id = due.project_id AND state = $4)",
-                    now, DueKind::Mail.number(), now, MailState::Sending.number()
-                )?;
                 sql!(tx, execute, "DELETE FROM processes")?;
-                Ok(leases + claims + mails)
+                Ok(leases + claims)
             })
         })
         .await

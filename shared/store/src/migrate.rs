@@ -84,6 +84,11 @@ const MIGRATIONS: &[Migration] = migrations![
     "0050_project_epoch",
     "0051_seal_probe",
     "0052_step",
+    "0053_target_kind",
+    "0054_deliveries",
+    "0055_due",
+    "0056_content",
+    "0057_state",
 ];
 
 /// Which way to go.

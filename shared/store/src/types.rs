@@ -51,7 +51,7 @@ macro_rules! columns {
 }
 
 columns! {
-    "uuid[]" "BINARY(16)": Uuid, ProjectId, EventId, RuleId, UserId, RoleId, KeyId, AlertId, NotificationId, DeliveryId, EndpointId, JobId, TickId;
+    "uuid[]" "BINARY(16)": Uuid, ProjectId, EventId, RuleId, UserId, RoleId, KeyId, AlertId, NotificationId, DeliveryId, EndpointId, MailId, JobId, TickId;
     "bigint[]" "SIGNED": i64;
     "smallint[]" "SIGNED": i16;
     "timestamptz[]" "DATETIME(6)": Time;

@@ -1,55 +1,97 @@
 //! Webhooks: signed as Standard Webhooks says, the same message id at every attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::delivery::{Attempt, Outcome};
+use domain::delivery::{Attempt, Outcome, Target};
 use domain::reason::Reason;
-use domain::time::Time;
 use domain::webhook::{
     Endpoint, EventData, NotificationCreated, NotificationData, RuleData, message_id,
 };
-use store::deliveries::{Claimed, Content};
+use futures_util::future::BoxFuture;
+use runtime::app::App;
+use store::deliveries::{Claimed, Content, NotificationContent};
 
+use super::{Sender, Sent};
 use crate::outbound::{Answer, CallError, HeaderName, Outbound};
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-pub(super) async fn send(
-    outbound: &Outbound,
-    endpoint: &Endpoint,
-    delivery: &Claimed,
-    now: Time,
-    deadline: tokio::time::Instant,
-) -> Attempt {
-    let body = match serde_json::to_vec(&message(&delivery.content)) {
-        Ok(body) => body,
-        Err(error) => {
-            return failed(now, Outcome::Permanent, Some(Reason::Refused), error.to_string());
+/// How long a delivery waits when the project's endpoints can't be read.
+const STORE_AWAY: Duration = Duration::from_secs(1);
+
+/// Posts notifications to the endpoints of their project.
+pub(super) struct Webhook {
+    app: Arc<App>,
+    outbound: Arc<Outbound>,
+}
+
+impl Webhook {
+    pub(super) fn new(app: &Arc<App>, outbound: &Arc<Outbound>) -> Self {
+        Self { app: Arc::clone(app), outbound: Arc::clone(outbound) }
+    }
+
+    async fn post(
+        &self,
+        delivery: &Claimed,
+        endpoint: &Endpoint,
+        content: &NotificationContent,
+        deadline: tokio::time::Instant,
+    ) -> Attempt {
+        let refused = |why| failed(Outcome::Permanent, Some(Reason::Refused), why);
+        let body = match serde_json::to_vec(&message(content)) {
+            Ok(body) => body,
+            Err(error) => return refused(error.to_string()),
+        };
+        let id = message_id(delivery.id);
+        let seconds = self.app.clock.now().micros().div_euclid(1_000_000);
+        let signature = endpoint.secret.sign(&id, seconds, &body);
+        let headers = [
+            (WEBHOOK_ID, id),
+            (WEBHOOK_TIMESTAMP, seconds.to_string()),
+            (WEBHOOK_SIGNATURE, signature),
+        ];
+        match self.outbound.post(&endpoint.url, headers, body, deadline).await {
+            Ok(answer) => judge(answer),
+            Err(CallError::Forbidden(why)) => {
+                failed(Outcome::Permanent, Some(Reason::AddressForbidden), why)
+            }
+            Err(CallError::Unusable(why)) => refused(why),
+            Err(CallError::Failed(why)) => failed(Outcome::Transient, None, why),
         }
-    };
-    let id = message_id(delivery.id);
-    let seconds = now.micros().div_euclid(1_000_000);
-    let signature = endpoint.secret.sign(&id, seconds, &body);
-    let headers = [
-        (WEBHOOK_ID, id),
-        (WEBHOOK_TIMESTAMP, seconds.to_string()),
-        (WEBHOOK_SIGNATURE, signature),
-    ];
-    match outbound.post(&endpoint.url, headers, body, deadline).await {
-        Ok(answer) => judge(answer, now),
-        Err(CallError::Forbidden(why)) => {
-            failed(now, Outcome::Permanent, Some(Reason::AddressForbidden), why)
-        }
-        Err(CallError::Unusable(why)) => {
-            failed(now, Outcome::Permanent, Some(Reason::Refused), why)
-        }
-        Err(CallError::Failed(why)) => failed(now, Outcome::Transient, None, why),
     }
 }
 
-fn message(content: &Content) -> NotificationCreated<'_> {
+impl Sender for Webhook {
+    fn send<'a>(
+        &'a self,
+        delivery: &'a Claimed,
+        deadline: tokio::time::Instant,
+    ) -> BoxFuture<'a, Sent> {
+        Box::pin(async move {
+            let (Target::Endpoint(id), Content::Notification(content)) =
+                (delivery.target, &delivery.content)
+            else {
+                return Sent::refused("a webhook is a notification for an endpoint");
+            };
+            let set = match self.app.rulesets.get(delivery.project).await {
+                Ok(set) => set,
+                Err(error) => {
+                    tracing::warn!(project = %delivery.project, %error, "the endpoints were not read; a delivery waits");
+                    return Sent::Wait(STORE_AWAY);
+                }
+            };
+            Sent::Ended(match set.endpoints.iter().find(|endpoint| endpoint.id == id) {
+                Some(endpoint) => self.post(delivery, endpoint, content, deadline).await,
+                None => Attempt::ended(Outcome::Permanent, Some(Reason::TargetGone), None),
+            })
+        })
+    }
+}
+
+fn message(content: &NotificationContent) -> NotificationCreated<'_> {
     NotificationCreated {
         kind: "notification.created",
         timestamp: content.created_at,
@@ -74,7 +116,7 @@ fn message(content: &Content) -> NotificationCreated<'_> {
 
 /// What a status means: only 2xx is success, 410 is for good, and whoever asks us to wait is waited for. All else may be
 /// a mistake that somebody mends, so it is tried again.
-fn judge(answer: Answer, now: Time) -> Attempt {
+fn judge(answer: Answer) -> Attempt {
     let (outcome, reason) = match answer.status {
         200..=299 => (Outcome::Delivered, None),
         410 => (Outcome::Permanent, Some(Reason::TargetGone)),
@@ -84,26 +126,14 @@ fn judge(answer: Answer, now: Time) -> Attempt {
     let detail =
         (outcome != Outcome::Delivered && !answer.words.is_empty()).then_some(answer.words);
     Attempt {
-        outcome,
         status_code: Some(answer.status),
-        detail,
-        reason,
         retry_after: answer.retry_after,
-        started_at: now,
-        took: Duration::ZERO,
+        ..Attempt::ended(outcome, reason, detail)
     }
 }
 
-const fn failed(now: Time, outcome: Outcome, reason: Option<Reason>, detail: String) -> Attempt {
-    Attempt {
-        outcome,
-        status_code: None,
-        detail: Some(detail),
-        reason,
-        retry_after: None,
-        started_at: now,
-        took: Duration::ZERO,
-    }
+const fn failed(outcome: Outcome, reason: Option<Reason>, detail: String) -> Attempt {
+    Attempt::ended(outcome, reason, Some(detail))
 }
 
 #[cfg(test)]
@@ -112,9 +142,7 @@ mod tests {
 
     #[test]
     fn a_status_says_what_follows() {
-        let judged = |status, retry_after| {
-            judge(Answer { status, retry_after, words: "w".into() }, Time::default())
-        };
+        let judged = |status, retry_after| judge(Answer { status, retry_after, words: "w".into() });
         let wait = Some(Duration::from_secs(9));
         for (status, retry_after, outcome) in [
             (200, None, Outcome::Delivered),

@@ -8,7 +8,7 @@ use domain::id::{EventId, ProjectId};
 use domain::ruleset::RuleSet;
 use runtime::app::App;
 use store::StoreError;
-use store::deliveries::{Claimed, Content, ContentEvent};
+use store::deliveries::{Claimed, Content, ContentEvent, NotificationContent};
 use store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
 
 use crate::Worker;
@@ -188,8 +188,9 @@ fn claimed(project: ProjectId, events: &[Event], done: &Done, claim: ClaimTerms)
             token: claim.token,
             until: claim.until,
             number: 1,
+            channel: delivery.channel,
             target: delivery.target,
-            content: Content {
+            content: Content::Notification(NotificationContent {
                 notification: notification.id,
                 title: notification.title.clone(),
                 body: notification.body.clone(),
@@ -205,7 +206,7 @@ fn claimed(project: ProjectId, events: &[Event], done: &Done, claim: ClaimTerms)
                     received_at: event.received_at,
                     payload: event.payload.clone(),
                 }),
-            },
+            }),
         })
     });
     claimed.collect()

@@ -1,9 +1,9 @@
 //! Push tokens and preferences on the wire.
 
+use domain::delivery::Channel;
 use domain::fault::{Fault, FaultCode};
 use domain::id::RuleId;
 use domain::preferences;
-use domain::preferences::PersonalChannel;
 use domain::push;
 use domain::rule as rules;
 use domain::time::Time;
@@ -293,10 +293,10 @@ impl Preferences {
         Self {
             version,
             channels: Channels {
-                realtime: on(PersonalChannel::Realtime),
-                push: on(PersonalChannel::Push),
-                email: on(PersonalChannel::Email),
-                sms: on(PersonalChannel::Sms),
+                realtime: on(Channel::Realtime),
+                push: on(Channel::Push),
+                email: on(Channel::Email),
+                sms: on(Channel::Sms),
             },
             mutes: kept.mutes.into_iter().map(mute).collect(),
             quiet_hours: kept.quiet_hours.map(|quiet| QuietHours {
@@ -320,10 +320,10 @@ impl Preferences {
     pub fn wanted(self) -> Result<preferences::Preferences, Problem> {
         let Channels { realtime, push, email, sms } = self.channels;
         let channels = [
-            (PersonalChannel::Realtime, realtime),
-            (PersonalChannel::Push, push),
-            (PersonalChannel::Email, email),
-            (PersonalChannel::Sms, sms),
+            (Channel::Realtime, realtime),
+            (Channel::Push, push),
+            (Channel::Email, email),
+            (Channel::Sms, sms),
         ];
         let mut faults = Vec::new();
         let mut mutes = Vec::new();

@@ -4,17 +4,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Settled, Worked, arrive_late, millis};
+use super::record::{arrive_late, millis};
+use super::{Settled, Worked};
 use crate::engine::{Conn, Tx};
 use crate::{Result, Store, StoreError};
-use domain::delivery::Next;
 use domain::id::DeliveryId;
 use domain::time::Time;
 
 /// Whether it can be recorded at once.
 pub(super) fn is_plain(work: &Worked) -> bool {
-    let is_over = |next| matches!(next, Next::Delivered | Next::Dead(_));
-    work.snoozed.is_empty() && work.settled.iter().all(|one| one.number == 1 && is_over(one.next))
+    let is_plain = |one: &Settled| one.number == 1 && one.next.is_over() && one.mail.is_none();
+    work.snoozed.is_empty() && work.settled.iter().all(is_plain)
 }
 
 impl Store {
@@ -27,15 +27,14 @@ impl Store {
                 Box::pin(async move { record(tx, &plain, now).await })
             })
             .await?;
-        let is_late = |one: &Settled| one.next == Next::Delivered && !written.contains(&one.id);
+        let is_late = |one: &Settled| one.next.is_success() && !written.contains(&one.id);
         if !work.settled.iter().any(is_late) {
             return Ok(());
         }
         self.write("record_late_attempts", move |tx| {
             let (work, written) = (Arc::clone(&work), written.clone());
             Box::pin(async move {
-                let is_late =
-                    |one: &&Settled| one.next == Next::Delivered && !written.contains(&one.id);
+                let is_late = |one: &&Settled| one.next.is_success() && !written.contains(&one.id);
                 let late: Vec<&Settled> = work.settled.iter().filter(is_late).collect();
                 arrive_late(tx, &late, now).await
             })
@@ -51,10 +50,7 @@ async fn record(tx: &mut Tx, work: &Worked, now: Time) -> Result<HashSet<Deliver
         return Err(StoreError::Unavailable("only PostgreSQL records at once".into()));
     };
     let settled = &work.settled;
-    let reason = |one: &Settled| match one.next {
-        Next::Dead(reason) => Some(reason.as_str()),
-        Next::Delivered | Next::Retry(_) => None,
-    };
+    let reason = |one: &Settled| one.next.reason().map(|reason| reason.as_str());
     let written: Vec<(DeliveryId,)> = sqlx::query_as(
         "WITH gone AS (
              DELETE FROM due d USING unnest($1::uuid[], $2::uuid[]) AS u(project_id, row_id)

@@ -4,28 +4,17 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Claimed, Content, ContentEvent};
+use super::{Claimed, Content, ContentEvent, MailContent, NotificationContent};
 use crate::due::ClaimTerms;
 use crate::engine::{Tx, rows_in};
+use crate::mails::mail_contents;
 use crate::{Result, StoreError};
-use domain::id::{AlertId, DeliveryId, EndpointId, EventId, NotificationId, ProjectId, RuleId};
+use domain::delivery::{Channel, Target, TargetKind};
+use domain::id::{AlertId, DeliveryId, EventId, MailId, NotificationId, ProjectId, RuleId};
 use domain::rule::Priority;
 use domain::time::Time;
 
-type Loaded = (
-    DeliveryId,
-    EndpointId,
-    NotificationId,
-    String,
-    String,
-    i16,
-    Option<AlertId>,
-    i64,
-    Option<RuleId>,
-    Option<i64>,
-    Time,
-    Uuid,
-);
+type Placed = (DeliveryId, i16, i16, Uuid, NotificationId);
 
 /// Reads what the claimed deliveries say.
 pub(super) async fn load(
@@ -38,17 +27,87 @@ pub(super) async fn load(
     let ids: Vec<DeliveryId> = mine.iter().map(|(id, _)| *id).collect();
     let rows = rows_in!(
         tx,
-        as Loaded,
-        "SELECT d.id, d.target, n.id, n.title, n.body, n.priority, n.alert_id, n.round, n.rule_id, n.rule_version,
-                n.created_at, n.origin_id
-         FROM deliveries d JOIN notifications n ON n.project_id = d.project_id AND n.id = d.notification_id
-         WHERE d.project_id = $1 AND d.id",
+        as Placed,
+        "SELECT id, channel, target_kind, target, notification_id FROM deliveries WHERE project_id = $1 AND id",
         [project],
         ids,
         lite "",
         server ""
     );
-    let mut origins: Vec<EventId> = rows.iter().map(|row| EventId(row.11)).collect();
+    let placed: Vec<(DeliveryId, Channel, Target, NotificationId)> =
+        rows.into_iter().map(placed).collect::<Result<_>>()?;
+    let (mut mails, mut notifications) = (Vec::new(), Vec::new());
+    for (_, _, target, message) in &placed {
+        match target {
+            Target::Address(mail) => mails.push(*mail),
+            _ => notifications.push(*message),
+        }
+    }
+    notifications.sort_unstable();
+    notifications.dedup();
+    let mut mails = mail_contents(tx, project, &mails).await?;
+    let notifications = notification_contents(tx, project, &notifications).await?;
+    let claimed =
+        |(id, channel, target, message): (DeliveryId, Channel, Target, NotificationId)| {
+            let content = match target {
+                Target::Address(mail) => {
+                    Content::Mail(mails.remove(&mail).unwrap_or_else(|| gone(mail)))
+                }
+                _ => Content::Notification(notifications.get(&message).cloned().ok_or_else(
+                    || StoreError::Corrupt(format!("notification of delivery {id}")),
+                )?),
+            };
+            let number = made.get(&id).copied().unwrap_or(0) + 1;
+            let (token, until) = (terms.token, terms.until);
+            Ok(Claimed { project, id, token, until, number, channel, target, content })
+        };
+    placed.into_iter().map(claimed).collect()
+}
+
+fn placed(row: Placed) -> Result<(DeliveryId, Channel, Target, NotificationId)> {
+    let (id, channel, kind, target, message) = row;
+    let corrupt = || StoreError::Corrupt(format!("delivery {id}"));
+    let channel = Channel::from_number(channel).ok_or_else(corrupt)?;
+    let kind = TargetKind::from_number(kind).ok_or_else(corrupt)?;
+    Ok((id, channel, Target::new(kind, target), message))
+}
+
+/// What is left of a mail whose user was erased while its delivery was under way.
+fn gone(id: MailId) -> MailContent {
+    let kind = domain::mail::MailKind::NewDevice;
+    MailContent { id, kind, sealed: None, created_at: Time::default() }
+}
+
+type Notified = (
+    NotificationId,
+    String,
+    String,
+    i16,
+    Option<AlertId>,
+    i64,
+    Option<RuleId>,
+    Option<i64>,
+    Time,
+    Uuid,
+);
+
+/// What these notifications say.
+async fn notification_contents(
+    tx: &mut Tx,
+    project: ProjectId,
+    ids: &[NotificationId],
+) -> Result<HashMap<NotificationId, NotificationContent>> {
+    let rows = rows_in!(
+        tx,
+        as Notified,
+        "SELECT id, title, body, priority, alert_id, round, rule_id, rule_version, created_at, origin_id
+         FROM notifications WHERE project_id = $1 AND id",
+        [project],
+        ids,
+        lite "",
+        server ""
+    );
+    let mut origins: Vec<EventId> = rows.iter().map(|row| EventId(row.9)).collect();
     origins.sort_unstable();
     origins.dedup();
     let mut events = HashMap::new();
@@ -56,24 +115,10 @@ pub(super) async fn load(
         let event = crate::events::event(row)?;
         events.insert(event.id, event);
     }
-    let claimed = |row: Loaded| {
-        let (
-            id,
-            target,
-            notification,
-            title,
-            body,
-            priority,
-            alert,
-            round,
-            rule,
-            version,
-            created_at,
-            origin,
-        ) = row;
-        let priority = Priority::from_number(priority).ok_or_else(|| {
-            StoreError::Corrupt(format!("priority of notification {notification}"))
-        })?;
+    let content = |row: Notified| {
+        let (id, title, body, priority, alert, round, rule, version, created_at, origin) = row;
+        let priority = Priority::from_number(priority)
+            .ok_or_else(|| StoreError::Corrupt(format!("priority of notification {id}")))?;
         let event = events.get(&EventId(origin)).map(|event| ContentEvent {
             id: event.id,
             kind: event.kind.clone(),
@@ -82,10 +127,18 @@ pub(super) async fn load(
             payload: event.payload.clone(),
         });
         let rule = rule.zip(version);
-        let content =
-            Content { notification, title, body, priority, alert, round, rule, created_at, event };
-        let number = made.get(&id).copied().unwrap_or(0) + 1;
-        Ok(Claimed { project, id, token: terms.token, until: terms.until, number, target, content })
+        let content = NotificationContent {
+            notification: id,
+            title,
+            body,
+            priority,
+            alert,
+            round,
+            rule,
+            created_at,
+            event,
+        };
+        Ok((id, content))
     };
-    rows.into_iter().map(claimed).collect()
+    rows.into_iter().map(content).collect()
 }

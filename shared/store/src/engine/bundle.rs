@@ -119,22 +119,8 @@ fn renumbered(text: &str, by: usize) -> String {
     out
 }
 
-/// Inserts many rows (as `insert!` does) or changes them (as `change!` does) with the other statements of a bundle; on
-/// engines without bundles, at once.
+/// Inserts many rows, as `insert!` does, with the other statements of a bundle; on engines without bundles, at once.
 macro_rules! gather {
-    ($tx:expr, $bundle:expr, lite $lite:literal, pg $pg:literal, my $names:literal, join $join:literal, set $set:literal,
-        $rows:expr, as $out:ty, { $($t:ty = |$r:ident| $value:expr),+ $(,)? }) => {{
-        let rows = &$rows[..];
-        if !rows.is_empty() {
-            if let $crate::engine::Conn::Postgres(_) = $tx.conn() {
-                let text = $bundle.and($pg);
-                $crate::engine::gather!(@push $bundle, text, rows, { $($t = |$r| $value),+ });
-            } else {
-                $crate::engine::change!($tx, lite $lite, pg $pg, my $names, join $join, set $set, rows, as $out,
-                    { $($t = |$r| $value),+ });
-            }
-        }
-    }};
     ($tx:expr, $bundle:expr, $head:literal, $rows:expr, $tail:literal, { $($t:ty = |$r:ident| $value:expr),+ $(,)? }) => {{
         let rows = &$rows[..];
         if !rows.is_empty() {

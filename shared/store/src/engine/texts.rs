@@ -125,48 +125,6 @@ pub(crate) fn mysql_in_text(head: &str, ids: usize, tail: &str) -> String {
     format!("{text}{rest} IN ({}) {tail}", vec!["?"; ids].join(", "))
 }
 
-/// Rows of values that a statement to MySQL or MariaDB joins with a table: `u`, with these names. They have no arrays,
-/// and spell a list of rows each in its own way, so it is a union, whose types are said because a placeholder has none.
-fn mysql_rows(names: &str, types: &[&str], rows: usize) -> String {
-    let columns: Vec<String> = names
-        .split(", ")
-        .zip(types)
-        .map(|(name, kind)| format!("CAST(? AS {kind}) AS {name}"))
-        .collect();
-    let row = format!("SELECT {}", columns.join(", "));
-    format!("({}) u", vec![row; rows].join(" UNION ALL "))
-}
-
-/// What a statement to MySQL or MariaDB does with the rows that it joins.
-#[derive(Clone, Copy)]
-pub(crate) enum Do {
-    /// Reads these columns and locks the rows to the end of the transaction.
-    Find(&'static str),
-    /// Sets columns.
-    Set(&'static str),
-    /// Deletes from the table of this alias.
-    Delete(&'static str),
-}
-
-/// A statement over rows of values, each joined with the table by its key. STRAIGHT_JOIN: the rows come first and the
-/// table is looked up by key, whatever the server thinks of tables that are small.
-pub(crate) fn mysql_join_text(
-    names: &str,
-    types: &[&str],
-    rows: usize,
-    join: &str,
-    what: Do,
-) -> String {
-    let rows = mysql_rows(names, types, rows);
-    match what {
-        Do::Find(columns) => {
-            format!("SELECT {columns} FROM {rows} STRAIGHT_JOIN {join} FOR UPDATE")
-        }
-        Do::Set(columns) => format!("UPDATE {rows} STRAIGHT_JOIN {join} SET {columns}"),
-        Do::Delete(table) => format!("DELETE {table} FROM {rows} STRAIGHT_JOIN {join}"),
-    }
-}
-
 /// How long `mysql_text` of this text is.
 pub(crate) const fn mysql_length(text: &str) -> usize {
     let bytes = text.as_bytes();
@@ -249,17 +207,6 @@ mod tests {
         assert_eq!(
             mysql_in_text("SELECT a FROM t WHERE p = $1 AND a", 2, ""),
             "SELECT a FROM t WHERE p = ? AND a IN (?, ?) "
-        );
-        assert_eq!(
-            mysql_join_text(
-                "id, n",
-                &["BINARY(16)", "SIGNED"],
-                2,
-                "t ON t.id = u.id",
-                Do::Set("t.n = u.n")
-            ),
-            "UPDATE (SELECT CAST(? AS BINARY(16)) AS id, CAST(? AS SIGNED) AS n UNION ALL \
-             SELECT CAST(? AS BINARY(16)) AS id, CAST(? AS SIGNED) AS n) u STRAIGHT_JOIN t ON t.id = u.id SET t.n = u.n"
         );
     }
 

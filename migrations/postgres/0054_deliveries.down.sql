@@ -1,0 +1,1 @@
+DELETE FROM deliveries WHERE target_kind = 2;

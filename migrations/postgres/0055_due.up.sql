@@ -1,0 +1,1 @@
+UPDATE due SET kind = 3 WHERE kind = 5;

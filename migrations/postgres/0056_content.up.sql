@@ -1,0 +1,1 @@
+UPDATE mails SET content = NULL WHERE state >= 3;

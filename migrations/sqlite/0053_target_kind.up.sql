@@ -1,0 +1,1 @@
+ALTER TABLE deliveries ADD COLUMN target_kind INTEGER NOT NULL DEFAULT 1;

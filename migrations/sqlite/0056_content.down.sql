@@ -1,0 +1,1 @@
+UPDATE mails SET state = 1 WHERE content IS NOT NULL;

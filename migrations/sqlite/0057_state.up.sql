@@ -1,0 +1,4 @@
+ALTER TABLE mails DROP COLUMN state;
+ALTER TABLE mails DROP COLUMN attempts;
+ALTER TABLE mails DROP COLUMN reason;
+ALTER TABLE mails DROP COLUMN updated_at;
