@@ -9,7 +9,7 @@ use super::audit::note;
 use super::callers::{given_by, judge_acting_on};
 use super::email_changes::delete_email_change;
 use super::engine::epoch::{bump_access, bump_epoch};
-use super::engine::{Tx, rows_in, sql};
+use super::engine::{Tx, rows_in, sql, verb};
 use super::members::give_roles;
 use super::one_time::delete_tokens_of;
 use super::push::forget_tokens;
@@ -46,9 +46,9 @@ impl Store {
     pub async fn user_by_email(&self, project: ProjectId, email: &str) -> Result<Option<User>> {
         let email = email.to_owned();
         let row = self
-            .read("user_by_email", move |tx| {
-                let email = email.clone();
-                Box::pin(async move {
+            .read(
+                "user_by_email",
+                verb!(|tx, email| {
                     sql!(
                         tx,
                         fetch_optional as Row,
@@ -61,8 +61,8 @@ impl Store {
                         email,
                         Uuid::nil()
                     )
-                })
-            })
+                }),
+            )
             .await?;
         row.map(user).transpose()
     }
@@ -79,9 +79,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<User>> {
         let rows = self
-            .read("list_users", move |tx| {
-                let filter = filter.clone();
-                Box::pin(async move {
+            .read("list_users", verb!(|tx, filter| {
                     let before = before.unwrap_or(UserId(Uuid::max()));
                     let begins = filter.search.as_deref().map(begins_with).unwrap_or_default();
                     let any = filter.search.is_none();
@@ -94,8 +92,7 @@ impl Store {
                         filter.only.unwrap_or(UserId(Uuid::nil())), filter.status.is_none(),
                         filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins.clone(), begins, limit
                     )
-                })
-            })
+                }))
             .await?;
         rows.into_iter().map(user).collect()
     }
@@ -111,9 +108,9 @@ impl Store {
     ) -> Result<HashMap<UserId, Vec<String>>> {
         let users = users.to_vec();
         let rows = self
-            .read("roles_of", move |tx| {
-                let users = users.clone();
-                Box::pin(async move {
+            .read(
+                "roles_of",
+                verb!(|tx, users| {
                     Ok(rows_in!(
                         tx,
                         as (UserId, String),
@@ -125,8 +122,8 @@ impl Store {
                         lite "",
                         server ""
                     ))
-                })
-            })
+                }),
+            )
             .await?;
         let mut found: HashMap<UserId, Vec<String>> = HashMap::new();
         for (user, role) in rows {
@@ -142,8 +139,9 @@ impl Store {
     /// When the engine is away.
     pub async fn role_names(&self, project: ProjectId) -> Result<Vec<String>> {
         let rows = self
-            .read("role_names", move |tx| {
-                Box::pin(async move {
+            .read(
+                "role_names",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_all as (String,),
@@ -151,8 +149,8 @@ impl Store {
                         project,
                         Uuid::nil()
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(rows.into_iter().map(|(name,)| name).collect())
     }
@@ -208,9 +206,9 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("set_user_status", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write(
+            "set_user_status",
+            verb!(|tx, entry| {
                 bump_epoch(tx, project).await?;
                 judge_acting_on(tx, project, id, false, &mut entry, now).await?;
                 let found =
@@ -239,8 +237,8 @@ impl Store {
                 }
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -256,9 +254,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("unlock_user", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write("unlock_user", verb!(|tx, entry| {
                 judge_acting_on(tx, project, id, false, &mut entry, now).await?;
                 lock(tx, project, id).await?;
                 let unlocked = sql!(
@@ -274,8 +270,7 @@ impl Store {
                     note(tx, project, &entry, now).await?;
                 }
                 Ok(())
-            })
-        })
+            }))
         .await
     }
 
@@ -291,9 +286,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("delete_user", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write("delete_user", verb!(|tx, entry| {
                 bump_epoch(tx, project).await?;
                 judge_acting_on(tx, project, id, false, &mut entry, now).await?;
                 let before = administrators(tx, project).await?;
@@ -310,8 +303,7 @@ impl Store {
                 keep_one(tx, project, before).await?;
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 }

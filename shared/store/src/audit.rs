@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::callers::{authority, judge_reading};
-use super::engine::{Tx, rows_in, sql};
+use super::engine::{Tx, rows_in, sql, verb};
 use super::once::claim;
 use super::{Result, Store, StoreError};
 use domain::audit::{Entry, Link, Row};
@@ -124,11 +124,7 @@ impl Store {
     /// When the engine is away.
     pub async fn note(&self, project: ProjectId, entry: &Entry, now: Time) -> Result<()> {
         let entry = entry.clone();
-        self.write("note", move |tx| {
-            let entry = entry.clone();
-            Box::pin(async move { note(tx, project, &entry, now).await })
-        })
-        .await
+        self.write("note", verb!(|tx, entry| { note(tx, project, &entry, now).await })).await
     }
 
     /// Writes down that what is held on an account was taken out, before it is.
@@ -143,13 +139,13 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("note_reading", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write(
+            "note_reading",
+            verb!(|tx, entry| {
                 judge_reading(tx, project, user, &mut entry, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -172,9 +168,7 @@ impl Store {
         let (actor, action, resource) = (filter.actor, filter.action, filter.resource);
         let about = filter.about;
         let rows = self
-            .read("list_audit", move |tx| {
-                let (action, kinds) = (action.clone(), kinds.clone());
-                Box::pin(async move {
+            .read("list_audit", verb!(|tx, action, kinds| {
                     sql!(
                         tx, fetch_all as Kept,
                         "SELECT a.id, a.at, a.actor_kind, a.actor_id, a.action, a.resource_id, a.before_change, a.after_change,
@@ -189,8 +183,7 @@ impl Store {
                         resource.is_none(), resource.unwrap_or_default(), about.is_none(), about.unwrap_or_default(),
                         about.unwrap_or_default(), about.unwrap_or_default(), limit
                     )
-                })
-            })
+                }))
             .await?;
         rows.into_iter().map(|kept| row(project, kept)).collect()
     }
@@ -207,9 +200,7 @@ impl Store {
         now: Time,
     ) -> Result<Vec<u8>> {
         let fresh = fresh.to_vec();
-        self.write("subject_key", move |tx| {
-            let fresh = fresh.clone();
-            Box::pin(async move {
+        self.write("subject_key", verb!(|tx, fresh| {
                 let known = sql!(
                     tx,
                     fetch_optional as (Vec<u8>,),
@@ -228,8 +219,7 @@ impl Store {
                 )
                 .map_err(StoreError::again_on_conflict)?;
                 Ok(fresh)
-            })
-        })
+            }))
         .await
     }
 
@@ -242,9 +232,7 @@ impl Store {
         project: ProjectId,
         subjects: Vec<Uuid>,
     ) -> Result<Vec<(Uuid, Vec<u8>)>> {
-        self.read("subject_keys", move |tx| {
-            let subjects = subjects.clone();
-            Box::pin(async move {
+        self.read("subject_keys", verb!(|tx, subjects| {
                 Ok(rows_in!(
                     tx,
                     as (Uuid, Vec<u8>),
@@ -254,8 +242,7 @@ impl Store {
                     lite "",
                     server ""
                 ))
-            })
-        })
+            }))
         .await
     }
 
@@ -265,8 +252,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_subject(&self, user: UserId) -> Result<u64> {
-        self.write("forget_subject", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_subject",
+            verb!(|tx| {
                 // The nil id stands for all strangers at once, who are nobody's to forget.
                 sql!(
                     tx,
@@ -275,8 +263,8 @@ impl Store {
                     user,
                     Uuid::nil()
                 )
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::queues::{DeadJob, number};
 use super::{Result, Store};
 use domain::id::{JobId, ProjectId};
@@ -15,16 +15,17 @@ impl Store {
     /// When the engine is away.
     pub async fn count_dead_jobs(&self, queue: QueueName) -> Result<u64> {
         let (count,) = self
-            .read("count_dead_jobs", move |tx| {
-                Box::pin(async move {
+            .read(
+                "count_dead_jobs",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_one as (i64,),
                         "SELECT COUNT(*) FROM dead_jobs WHERE queue = $1",
                         number(queue)
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(count.unsigned_abs())
     }
@@ -40,15 +41,13 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeadJob>> {
         let rows = self
-            .read("dead_jobs_in", move |tx| {
-                Box::pin(async move {
+            .read("dead_jobs_in", verb!(|tx| {
                     sql!(
                         tx, fetch_all as (ProjectId, JobId, Vec<u8>, String),
                         "SELECT project_id, id, body, error FROM dead_jobs WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3",
                         number(queue), after, limit
                     )
-                })
-            })
+                }))
             .await?;
         let dead = |(project, id, body, error)| DeadJob { project, id, queue, body, error };
         Ok(rows.into_iter().map(dead).collect())
@@ -60,9 +59,9 @@ impl Store {
     /// When none was forgotten.
     pub async fn forget_dead_jobs(&self, jobs: Vec<(ProjectId, JobId)>) -> Result<u64> {
         let jobs = Arc::new(jobs);
-        self.write("forget_dead_jobs", move |tx| {
-            let jobs = Arc::clone(&jobs);
-            Box::pin(async move {
+        self.write(
+            "forget_dead_jobs",
+            verb!(|tx, jobs| {
                 let mut gone = 0;
                 for (project, id) in jobs.iter() {
                     gone += sql!(
@@ -74,8 +73,8 @@ impl Store {
                     )?;
                 }
                 Ok(gone)
-            })
-        })
+            }),
+        )
         .await
     }
 }

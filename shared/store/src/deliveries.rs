@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::due::{ClaimTerms, DueKind, Open, delete_due, take_due};
-use super::engine::{Bundle, Tx, gather};
+use super::engine::{Bundle, Tx, gather, verb};
 use super::{Result, Store};
 use claim::{Wanted, claim, hold, take};
 use domain::delivery::{Attempt, Channel, DeliveryState, NewDelivery, Next, Target};
@@ -168,9 +168,9 @@ impl Store {
         if self.engine.postgres().is_some() && at_once::is_plain(&work) {
             return self.record_at_once(work, now).await;
         }
-        self.write("record_attempts", move |tx| {
-            let work = Arc::clone(&work);
-            Box::pin(async move {
+        self.write(
+            "record_attempts",
+            verb!(|tx, work| {
                 // Due rows before deliveries, as the due loop locks them.
                 let closed: Vec<(ProjectId, DueKind, Uuid)> = work
                     .closed
@@ -180,8 +180,8 @@ impl Store {
                 delete_due(tx, &closed).await?;
                 record(tx, &work.settled, now).await?;
                 snooze(tx, &work.snoozed, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -197,9 +197,9 @@ impl Store {
         now: Time,
     ) -> Result<Vec<Claimed>> {
         let ids = ids.to_vec();
-        self.write("claim_deliveries", move |tx| {
-            let ids = ids.clone();
-            Box::pin(async move {
+        self.write(
+            "claim_deliveries",
+            verb!(|tx, ids| {
                 // Due rows before deliveries, as the due loop locks them.
                 let planned: Vec<(ProjectId, DueKind, Uuid)> =
                     ids.iter().map(|id| (project, DueKind::Planned, id.0)).collect();
@@ -208,8 +208,8 @@ impl Store {
                 let mine = claim(tx, project, &wanted, &terms, now).await?;
                 hold(tx, project, &mine, &terms).await?;
                 load(tx, project, mine, &terms).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -226,12 +226,13 @@ impl Store {
         allowed: i64,
         now: Time,
     ) -> Result<Taken> {
-        self.write("take_due", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "take_due",
+            verb!(|tx| {
                 let due = take_due(tx, project, open, now, terms.limit).await?;
                 take(tx, project, &due, &terms, allowed, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Bundle, Tx, gather, sql, update};
+use super::engine::{Bundle, Tx, gather, sql, update, verb};
 use super::{Result, Store};
 use domain::id::{DeliveryId, ProjectId};
 use domain::names::words;
@@ -183,8 +183,7 @@ impl Store {
     /// When the engine is away.
     pub async fn projects_with_due(&self, now: Time) -> Result<Vec<ProjectId>> {
         let rows = self
-            .read("projects_with_due", move |tx| {
-                Box::pin(async move {
+            .read("projects_with_due", verb!(|tx| {
                     // Jumps from project to project along the index, however many rows each has.
                     sql!(
                         tx, fetch_all as (ProjectId,),
@@ -198,8 +197,7 @@ impl Store {
                            AND EXISTS (SELECT 1 FROM due WHERE project_id = p.id AND at <= $1)",
                         now
                     )
-                })
-            })
+                }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
@@ -209,12 +207,13 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn next_due(&self) -> Result<Option<Time>> {
-        self.read("next_due", |tx| {
-            Box::pin(async move {
+        self.read(
+            "next_due",
+            verb!(|tx| {
                 let (at,) = sql!(tx, fetch_one as (Option<Time>,), "SELECT MIN(at) FROM due")?;
                 Ok(at)
-            })
-        })
+            }),
+        )
         .await
     }
 }

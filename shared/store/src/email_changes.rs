@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::note;
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::mails::{NewMail, insert_mail};
 use super::one_time::delete_registrations_of;
 use super::one_time::void_tokens;
@@ -55,9 +55,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (request, entry) = (request.clone(), entry.clone());
-        self.write("ask_email", move |tx| {
-            let (request, entry) = (request.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("ask_email", verb!(|tx, request, entry| {
                 lock(tx, project, user).await?;
                 judge_proved(tx, project, user, &request.proved).await?;
                 delete_email_change(tx, project, user).await?;
@@ -72,8 +70,7 @@ impl Store {
                 }
                 insert_mail(tx, project, &request.notice, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 
@@ -87,8 +84,7 @@ impl Store {
         key: TokenKey,
         now: Time,
     ) -> Result<Option<(UserId, String)>> {
-        self.read("email_change_of", move |tx| {
-            Box::pin(async move {
+        self.read("email_change_of", verb!(|tx| {
                 sql!(
                     tx, fetch_optional as (UserId, String),
                     "SELECT u.id, c.email FROM email_changes c JOIN users u ON u.project_id = c.project_id AND u.id = c.user_id
@@ -96,8 +92,7 @@ impl Store {
                        AND u.live = $5 AND u.status = $6",
                     project, key.id, key.hash.to_vec(), now, Uuid::nil(), UserStatus::Active.number()
                 )
-            })
-        })
+            }))
         .await
     }
 
@@ -116,9 +111,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (notice, entry) = (notice.clone(), entry.clone());
-        self.write("change_email", move |tx| {
-            let (notice, entry) = (notice.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("change_email", verb!(|tx, notice, entry| {
                 lock(tx, project, user).await?;
                 let named = sql!(
                     tx, fetch_optional as (String,),
@@ -142,8 +135,7 @@ impl Store {
                 delete_registrations_of(tx, project, &email).await?;
                 insert_mail(tx, project, &notice, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 
@@ -152,8 +144,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_email_changes(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_email_changes", move |tx| {
-            Box::pin(async move {
+        self.write("forget_email_changes", verb!(|tx| {
                 let old = sql!(
                     tx,
                     fetch_all as (ProjectId, UserId),
@@ -172,8 +163,7 @@ impl Store {
                     )?;
                 }
                 Ok(old.len() as u64)
-            })
-        })
+            }))
         .await
     }
 }

@@ -27,7 +27,7 @@ use config::{StoreConfig, StoreUrl};
 use domain::id::ProjectId;
 use epoch::{Hold, begin_shared, hold_epoch};
 use faults::before_work;
-pub(super) use macros::{insert, my_text, rows_in, sql};
+pub(super) use macros::{insert, my_text, rows_in, sql, verb};
 pub(super) use mysql::{collation, wait_for_ever};
 pub(super) use reach::reach;
 pub(super) use update::update;

@@ -5,7 +5,7 @@ use super::accounts::{administrators, keep_one};
 use super::audit::note;
 use super::callers::judge_acting_on;
 use super::engine::epoch::{bump_access, bump_epoch};
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::once::forget_answers;
 use super::push::forget_tokens;
 use super::recovery::delete_ways_in;
@@ -43,9 +43,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("begin_erasure", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write("begin_erasure", verb!(|tx, entry| {
                 bump_epoch(tx, project).await?;
                 judge_acting_on(tx, project, user, false, &mut entry, now).await?;
                 let before = administrators(tx, project).await?;
@@ -75,8 +73,7 @@ impl Store {
                 )?;
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 
@@ -85,8 +82,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn wipe_again(&self, project: ProjectId, user: UserId) -> Result<()> {
-        self.write("wipe_again", move |tx| Box::pin(async move { wipe(tx, project, user).await }))
-            .await
+        self.write("wipe_again", verb!(|tx| { wipe(tx, project, user).await })).await
     }
 
     /// Up to `limit` people who are being erased, those who wait longest first.
@@ -95,16 +91,14 @@ impl Store {
     /// When the engine is away.
     pub async fn erasures(&self, limit: i64) -> Result<Vec<Erasure>> {
         let rows = self
-            .read("erasures", move |tx| {
-                Box::pin(async move {
+            .read("erasures", verb!(|tx| {
                     sql!(
                         tx,
                         fetch_all as (ProjectId, UserId, Time),
                         "SELECT project_id, user_id, started_at FROM erasures ORDER BY started_at, user_id LIMIT $1",
                         limit
                     )
-                })
-            })
+                }))
             .await?;
         let erasure = |(project, user, started_at)| Erasure { project, user, started_at };
         Ok(rows.into_iter().map(erasure).collect())
@@ -115,8 +109,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn end_erasure(&self, project: ProjectId, user: UserId) -> Result<()> {
-        self.write("end_erasure", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "end_erasure",
+            verb!(|tx| {
                 sql!(
                     tx,
                     execute,
@@ -125,8 +120,8 @@ impl Store {
                     user
                 )
                 .map(|_| ())
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -135,15 +130,13 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_subject_in(&self, project: ProjectId, user: UserId) -> Result<u64> {
-        self.write("forget_subject_in", move |tx| {
-            Box::pin(async move {
+        self.write("forget_subject_in", verb!(|tx| {
                 sql!(
                     tx, execute,
                     "DELETE FROM subject_keys WHERE project_id = $1 AND subject_id = $2 AND subject_id <> $3",
                     project, user, Uuid::nil()
                 )
-            })
-        })
+            }))
         .await
     }
 }

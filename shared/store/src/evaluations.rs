@@ -15,7 +15,7 @@ pub(super) use self::optimistic::OptimisticGroups;
 use super::deliveries::{Placed, gather_deliveries};
 pub use super::due::ClaimTerms;
 use super::due::{Due, DueKind, gather_due};
-use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql, update};
+use super::engine::{Bundle, Conn, Tx, gather, insert, rows_in, sql, update, verb};
 use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
 use domain::delivery::{DeliveryState, NewDelivery};
@@ -84,14 +84,15 @@ impl Store {
         }
         let jobs_here = batch.jobs_here;
         let (recorded, groups) = self
-            .write_under_epoch(project, "record_evaluation", move |tx| {
-                let batch = batch.clone();
-                Box::pin(async move {
+            .write_under_epoch(
+                project,
+                "record_evaluation",
+                verb!(|tx, batch| {
                     let mut groups = Groups::default();
                     let recorded = record(tx, project, &batch, &mut groups, now).await?;
                     Ok((recorded, groups))
-                })
-            })
+                }),
+            )
             .await?;
         self.optimistic.learn(project, groups);
         if jobs_here && matches!(&recorded, Recorded::Done(done) if !done.jobs.is_empty()) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::engine::{Tx, insert, rows_in, sql};
+use super::engine::{Tx, insert, rows_in, sql, verb};
 use super::idempotency::{Claim, Claiming, IdempotencyKey, claim};
 use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
@@ -105,10 +105,10 @@ impl Store {
             return self.accept_at_once(&incoming, now).await;
         }
         let taken = self
-            .write("accept_events", move |tx| {
-                let (incoming, jobs) = (Arc::clone(&incoming), jobs.clone());
-                Box::pin(async move { accept(tx, &incoming, jobs, now).await })
-            })
+            .write(
+                "accept_events",
+                verb!(|tx, incoming, jobs| { accept(tx, &incoming, jobs, now).await }),
+            )
             .await?;
         if enqueues {
             self.wake(domain::job::QueueName::Events);
@@ -122,12 +122,7 @@ impl Store {
     /// When the engine is away.
     pub async fn events(&self, project: ProjectId, ids: &[EventId]) -> Result<Vec<Event>> {
         let ids = ids.to_vec();
-        let rows = self
-            .read("events", move |tx| {
-                let ids = ids.clone();
-                Box::pin(async move { by_id(tx, project, &ids).await })
-            })
-            .await?;
+        let rows = self.read("events", verb!(|tx, ids| { by_id(tx, project, &ids).await })).await?;
         rows.into_iter().map(event).collect()
     }
 
@@ -143,10 +138,10 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Event>> {
         let rows = self
-            .read("list_events", move |tx| {
-                let filter = filter.clone();
-                Box::pin(async move { list(tx, project, filter, before, limit).await })
-            })
+            .read(
+                "list_events",
+                verb!(|tx, filter| { list(tx, project, filter, before, limit).await }),
+            )
             .await?;
         rows.into_iter().map(event).collect()
     }

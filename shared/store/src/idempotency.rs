@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::engine::{Tx, insert, rows_in, sql};
+use super::engine::{Tx, insert, rows_in, sql, verb};
 use super::{Result, Store};
 use domain::id::{EventId, ProjectId};
 use domain::time::Time;
@@ -149,8 +149,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_idempotency_keys(&self, now: Time, limit: i64) -> Result<u64> {
-        self.write("forget_idempotency_keys", move |tx| {
-            Box::pin(async move {
+        self.write("forget_idempotency_keys", verb!(|tx| {
                 sql!(
                     tx, execute,
                     any "DELETE FROM idempotency_keys WHERE (project_id, operation, key_hash) IN
@@ -159,8 +158,7 @@ impl Store {
                     my "DELETE FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2",
                     now, limit
                 )
-            })
-        })
+            }))
         .await
     }
 }

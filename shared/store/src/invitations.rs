@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::audit::note;
 use super::callers::{authority, caller, judge_giving};
 use super::engine::epoch::bump_epoch;
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::mails::{NewMail, insert_mail};
 use super::members::{NewUser, insert_user};
 use super::one_time::mark_proved;
@@ -108,16 +108,14 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Invitation>> {
         let rows = self
-            .read("invitations", move |tx| {
-                Box::pin(async move {
+            .read("invitations", verb!(|tx| {
                     sql!(
                         tx, fetch_all as Row,
                         "SELECT id, email, full_name, roles, invited_by, created_at, expires_at FROM invitations
                          WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
                         project, before.unwrap_or(Uuid::max()), limit
                     )
-                })
-            })
+                }))
             .await?;
         Ok(rows.into_iter().map(invitation).collect())
     }
@@ -133,16 +131,14 @@ impl Store {
         now: Time,
     ) -> Result<Option<Invitation>> {
         let row = self
-            .read("invitation_of", move |tx| {
-                Box::pin(async move {
+            .read("invitation_of", verb!(|tx| {
                     sql!(
                         tx, fetch_optional as Row,
                         "SELECT id, email, full_name, roles, invited_by, created_at, expires_at FROM invitations
                          WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
                         project, key.id, key.hash.to_vec(), now
                     )
-                })
-            })
+                }))
             .await?;
         Ok(row.map(invitation))
     }
@@ -163,9 +159,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("accept_invitation", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("accept_invitation", verb!(|tx, new, entry| {
                 bump_epoch(tx, project).await?;
                 let open = sql!(
                     tx, execute,
@@ -184,8 +178,7 @@ impl Store {
                 insert_user(tx, project, &new, now).await?;
                 mark_proved(tx, project, new.id, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 
@@ -201,9 +194,9 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("revoke_invitation", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write(
+            "revoke_invitation",
+            verb!(|tx, entry| {
                 // The epoch comes first: accepting an invitation holds it before the row is deleted.
                 caller(tx, &mut entry, now).await?.may(Target::Nothing)?;
                 let gone = sql!(
@@ -217,8 +210,8 @@ impl Store {
                     return Err(StoreError::NotFound("invitation"));
                 }
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -227,8 +220,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_invitations(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_invitations", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_invitations",
+            verb!(|tx| {
                 let old = sql!(
                     tx,
                     fetch_all as (ProjectId, Uuid),
@@ -246,8 +240,8 @@ impl Store {
                     )?;
                 }
                 Ok(old.len() as u64)
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use wake::Wake;
 
-use super::engine::{Tx, insert, rows_in, sql, update};
+use super::engine::{Tx, insert, rows_in, sql, update, verb};
 use super::queues::number;
 use super::{Result, Store, StoreError};
 use domain::id::{JobId, ProjectId, fresh};
@@ -64,11 +64,7 @@ impl Store {
         queues.sort_unstable();
         queues.dedup();
         let jobs = Arc::new(jobs);
-        self.write("push_jobs", move |tx| {
-            let jobs = Arc::clone(&jobs);
-            Box::pin(async move { push_jobs(tx, &jobs).await })
-        })
-        .await?;
+        self.write("push_jobs", verb!(|tx, jobs| { push_jobs(tx, &jobs).await })).await?;
         queues.into_iter().for_each(|queue| self.wake(queue));
         Ok(())
     }
@@ -87,10 +83,7 @@ impl Store {
         if !self.has_jobs(wanted.queue, now).await? {
             return Ok(None);
         }
-        self.write("reserve_jobs", move |tx| {
-            Box::pin(async move { reserve(tx, wanted, now, until).await })
-        })
-        .await
+        self.write("reserve_jobs", verb!(|tx| { reserve(tx, wanted, now, until).await })).await
     }
 
     /// Renews leases until then; answers those that were already lost.
@@ -140,11 +133,8 @@ impl Store {
     /// When the engine is away.
     pub async fn release_jobs(&self, back: Back, jobs: Vec<JobId>, now: Time) -> Result<()> {
         let jobs = Arc::new(jobs);
-        self.write("release_jobs", move |tx| {
-            let jobs = Arc::clone(&jobs);
-            Box::pin(async move { release(tx, back, &jobs, now).await })
-        })
-        .await?;
+        self.write("release_jobs", verb!(|tx, jobs| { release(tx, back, &jobs, now).await }))
+            .await?;
         self.wake(back.queue);
         Ok(())
     }
@@ -154,7 +144,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn queue_depth(&self, queue: QueueName) -> Result<Depth> {
-        self.read("queue_depth", move |tx| Box::pin(async move { depth(tx, queue).await })).await
+        self.read("queue_depth", verb!(|tx| { depth(tx, queue).await })).await
     }
 
     /// Moves when jobs may have come.
@@ -163,8 +153,7 @@ impl Store {
     }
 
     async fn has_jobs(&self, queue: QueueName, now: Time) -> Result<bool> {
-        self.read("look_for_jobs", move |tx| {
-            Box::pin(async move {
+        self.read("look_for_jobs", verb!(|tx| {
                 let found = sql!(
                     tx, fetch_optional as (i64,),
                     any "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
@@ -174,8 +163,7 @@ impl Store {
                     number(queue), number(queue), now
                 )?;
                 Ok(found.is_some())
-            })
-        })
+            }))
         .await
     }
 }

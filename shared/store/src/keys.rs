@@ -3,7 +3,7 @@
 use super::audit::note;
 use super::callers::caller;
 use super::engine::epoch::bump_epoch;
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::authority::{Authority, Target};
@@ -31,9 +31,9 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (key, entry) = (key.clone(), entry.cloned());
-        self.write("create_key", move |tx| {
-            let (key, mut entry) = (key.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "create_key",
+            verb!(|tx, key, entry| {
                 if let Some(entry) = &mut entry {
                     let caller = caller(tx, entry, now).await?;
                     caller.may(Target::Nothing)?;
@@ -44,8 +44,8 @@ impl Store {
                     note(tx, project, entry, now).await?;
                 }
                 Ok(())
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -60,16 +60,14 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ListedKey>> {
         let rows = self
-            .read("list_keys", move |tx| {
-                Box::pin(async move {
+            .read("list_keys", verb!(|tx| {
                     sql!(
                         tx, fetch_all as Listed,
                         "SELECT id, name, prefix, scopes, expires_at, revoked_at, last_used_at, created_at FROM api_keys
                          WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
                         project, before.unwrap_or(KeyId(uuid::Uuid::max())), limit
                     )
-                })
-            })
+                }))
             .await?;
         let listed = |row: Listed| {
             let (id, name, prefix, scopes, expires_at, revoked_at, last_used_at, created_at) = row;
@@ -96,9 +94,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn touch_keys(&self, used: Vec<(ProjectId, KeyId, Time)>) -> Result<()> {
-        self.write("touch_keys", move |tx| {
-            let used = used.clone();
-            Box::pin(async move {
+        self.write("touch_keys", verb!(|tx, used| {
                 for (project, id, at) in used {
                     sql!(
                         tx, execute,
@@ -108,8 +104,7 @@ impl Store {
                     )?;
                 }
                 Ok(())
-            })
-        })
+            }))
         .await
     }
 
@@ -126,15 +121,15 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (next, entry) = (next.clone(), entry.clone());
-        self.write("replace_key", move |tx| {
-            let (next, mut entry) = (next.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "replace_key",
+            verb!(|tx, next, entry| {
                 let caller = revoke(tx, project, id, Some(&mut entry), now).await?;
                 caller.may_give_scopes(&next.scopes)?;
                 insert_key(tx, &ApiKey { project, ..next }, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -146,9 +141,7 @@ impl Store {
     pub async fn find_key(&self, prefix: &str) -> Result<Option<(ApiKey, ProjectStatus, i64)>> {
         let prefix = prefix.to_owned();
         let row = self
-            .read("find_key", move |tx| {
-                let prefix = prefix.clone();
-                Box::pin(async move {
+            .read("find_key", verb!(|tx, prefix| {
                     sql!(
                         tx, fetch_optional as Row,
                         "SELECT k.id, k.project_id, k.name, k.prefix, k.secret_hash, k.scopes, k.expires_at, k.revoked_at,
@@ -156,8 +149,7 @@ impl Store {
                          FROM api_keys k JOIN projects p ON p.id = k.project_id WHERE k.prefix = $1",
                         prefix
                     )
-                })
-            })
+                }))
             .await?;
         row.map(read).transpose()
     }
@@ -174,16 +166,16 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.cloned();
-        self.write("revoke_key", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write(
+            "revoke_key",
+            verb!(|tx, entry| {
                 revoke(tx, project, id, entry.as_mut(), now).await?;
                 if let Some(entry) = &entry {
                     note(tx, project, entry, now).await?;
                 }
                 Ok(())
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -1,6 +1,6 @@
 //! Attempts to come in, counted over all processes.
 
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store};
 use domain::attempt::{AttemptKind, Counted, WINDOW};
 use domain::id::ProjectId;
@@ -26,9 +26,7 @@ impl Store {
         now: Time,
     ) -> Result<Counted> {
         let row = self
-            .write("count_attempt", move |tx| {
-                Box::pin(async move { count(tx, project, kind, source, now).await })
-            })
+            .write("count_attempt", verb!(|tx| { count(tx, project, kind, source, now).await }))
             .await?;
         Ok(counted(row))
     }
@@ -44,15 +42,13 @@ impl Store {
         source: [u8; 32],
     ) -> Result<Option<Counted>> {
         let row = self
-            .read("attempts", move |tx| {
-                Box::pin(async move {
+            .read("attempts", verb!(|tx| {
                     sql!(
                         tx, fetch_optional as Row,
                         "SELECT attempts, since FROM auth_attempts WHERE project_id = $1 AND kind = $2 AND source_hash = $3",
                         project, kind.number(), source.to_vec()
                     )
-                })
-            })
+                }))
             .await?;
         Ok(row.map(counted))
     }
@@ -62,8 +58,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_attempts(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_attempts", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_attempts",
+            verb!(|tx| {
                 sql!(
                     tx, execute,
                     any "DELETE FROM auth_attempts WHERE (project_id, kind, source_hash) IN
@@ -72,8 +69,8 @@ impl Store {
                     my "DELETE FROM auth_attempts WHERE since < $1 ORDER BY since LIMIT $2",
                     before, limit
                 )
-            })
-        })
+            }),
+        )
         .await
     }
 }

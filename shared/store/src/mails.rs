@@ -1,10 +1,8 @@
 //! Account mails: kept with their delivery by the transaction that causes them, and empty once nothing more comes of it.
 
-use std::collections::HashMap;
-
-use super::deliveries::{MailContent, gather_deliveries};
+use super::deliveries::gather_deliveries;
 use super::due::{Due, DueKind, delete_due, gather_due};
-use super::engine::{Bundle, Tx, rows_in, sql, update};
+use super::engine::{Bundle, Tx, sql, update, verb};
 use super::{Result, Store, StoreError};
 use domain::delivery::{DeliveryState, NewDelivery};
 use domain::id::{MailId, ProjectId, UserId};
@@ -113,50 +111,13 @@ async fn delete_mails(tx: &mut Tx, ids: &[(ProjectId, MailId)]) -> Result<()> {
     Ok(())
 }
 
-/// Empties account mails of which nothing more comes: there are tokens in them.
-pub(super) async fn empty_mails(tx: &mut Tx, over: &[(ProjectId, MailId)]) -> Result<()> {
-    update!(
-        tx,
-        "mails",
-        over,
-        set { content: Option<Vec<u8>> = |_one| None },
-        key { project_id: ProjectId = |one| one.0, id: MailId = |one| one.1 },
-    );
-    Ok(())
-}
-
-/// What these account mails say.
-pub(super) async fn mail_contents(
-    tx: &mut Tx,
-    project: ProjectId,
-    ids: &[MailId],
-) -> Result<HashMap<MailId, MailContent>> {
-    type Row = (MailId, i16, Option<Vec<u8>>, Time);
-    let rows = rows_in!(
-        tx,
-        as Row,
-        "SELECT id, kind, content, created_at FROM mails WHERE project_id = $1 AND id",
-        [project],
-        ids,
-        lite "",
-        server ""
-    );
-    let content = |(id, kind, sealed, created_at): Row| {
-        // A kind that only a newer build knows is sent all the same: what it says stands in it.
-        let kind = MailKind::from_number(kind).unwrap_or(MailKind::NewDevice);
-        (id, MailContent { id, kind, sealed, created_at })
-    };
-    Ok(rows.into_iter().map(content).collect())
-}
-
 impl Store {
     /// Forgets up to `limit` mails that were written before `before` and of which nothing more comes; answers how many.
     ///
     /// # Errors
     /// When the engine is away.
     pub async fn forget_mails(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_mails", move |tx| {
-            Box::pin(async move {
+        self.write("forget_mails", verb!(|tx| {
                 // What waits is tried again for a day and more, and has its content until the end of that.
                 let old = sql!(
                     tx, fetch_all as (ProjectId, MailId),
@@ -165,8 +126,7 @@ impl Store {
                 )?;
                 delete_mails(tx, &old).await?;
                 Ok(old.len() as u64)
-            })
-        })
+            }))
         .await
     }
 
@@ -177,8 +137,7 @@ impl Store {
     pub async fn mails(&self, project: ProjectId) -> Result<Vec<KeptMail>> {
         type Kept = (MailId, i16, Option<Vec<u8>>, i16, i64, Option<String>);
         let rows = self
-            .read("mails", move |tx| {
-                Box::pin(async move {
+            .read("mails", verb!(|tx| {
                     sql!(
                         tx, fetch_all as Kept,
                         "SELECT m.id, m.kind, m.content, d.state, d.attempts, COALESCE(a.detail, d.detail)
@@ -187,8 +146,7 @@ impl Store {
                          WHERE m.project_id = $1 ORDER BY m.id LIMIT 1000",
                         project
                     )
-                })
-            })
+                }))
             .await?;
         let kept = |(id, kind, content, state, attempts, detail): Kept| {
             let corrupt = || StoreError::Corrupt(format!("mail {id}"));

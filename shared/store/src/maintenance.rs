@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::due::DueKind;
-use super::engine::{Conn, sql};
+use super::engine::{Conn, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::delivery::DeliveryState;
 use domain::id::{EventId, ProjectId, floor};
@@ -51,8 +51,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<EventId>> {
         let rows = self
-            .read("unevaluated", move |tx| {
-                Box::pin(async move {
+            .read("unevaluated", verb!(|tx| {
                     // A subquery for each row rather than NOT EXISTS: a server plans once, perhaps while the tables are
                     // empty, and the anti-join of such a plan reads all evaluations for each event.
                     sql!(
@@ -62,8 +61,7 @@ impl Store {
                          ORDER BY e.id LIMIT $4",
                         project, floor(from), floor(before), limit
                     )
-                })
-            })
+                }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
@@ -73,15 +71,16 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn watermarks(&self) -> Result<Vec<(ProjectId, Time)>> {
-        self.read("watermarks", |tx| {
-            Box::pin(async move {
+        self.read(
+            "watermarks",
+            verb!(|tx| {
                 sql!(
                     tx,
                     fetch_all as (ProjectId, Time),
                     "SELECT project_id, at FROM watermarks WHERE kind = 1"
                 )
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -90,8 +89,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn set_watermark(&self, project: ProjectId, at: Time) -> Result<()> {
-        self.write("set_watermark", move |tx| {
-            Box::pin(async move {
+        self.write("set_watermark", verb!(|tx| {
                 sql!(
                     tx, execute,
                     any "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
@@ -101,8 +99,7 @@ impl Store {
                     project, at
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -111,8 +108,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn audit(&self, late: Time) -> Result<Findings> {
-        self.read("audit", move |tx| {
-            Box::pin(async move {
+        self.read(
+            "audit",
+            verb!(|tx| {
                 let rows = sql!(
                     tx,
                     fetch_all as (i16, i64),
@@ -124,8 +122,8 @@ impl Store {
                     rows.iter().filter(|row| (row.0 == claim) == stale).map(|row| row.1).sum()
                 };
                 Ok(Findings { stale_claims: count(true), stale_due: count(false) })
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -134,8 +132,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn waiting(&self, now: Time) -> Result<Waiting> {
-        self.read("waiting", move |tx| {
-            Box::pin(async move {
+        self.read("waiting", verb!(|tx| {
                 let (planned, claimed, due, events) = sql!(
                     tx, fetch_one as (i64, i64, i64, i64),
                     "SELECT (SELECT COUNT(*) FROM deliveries WHERE state = $1),
@@ -146,8 +143,7 @@ impl Store {
                     DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
                 )?;
                 Ok(Waiting { planned, claimed, due, events })
-            })
-        })
+            }))
         .await
     }
 
@@ -235,8 +231,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn release_former_self(&self, now: Time) -> Result<u64> {
-        self.write("release_former_self", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "release_former_self",
+            verb!(|tx| {
                 let start = Time::default();
                 let leases = sql!(
                     tx,
@@ -255,8 +252,8 @@ impl Store {
                 )?;
                 sql!(tx, execute, "DELETE FROM processes")?;
                 Ok(leases + claims)
-            })
-        })
+            }),
+        )
         .await
     }
 }

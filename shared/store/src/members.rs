@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::audit::note;
 use super::callers::{caller, judge_giving};
 use super::engine::epoch::{bump_access, bump_epoch};
-use super::engine::{Tx, insert, rows_in, sql};
+use super::engine::{Tx, insert, rows_in, sql, verb};
 use super::one_time::delete_registrations_of;
 use super::settings::within_plan;
 use super::users::{Row, Standings, live_user, role_rows, standings, user, user_columns};
@@ -76,16 +76,16 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("add_user", move |tx| {
-            let (new, mut entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "add_user",
+            verb!(|tx, new, entry| {
                 bump_epoch(tx, project).await?;
                 let caller = caller(tx, &mut entry, now).await?;
                 judge_giving(tx, project, &caller, &new.roles).await?;
                 insert_user(tx, project, &new, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -94,9 +94,7 @@ impl Store {
     /// # Errors
     /// When it is not there.
     pub async fn user(&self, project: ProjectId, id: UserId) -> Result<User> {
-        let found = self
-            .read("user", move |tx| Box::pin(async move { live_user(tx, project, id).await }))
-            .await?;
+        let found = self.read("user", verb!(|tx| { live_user(tx, project, id).await })).await?;
         found.ok_or(StoreError::NotFound("user"))
     }
 
@@ -107,9 +105,7 @@ impl Store {
     pub async fn has_member(&self, project: ProjectId, role: &str) -> Result<bool> {
         let role = role.to_owned();
         let row = self
-            .read("has_member", move |tx| {
-                let role = role.clone();
-                Box::pin(async move {
+            .read("has_member", verb!(|tx, role| {
                     sql!(
                         tx, fetch_optional as (UserId,),
                         "SELECT m.user_id FROM user_roles m
@@ -118,8 +114,7 @@ impl Store {
                          WHERE m.project_id = $1 AND r.name = $2 AND r.live = $3 AND u.live = $4 LIMIT 1",
                         project, role, Uuid::nil(), Uuid::nil()
                     )
-                })
-            })
+                }))
             .await?;
         Ok(row.is_some())
     }
@@ -129,16 +124,14 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forgive(&self, project: ProjectId, id: UserId) -> Result<()> {
-        self.write("forgive", move |tx| {
-            Box::pin(async move {
+        self.write("forgive", verb!(|tx| {
                 sql!(
                     tx, execute,
                     "UPDATE users SET failed_logins = 0, locked_until = NULL WHERE project_id = $1 AND id = $2",
                     project, id
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -153,8 +146,7 @@ impl Store {
         id: UserId,
         last: bool,
     ) -> Result<()> {
-        self.write("take_back_attempt", move |tx| {
-            Box::pin(async move {
+        self.write("take_back_attempt", verb!(|tx| {
                 sql!(
                     tx, execute,
                     "UPDATE users SET failed_logins = failed_logins - 1, locked_until = CASE WHEN $1 THEN NULL ELSE locked_until END
@@ -162,8 +154,7 @@ impl Store {
                     last, project, id
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -180,9 +171,7 @@ impl Store {
         now: Time,
     ) -> Result<Attempt> {
         let email = email.to_owned();
-        self.write("begin_login", move |tx| {
-            let email = email.clone();
-            Box::pin(async move {
+        self.write("begin_login", verb!(|tx, email| {
                 let found = sql!(
                     tx, fetch_optional as (UserId,),
                     "SELECT id FROM users WHERE project_id = $1 AND email = $2 AND live = $3",
@@ -221,8 +210,7 @@ impl Store {
                     project, id
                 )?;
                 Ok(Attempt::Try { user: Box::new(user(row)?), password, last })
-            })
-        })
+            }))
         .await
     }
 
@@ -232,15 +220,13 @@ impl Store {
     /// When there is no such account.
     pub async fn password(&self, project: ProjectId, id: UserId) -> Result<Option<String>> {
         let row = self
-            .read("password", move |tx| {
-                Box::pin(async move {
+            .read("password", verb!(|tx| {
                     sql!(
                         tx, fetch_optional as (Option<String>,),
                         "SELECT password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
                         project, id, Uuid::nil()
                     )
-                })
-            })
+                }))
             .await?;
         row.map(|(hash,)| hash).ok_or(StoreError::NotFound("user"))
     }
@@ -250,12 +236,13 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn grants(&self, project: ProjectId, id: UserId) -> Result<Standings> {
-        self.read("grants", move |tx| {
-            Box::pin(async move {
+        self.read(
+            "grants",
+            verb!(|tx| {
                 let roles = role_rows(tx, project).await?;
                 standings(tx, project, &roles, id).await
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::engine::{Conn, Tx, collation, sql, wait_for_ever};
+use super::engine::{Conn, Tx, collation, sql, verb, wait_for_ever};
 use super::{Result, Store, StoreError};
 
 struct Migration {
@@ -117,16 +117,17 @@ impl Store {
     /// When the engine is away or refuses a statement. Nothing of this call is applied then; on MySQL and MariaDB what
     /// came before the statement is, and the next call goes on from there.
     pub async fn migrate(&self, step: Step) -> Result<Vec<String>> {
-        self.write_schema("migrate", move |tx| {
-            Box::pin(async move {
+        self.write_schema(
+            "migrate",
+            verb!(|tx| {
                 lock(tx).await?;
                 let applied = applied(tx).await?;
                 match step {
                     Step::Up => up(tx, &applied).await,
                     Step::Down => down(tx, &applied).await,
                 }
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -136,12 +137,13 @@ impl Store {
     /// When the engine is away.
     pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
         let applied = self
-            .write_schema("migrations", |tx| {
-                Box::pin(async move {
+            .write_schema(
+                "migrations",
+                verb!(|tx| {
                     lock(tx).await?;
                     applied(tx).await
-                })
-            })
+                }),
+            )
             .await?;
         let known = MIGRATIONS.iter().map(|one| MigrationState {
             name: one.name.to_owned(),
@@ -158,11 +160,12 @@ impl Store {
     /// When the engine is away.
     pub async fn is_current(&self) -> Result<bool> {
         let found = self
-            .read("is_current", |tx| {
-                Box::pin(async move {
+            .read(
+                "is_current",
+                verb!(|tx| {
                     sql!(tx, fetch_all as (String,), "SELECT name FROM schema_migrations")
-                })
-            })
+                }),
+            )
             .await;
         match found {
             Ok(names) => {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::{Result, Store};
 use domain::id::{NotificationId, ProjectId, UserId};
 use domain::time::Time;
@@ -36,8 +36,7 @@ impl Store {
         before: NotificationId,
     ) -> Result<(Vec<NamedIn>, Option<NotificationId>)> {
         let (rows, next) = self
-            .read("named_in", move |tx| {
-                Box::pin(async move {
+            .read("named_in", verb!(|tx| {
                     let last = sql!(
                         tx,
                         fetch_optional as (NotificationId,),
@@ -61,8 +60,7 @@ impl Store {
                         user
                     )?;
                     Ok((rows, last))
-                })
-            })
+                }))
             .await?;
         let named = |(notification, title, role, at): (_, Option<String>, _, _)| NamedIn {
             notification,

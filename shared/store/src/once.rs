@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::id::{ProjectId, UserId};
 use domain::once::{Kept, Once, Operation};
@@ -89,9 +89,7 @@ impl Store {
             let body = body.map_err(|_| StoreError::Corrupt("body hash of a key".into()))?;
             return Ok(Some(Kept { result, body, answer }));
         }
-        self.write("forget_once", move |tx| {
-            let hash = hash.clone();
-            Box::pin(async move {
+        self.write("forget_once", verb!(|tx, hash| {
                 sql!(
                     tx,
                     execute,
@@ -102,8 +100,7 @@ impl Store {
                     hash,
                     expires_at
                 )
-            })
-        })
+            }))
         .await?;
         Ok(None)
     }
@@ -114,9 +111,9 @@ impl Store {
     /// When the engine is away.
     pub async fn keep_answer(&self, once: &Once, answer: Vec<u8>) -> Result<()> {
         let once = once.clone();
-        self.write("keep_answer", move |tx| {
-            let (once, answer) = (once.clone(), answer.clone());
-            Box::pin(async move {
+        self.write(
+            "keep_answer",
+            verb!(|tx, once, answer| {
                 sql!(
                     tx,
                     execute,
@@ -129,8 +126,8 @@ impl Store {
                     once.key.body.to_vec()
                 )
                 .map(|_| ())
-            })
-        })
+            }),
+        )
         .await
     }
 }

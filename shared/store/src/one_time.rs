@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::id::{ProjectId, UserId};
 use domain::one_time::{Purpose, TokenKey};
@@ -99,8 +99,7 @@ impl Store {
         now: Time,
     ) -> Result<Option<UserId>> {
         let row = self
-            .read("token_user", move |tx| {
-                Box::pin(async move {
+            .read("token_user", verb!(|tx| {
                     sql!(
                         tx, fetch_optional as (UserId,),
                         "SELECT u.id FROM one_time_tokens t JOIN users u ON u.project_id = t.project_id AND u.id = t.user_id
@@ -108,8 +107,7 @@ impl Store {
                            AND t.used_at IS NULL AND t.expires_at > $5 AND u.live = $6",
                         project, key.id, key.hash.to_vec(), purpose.number(), now, Uuid::nil()
                     )
-                })
-            })
+                }))
             .await?;
         Ok(row.map(|(id,)| id))
     }
@@ -119,8 +117,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_tokens(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_tokens", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_tokens",
+            verb!(|tx| {
                 let old = sql!(
                     tx,
                     fetch_all as (ProjectId, Uuid),
@@ -138,8 +137,8 @@ impl Store {
                     )?;
                 }
                 Ok(old.len() as u64)
-            })
-        })
+            }),
+        )
         .await
     }
 }

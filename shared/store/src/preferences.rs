@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::note;
-use super::engine::{rows_in, sql};
+use super::engine::{rows_in, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::id::{ProjectId, RuleId, UserId};
@@ -23,8 +23,7 @@ impl Store {
         user: UserId,
     ) -> Result<(Preferences, i64)> {
         let row = self
-            .read("preferences", move |tx| {
-                Box::pin(async move {
+            .read("preferences", verb!(|tx| {
                     sql!(
                         tx,
                         fetch_optional as (Json<Value>, i64),
@@ -32,8 +31,7 @@ impl Store {
                         project,
                         user
                     )
-                })
-            })
+                }))
             .await?;
         let Some((Json(body), version)) = row else { return Ok((Preferences::default(), 0)) };
         let read = serde_json::from_value(body);
@@ -55,9 +53,7 @@ impl Store {
         now: Time,
     ) -> Result<i64> {
         let entry = entry.clone();
-        self.write("set_preferences", move |tx| {
-            let (body, entry) = (body.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("set_preferences", verb!(|tx, body, entry| {
                 // The account's row is the lock: whoever erases it comes before or after.
                 let there = sql!(
                     tx, fetch_optional as (UserId,),
@@ -93,8 +89,7 @@ impl Store {
                 }
                 note(tx, project, &entry, now).await?;
                 Ok(next)
-            })
-        })
+            }))
         .await
     }
 
@@ -104,9 +99,9 @@ impl Store {
     /// When the engine is away.
     pub async fn known_rules(&self, project: ProjectId, rules: Vec<RuleId>) -> Result<Vec<RuleId>> {
         let rows = self
-            .read("known_rules", move |tx| {
-                let rules = rules.clone();
-                Box::pin(async move {
+            .read(
+                "known_rules",
+                verb!(|tx, rules| {
                     let nil = Uuid::nil();
                     Ok(rows_in!(
                         tx,
@@ -117,8 +112,8 @@ impl Store {
                         lite "",
                         server ""
                     ))
-                })
-            })
+                }),
+            )
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }

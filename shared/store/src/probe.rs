@@ -1,6 +1,6 @@
 //! The one value that tells whether a sealing key is the one that the store was sealed with.
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::{Result, Store, StoreError};
 use domain::id::ProjectId;
 use domain::time::Time;
@@ -12,16 +12,17 @@ impl Store {
     /// When the engine is away, or its tables are not those of this build.
     pub async fn seal_probe(&self) -> Result<Option<Vec<u8>>> {
         let found = self
-            .read("seal_probe", |tx| {
-                Box::pin(async move {
+            .read(
+                "seal_probe",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_optional as (Vec<u8>,),
                         "SELECT value FROM seal_probe WHERE project_id = $1",
                         ProjectId::PLATFORM
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(found.map(|(value,)| value))
     }
@@ -33,9 +34,9 @@ impl Store {
     /// When the engine is away.
     pub async fn keep_seal_probe(&self, value: &[u8], now: Time) -> Result<Vec<u8>> {
         let value = value.to_vec();
-        self.write("keep_seal_probe", move |tx| {
-            let value = value.clone();
-            Box::pin(async move {
+        self.write(
+            "keep_seal_probe",
+            verb!(|tx, value| {
                 let known = sql!(
                     tx,
                     fetch_optional as (Vec<u8>,),
@@ -55,8 +56,8 @@ impl Store {
                 )
                 .map_err(StoreError::again_on_conflict)?;
                 Ok(value)
-            })
-        })
+            }),
+        )
         .await
     }
 }

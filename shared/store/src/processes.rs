@@ -1,6 +1,6 @@
 //! The processes that are alive: each writes a beat, the others watch whether it moves.
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::{Result, Store};
 use domain::id::ProcessId;
 use domain::time::Time;
@@ -32,9 +32,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn beat(&self, process: Process, now: Time) -> Result<()> {
-        self.write("beat", move |tx| {
-            let process = process.clone();
-            Box::pin(async move {
+        self.write("beat", verb!(|tx, process| {
                 sql!(
                     tx, execute,
                     any "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
@@ -46,8 +44,7 @@ impl Store {
                     process.id, process.role, process.host, process.pid, process.version, process.beat, process.started_at, now
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -57,14 +54,12 @@ impl Store {
     /// When the engine is away.
     pub async fn processes(&self) -> Result<Vec<Process>> {
         let rows = self
-            .read("processes", |tx| {
-                Box::pin(async move {
+            .read("processes", verb!(|tx| {
                     sql!(
                         tx, fetch_all as Row,
                         "SELECT id, role, host, pid, version, beat, started_at FROM processes ORDER BY id"
                     )
-                })
-            })
+                }))
             .await?;
         let process = |(id, role, host, pid, version, beat, started_at)| Process {
             id,
@@ -83,11 +78,12 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_process(&self, id: ProcessId) -> Result<()> {
-        self.write("forget_process", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_process",
+            verb!(|tx| {
                 sql!(tx, execute, "DELETE FROM processes WHERE id = $1", id).map(|_| ())
-            })
-        })
+            }),
+        )
         .await
     }
 }

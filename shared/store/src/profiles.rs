@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::audit::note;
 use super::callers::judge_acting_on;
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::id::{ProjectId, UserId};
@@ -52,9 +52,7 @@ impl Store {
         now: Time,
     ) -> Result<AccountVerdict> {
         let (kept, entry) = (kept.clone(), entry.clone());
-        self.write("keep_account", move |tx| {
-            let (kept, mut entry) = (kept.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("keep_account", verb!(|tx, kept, entry| {
                 if entry.requester.is_some() {
                     judge_acting_on(tx, project, id, true, &mut entry, now).await?;
                 }
@@ -93,8 +91,7 @@ impl Store {
                 }
                 note(tx, project, &entry, now).await?;
                 Ok(AccountVerdict::Done)
-            })
-        })
+            }))
         .await
     }
 
@@ -111,9 +108,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (avatar, entry) = (avatar.map(str::to_owned), entry.clone());
-        self.write("set_avatar", move |tx| {
-            let (avatar, entry) = (avatar.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("set_avatar", verb!(|tx, avatar, entry| {
                 let touched = sql!(
                     tx, execute,
                     "UPDATE users SET avatar = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
@@ -123,8 +118,7 @@ impl Store {
                     return Err(StoreError::NotFound("user"));
                 }
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::audit::note;
 use super::callers::caller;
 use super::engine::epoch::{Hold, bump_access, bump_epoch, hold_epoch};
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::keys::insert_key;
 use super::members::{NewUser, insert_built_in, insert_user};
 use super::{Result, Store, StoreError};
@@ -69,9 +69,7 @@ impl Store {
     /// A conflict when the slug or name is taken.
     pub async fn onboard(&self, new: &NewProject, entry: Option<&Entry>, now: Time) -> Result<()> {
         let (new, entry) = (new.clone(), entry.cloned());
-        self.write("onboard", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("onboard", verb!(|tx, new, entry| {
                 sql!(
                     tx, execute,
                     "INSERT INTO projects (id, slug, name, description, status, epoch, access_epoch, settings_epoch, limits, features,
@@ -91,8 +89,7 @@ impl Store {
                     note(tx, new.id, entry, now).await?;
                 }
                 Ok(())
-            })
-        })
+            }))
         .await
     }
 
@@ -125,16 +122,17 @@ impl Store {
     /// When the engine is away.
     pub async fn ensure_platform(&self, now: Time) -> Result<()> {
         let known = self
-            .read("ensure_platform", |tx| {
-                Box::pin(async move {
+            .read(
+                "ensure_platform",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_optional as (ProjectId,),
                         "SELECT id FROM projects WHERE id = $1",
                         ProjectId::PLATFORM
                     )
-                })
-            })
+                }),
+            )
             .await?;
         if known.is_some() {
             return Ok(());
@@ -166,8 +164,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Project>> {
         let rows = self
-            .read("list_projects", move |tx| {
-                Box::pin(async move {
+            .read("list_projects", verb!(|tx| {
                     let before = before.unwrap_or(ProjectId(Uuid::max()));
                     sql!(
                         tx, fetch_all as Row,
@@ -176,8 +173,7 @@ impl Store {
                         before, ProjectId::PLATFORM, status.is_none(),
                         status.map_or(0, ProjectStatus::number), limit
                     )
-                })
-            })
+                }))
             .await?;
         rows.into_iter().map(project).collect()
     }
@@ -223,14 +219,12 @@ impl Store {
     /// When it is not there.
     pub async fn project(&self, id: ProjectId) -> Result<Project> {
         let row = self
-            .read("project", move |tx| {
-                Box::pin(async move {
+            .read("project", verb!(|tx| {
                     sql!(
                         tx, fetch_optional as Row,
                         "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE id = $1", id
                     )
-                })
-            })
+                }))
             .await?;
         project(row.ok_or(StoreError::NotFound("project"))?)
     }
@@ -242,16 +236,13 @@ impl Store {
     pub async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>> {
         let slug = slug.to_owned();
         let row = self
-            .read("project_by_slug", move |tx| {
-                let slug = slug.clone();
-                Box::pin(async move {
+            .read("project_by_slug", verb!(|tx, slug| {
                     sql!(
                         tx, fetch_optional as Row,
                         "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE slug = $1 AND live = $2",
                         slug, Uuid::nil()
                     )
-                })
-            })
+                }))
             .await?;
         row.map(project).transpose()
     }
@@ -263,9 +254,9 @@ impl Store {
     pub async fn project_by_name(&self, name: &str) -> Result<Option<ProjectId>> {
         let name = name.to_owned();
         let row = self
-            .read("project_by_name", move |tx| {
-                let name = name.clone();
-                Box::pin(async move {
+            .read(
+                "project_by_name",
+                verb!(|tx, name| {
                     sql!(
                         tx,
                         fetch_optional as (ProjectId,),
@@ -273,8 +264,8 @@ impl Store {
                         name,
                         Uuid::nil()
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(row.map(|(id,)| id))
     }
@@ -285,16 +276,14 @@ impl Store {
     /// When the engine is away.
     pub async fn epochs(&self) -> Result<Vec<Standing>> {
         let rows = self
-            .read("epochs", |tx| {
-                Box::pin(async move {
+            .read("epochs", verb!(|tx| {
                     sql!(
                         tx,
                         fetch_all as (ProjectId, i64, i64, i64, i16),
                         "SELECT id, epoch, access_epoch, settings_epoch, status FROM projects WHERE live = $1 ORDER BY id",
                         Uuid::nil()
                     )
-                })
-            })
+                }))
             .await?;
         let known = |(id, epoch, access_epoch, settings_epoch, status)| {
             let status = ProjectStatus::from_number(status)?;
@@ -316,9 +305,7 @@ impl Store {
         now: Time,
     ) -> Result<i64> {
         let entry = entry.cloned();
-        self.write("set_project_status", move |tx| {
-            let entry = entry.clone();
-            Box::pin(async move {
+        self.write("set_project_status", verb!(|tx, entry| {
                 let epoch = bump_epoch(tx, id).await?;
                 // One that was archived meanwhile stays so.
                 live_project(tx, id).await?;
@@ -335,8 +322,7 @@ impl Store {
                     note(tx, id, entry, now).await?;
                 }
                 Ok(epoch)
-            })
-        })
+            }))
         .await
     }
 
@@ -346,9 +332,7 @@ impl Store {
     /// When it is not there.
     pub async fn archive_project(&self, id: ProjectId, entry: &Entry, now: Time) -> Result<()> {
         let entry = entry.clone();
-        self.write("archive_project", move |tx| {
-            let entry = entry.clone();
-            Box::pin(async move {
+        self.write("archive_project", verb!(|tx, entry| {
                 bump_epoch(tx, id).await?;
                 bump_access(tx, id).await?;
                 let touched = sql!(
@@ -367,8 +351,7 @@ impl Store {
                     return Err(StoreError::NotFound("project"));
                 }
                 note(tx, id, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 }

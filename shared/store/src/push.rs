@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::id::{ProjectId, UserId};
 use domain::push::{MAX_TOKENS, Platform, PushToken};
@@ -58,9 +58,7 @@ impl Store {
         now: Time,
     ) -> Result<Uuid> {
         let new = new.clone();
-        self.write("put_push_token", move |tx| {
-            let new = new.clone();
-            Box::pin(async move {
+        self.write("put_push_token", verb!(|tx, new| {
                 // Whoever suspends or erases the account waits for this, or this for them: no token comes afterwards.
                 let works = sql!(
                     tx, fetch_optional as (i16,),
@@ -91,8 +89,7 @@ impl Store {
                     )?;
                 }
                 Ok(id)
-            })
-        })
+            }))
         .await
     }
 
@@ -106,16 +103,14 @@ impl Store {
         user: UserId,
     ) -> Result<Vec<KeptPushToken>> {
         let rows = self
-            .read("push_tokens", move |tx| {
-                Box::pin(async move {
+            .read("push_tokens", verb!(|tx| {
                     sql!(
                         tx, fetch_all as Row,
                         "SELECT id, platform, token_hash, device, created_at, last_seen_at FROM push_tokens
                          WHERE project_id = $1 AND user_id = $2 ORDER BY last_seen_at DESC, id DESC",
                         project, user
                     )
-                })
-            })
+                }))
             .await?;
         rows.into_iter().map(kept).collect()
     }
@@ -131,15 +126,13 @@ impl Store {
         id: Uuid,
     ) -> Result<()> {
         let gone = self
-            .write("delete_push_token", move |tx| {
-                Box::pin(async move {
+            .write("delete_push_token", verb!(|tx| {
                     sql!(
                         tx, execute,
                         "DELETE FROM push_tokens WHERE project_id = $1 AND id = $2 AND user_id = $3",
                         project, id, user
                     )
-                })
-            })
+                }))
             .await?;
         if gone == 0 { Err(StoreError::NotFound("push token")) } else { Ok(()) }
     }

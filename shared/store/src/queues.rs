@@ -1,6 +1,6 @@
 //! What holds for a queue on every engine: whether it is paused, and what died in it.
 
-use super::engine::{insert, sql};
+use super::engine::{insert, sql, verb};
 use super::{Result, Store};
 use domain::id::{JobId, ProjectId};
 use domain::job::QueueName;
@@ -35,8 +35,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn pause_queue(&self, queue: QueueName, paused_at: Option<Time>) -> Result<()> {
-        self.write("pause_queue", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "pause_queue",
+            verb!(|tx| {
                 sql!(
                     tx,
                     execute,
@@ -48,8 +49,8 @@ impl Store {
                     paused_at
                 )
                 .map(|_| ())
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -59,15 +60,16 @@ impl Store {
     /// When the engine is away.
     pub async fn paused_queues(&self) -> Result<Vec<QueueName>> {
         let rows = self
-            .read("paused_queues", |tx| {
-                Box::pin(async move {
+            .read(
+                "paused_queues",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_all as (i16,),
                         "SELECT queue FROM queues WHERE paused_at IS NOT NULL"
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(QueueName::ALL.into_iter().filter(|queue| rows.contains(&(number(*queue),))).collect())
     }
@@ -78,9 +80,7 @@ impl Store {
     /// When nothing was kept.
     pub async fn bury_jobs(&self, jobs: Vec<DeadJob>, now: Time) -> Result<()> {
         let jobs = std::sync::Arc::new(jobs);
-        self.write("bury_jobs", move |tx| {
-            let jobs = std::sync::Arc::clone(&jobs);
-            Box::pin(async move {
+        self.write("bury_jobs", verb!(|tx, jobs| {
                 insert!(tx, "INSERT INTO dead_jobs (project_id, id, queue, body, error, died_at)", jobs, "ON CONFLICT DO NOTHING", {
                     ProjectId = |one| one.project,
                     JobId = |one| one.id,
@@ -90,8 +90,7 @@ impl Store {
                     Time = |_one| now,
                 });
                 Ok(())
-            })
-        })
+            }))
         .await
     }
 
@@ -101,15 +100,13 @@ impl Store {
     /// When the engine is away.
     pub async fn dead_jobs(&self, project: ProjectId, limit: i64) -> Result<Vec<DeadJob>> {
         let rows = self
-            .read("dead_jobs", move |tx| {
-                Box::pin(async move {
+            .read("dead_jobs", verb!(|tx| {
                     sql!(
                         tx, fetch_all as (JobId, i16, Vec<u8>, String),
                         "SELECT id, queue, body, error FROM dead_jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2",
                         project, limit
                     )
-                })
-            })
+                }))
             .await?;
         let dead = |(id, queue, body, error): (JobId, i16, Vec<u8>, String)| {
             let queue = QueueName::ALL.into_iter().find(|one| number(*one) == queue)?;

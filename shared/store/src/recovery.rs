@@ -7,7 +7,7 @@ use super::audit::note;
 use super::callers::{given_by, judge_acting_on};
 use super::email_changes::delete_email_change;
 use super::engine::epoch::{bump_access, bump_epoch};
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::mails::{NewMail, delete_mails_of, insert_mail};
 use super::members::give_roles;
 use super::one_time::{NewToken, delete_tokens_of, insert_token, use_token, void_tokens};
@@ -45,8 +45,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn pending_users(&self, project: ProjectId) -> Result<i64> {
-        self.read("pending_users", move |tx| {
-            Box::pin(async move {
+        self.read("pending_users", verb!(|tx| {
                 let (count,) = sql!(
                     tx,
                     fetch_one as (i64,),
@@ -56,8 +55,7 @@ impl Store {
                     UserStatus::Pending.number()
                 )?;
                 Ok(count)
-            })
-        })
+            }))
         .await
     }
 
@@ -76,9 +74,9 @@ impl Store {
         now: Time,
     ) -> Result<bool> {
         let (mail, entry) = (mail.clone(), entry.cloned());
-        self.write("mail_account", move |tx| {
-            let (mail, entry) = (mail.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "mail_account",
+            verb!(|tx, mail, entry| {
                 lock(tx, project, user).await?;
                 if !insert_mail(tx, project, &mail, now).await? {
                     return Ok(false);
@@ -90,8 +88,8 @@ impl Store {
                     note(tx, project, entry, now).await?;
                 }
                 Ok(true)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -108,16 +106,16 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let entry = entry.clone();
-        self.write("verify_email", move |tx| {
-            let entry = entry.clone();
-            Box::pin(async move {
+        self.write(
+            "verify_email",
+            verb!(|tx, entry| {
                 touch(tx, project, user, now).await?;
                 use_token(tx, project, key, Purpose::VerifyEmail, now).await?;
                 prove_address(tx, project, user, now).await?;
                 void_tokens(tx, project, user, Purpose::VerifyEmail, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -203,9 +201,9 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("set_password", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "set_password",
+            verb!(|tx, new, entry| {
                 touch(tx, project, user, now).await?;
                 if let Some(proved) = &new.proved {
                     judge_proved(tx, project, user, proved).await?;
@@ -229,8 +227,8 @@ impl Store {
                 end(tx, project, user, new.ends, Ended::Password, now).await?;
                 insert_mail(tx, project, &new.notice, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 }

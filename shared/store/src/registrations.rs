@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::audit::note;
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::mails::{NewMail, insert_mail};
 use super::members::{NewUser, insert_account};
 use super::one_time::{delete_registrations_of, mark_proved};
@@ -39,8 +39,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn open_registrations(&self, project: ProjectId, now: Time) -> Result<i64> {
-        self.read("open_registrations", move |tx| {
-            Box::pin(async move {
+        self.read(
+            "open_registrations",
+            verb!(|tx| {
                 let (count,) = sql!(
                     tx,
                     fetch_one as (i64,),
@@ -49,8 +50,8 @@ impl Store {
                     now
                 )?;
                 Ok(count)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -111,8 +112,9 @@ impl Store {
         now: Time,
     ) -> Result<Option<Registration>> {
         let row = self
-            .read("registration_of", move |tx| {
-                Box::pin(async move {
+            .read(
+                "registration_of",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_optional as Row,
@@ -123,8 +125,8 @@ impl Store {
                         key.hash.to_vec(),
                         now
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(row.map(registration))
     }
@@ -140,16 +142,13 @@ impl Store {
     ) -> Result<Option<Registration>> {
         let email = email.to_owned();
         let row = self
-            .read("registration_by_email", move |tx| {
-                let email = email.clone();
-                Box::pin(async move {
+            .read("registration_by_email", verb!(|tx, email| {
                     sql!(
                         tx, fetch_optional as Row,
                         "SELECT id, email, full_name, expires_at FROM registrations WHERE project_id = $1 AND email = $2",
                         project, email
                     )
-                })
-            })
+                }))
             .await?;
         Ok(row.map(registration))
     }
@@ -168,9 +167,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("confirm_registration", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("confirm_registration", verb!(|tx, new, entry| {
                 let open = sql!(
                     tx, execute,
                     "DELETE FROM registrations WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
@@ -182,8 +179,7 @@ impl Store {
                 insert_account(tx, project, &new, now).await?;
                 mark_proved(tx, project, new.id, now).await?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }))
         .await
     }
 
@@ -192,8 +188,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_registrations(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_registrations", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_registrations",
+            verb!(|tx| {
                 let old = sql!(
                     tx,
                     fetch_all as (ProjectId, Uuid),
@@ -211,8 +208,8 @@ impl Store {
                     )?;
                 }
                 Ok(old.len() as u64)
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::{Result, Store, StoreError};
 use domain::id::time_of;
 use domain::once::RequestKey;
@@ -54,9 +54,7 @@ impl Store {
     /// When the engine is away.
     pub async fn begin_request(&self, one: &Beginning, now: Time) -> Result<Begun> {
         let one = one.clone();
-        self.write("begin_request", move |tx| {
-            let one = one.clone();
-            Box::pin(async move {
+        self.write("begin_request", verb!(|tx, one| {
                 let (project, operation) = (one.key.project, one.key.operation.number());
                 let hash = one.key.hash.to_vec();
                 let body = one.body.unwrap_or(UNKNOWN).to_vec();
@@ -107,8 +105,7 @@ impl Store {
                     lease
                 )?;
                 if ours == 1 { Ok(Begun::Ours) } else { Err(taken()) }
-            })
-        })
+            }))
         .await
     }
 
@@ -118,9 +115,9 @@ impl Store {
     /// When the engine is away.
     pub async fn hold_request(&self, key: &RequestKey, lease: Uuid, next: Uuid) -> Result<bool> {
         let key = key.clone();
-        self.write("hold_request", move |tx| {
-            let key = key.clone();
-            Box::pin(async move {
+        self.write(
+            "hold_request",
+            verb!(|tx, key| {
                 let held = sql!(
                     tx,
                     execute,
@@ -133,8 +130,8 @@ impl Store {
                     lease
                 )?;
                 Ok(held == 1)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -150,9 +147,9 @@ impl Store {
         answer: Vec<u8>,
     ) -> Result<bool> {
         let key = key.clone();
-        self.write("finish_request", move |tx| {
-            let (key, answer) = (key.clone(), answer.clone());
-            Box::pin(async move {
+        self.write(
+            "finish_request",
+            verb!(|tx, key, answer| {
                 let kept = sql!(
                     tx,
                     execute,
@@ -166,8 +163,8 @@ impl Store {
                     lease
                 )?;
                 Ok(kept == 1)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -177,9 +174,7 @@ impl Store {
     /// When the engine is away.
     pub async fn give_up_request(&self, key: &RequestKey, lease: Uuid) -> Result<()> {
         let key = key.clone();
-        self.write("give_up_request", move |tx| {
-            let key = key.clone();
-            Box::pin(async move {
+        self.write("give_up_request", verb!(|tx, key| {
                 sql!(
                     tx,
                     execute,
@@ -191,8 +186,7 @@ impl Store {
                     lease
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 }

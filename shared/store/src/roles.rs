@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::audit::note;
 use super::callers::caller;
 use super::engine::epoch::{bump_access, bump_epoch};
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::authority::Target;
@@ -70,7 +70,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn roles(&self, project: ProjectId) -> Result<Vec<Role>> {
-        self.read("roles", move |tx| Box::pin(async move { all(tx, project).await })).await
+        self.read("roles", verb!(|tx| { all(tx, project).await })).await
     }
 
     /// Keeps a new role.
@@ -85,9 +85,7 @@ impl Store {
         now: Time,
     ) -> Result<RoleVerdict> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("add_role", move |tx| {
-            let (new, mut entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("add_role", verb!(|tx, new, entry| {
                 // Whoever changes roles, members or rules takes the project's epoch first, so that what is read here
                 // stays as it is.
                 bump_epoch(tx, project).await?;
@@ -107,8 +105,7 @@ impl Store {
                 bump_access(tx, project).await?;
                 note(tx, project, &entry, now).await?;
                 Ok(RoleVerdict::Done(new))
-            })
-        })
+            }))
         .await
     }
 
@@ -125,9 +122,9 @@ impl Store {
         now: Time,
     ) -> Result<RoleVerdict> {
         let (change, entry) = (change.clone(), entry.clone());
-        self.write("change_role", move |tx| {
-            let (change, mut entry) = (change.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "change_role",
+            verb!(|tx, change, entry| {
                 bump_epoch(tx, project).await?;
                 let caller = caller(tx, &mut entry, now).await?;
                 let roles = all(tx, project).await?;
@@ -155,8 +152,8 @@ impl Store {
                 (entry.before, entry.after) = (Some(old.told()), Some(new.told()));
                 note(tx, project, &entry, now).await?;
                 Ok(RoleVerdict::Done(new))
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -172,9 +169,7 @@ impl Store {
         now: Time,
     ) -> Result<RoleVerdict> {
         let entry = entry.clone();
-        self.write("delete_role", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write("delete_role", verb!(|tx, entry| {
                 bump_epoch(tx, project).await?;
                 let caller = caller(tx, &mut entry, now).await?;
                 let roles = all(tx, project).await?;
@@ -202,8 +197,7 @@ impl Store {
                 entry.before = Some(old.told());
                 note(tx, project, &entry, now).await?;
                 Ok(RoleVerdict::Done(old.clone()))
-            })
-        })
+            }))
         .await
     }
 }

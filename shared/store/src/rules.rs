@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::engine::epoch::bump_epoch;
-use super::engine::{Tx, insert, sql};
+use super::engine::{Tx, insert, sql, verb};
 use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
@@ -51,9 +51,7 @@ impl Store {
     /// A conflict when the name is taken.
     pub async fn create_rule(&self, project: ProjectId, rule: &Rule, now: Time) -> Result<()> {
         let rule = rule.clone();
-        self.write("create_rule", move |tx| {
-            let rule = rule.clone();
-            Box::pin(async move {
+        self.write("create_rule", verb!(|tx, rule| {
                 let epoch = bump_epoch(tx, project).await?;
                 within_plan(tx, project, PlanLimit::Rules).await?;
                 sql!(
@@ -64,8 +62,7 @@ impl Store {
                     Uuid::nil(), now, now
                 )?;
                 keep_version(tx, project, &rule, epoch, now).await
-            })
-        })
+            }))
         .await
     }
 
@@ -75,9 +72,7 @@ impl Store {
     /// When it is not there, or its new name is taken.
     pub async fn change_rule(&self, project: ProjectId, rule: &Rule, now: Time) -> Result<i64> {
         let rule = rule.clone();
-        self.write("change_rule", move |tx| {
-            let mut rule = rule.clone();
-            Box::pin(async move {
+        self.write("change_rule", verb!(|tx, rule| {
                 let epoch = bump_epoch(tx, project).await?;
                 let next = next_version(tx, project, &rule, now).await?;
                 rule.version = next.ok_or(StoreError::NotFound("rule"))?.0;
@@ -88,8 +83,7 @@ impl Store {
                 )?;
                 keep_version(tx, project, &rule, epoch, now).await?;
                 Ok(rule.version)
-            })
-        })
+            }))
         .await
     }
 
@@ -106,9 +100,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (email, full_name) = (email.to_owned(), full_name.to_owned());
-        self.write("create_user", move |tx| {
-            let (email, full_name) = (email.clone(), full_name.clone());
-            Box::pin(async move {
+        self.write("create_user", verb!(|tx, email, full_name| {
                 bump_epoch(tx, project).await?;
                 within_plan(tx, project, PlanLimit::Users).await?;
                 sql!(
@@ -118,8 +110,7 @@ impl Store {
                     project, id, email, full_name, Uuid::nil(), now, now
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -136,9 +127,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (name, members) = (name.to_owned(), members.to_vec());
-        self.write("create_role", move |tx| {
-            let (name, members) = (name.clone(), members.clone());
-            Box::pin(async move {
+        self.write("create_role", verb!(|tx, name, members| {
                 bump_epoch(tx, project).await?;
                 sql!(
                     tx, execute,
@@ -152,8 +141,7 @@ impl Store {
                     RoleId = |_user| id,
                 });
                 Ok(())
-            })
-        })
+            }))
         .await
     }
 
@@ -168,9 +156,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let endpoint = endpoint.clone();
-        self.write("create_endpoint", move |tx| {
-            let endpoint = endpoint.clone();
-            Box::pin(async move {
+        self.write("create_endpoint", verb!(|tx, endpoint| {
                 bump_epoch(tx, project).await?;
                 sql!(
                     tx, execute,
@@ -179,8 +165,7 @@ impl Store {
                     project, endpoint.id, endpoint.name, endpoint.url, endpoint.secret, Uuid::nil(), now, now
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -196,9 +181,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let url = url.to_owned();
-        self.write("move_endpoint", move |tx| {
-            let url = url.clone();
-            Box::pin(async move {
+        self.write("move_endpoint", verb!(|tx, url| {
                 bump_epoch(tx, project).await?;
                 let touched = sql!(
                     tx, execute,
@@ -206,8 +189,7 @@ impl Store {
                     url, now, project, id, Uuid::nil()
                 )?;
                 if touched == 0 { Err(StoreError::NotFound("endpoint")) } else { Ok(()) }
-            })
-        })
+            }))
         .await
     }
 
@@ -216,8 +198,9 @@ impl Store {
     /// # Errors
     /// When the project is not there or holds something unreadable.
     pub async fn rule_source(&self, project: ProjectId) -> Result<RuleSource> {
-        self.read("rule_source", move |tx| {
-            Box::pin(async move {
+        self.read(
+            "rule_source",
+            verb!(|tx| {
                 let head = sql!(
                     tx,
                     fetch_optional as (i64, i16),
@@ -234,8 +217,8 @@ impl Store {
                     people: people(tx, project).await?,
                     endpoints: endpoints(tx, project).await?,
                 })
-            })
-        })
+            }),
+        )
         .await
     }
 }

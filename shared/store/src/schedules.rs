@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::due::{Due, DueKind, delete_due, insert_due};
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
 use domain::id::{JobId, ProjectId, TickId};
@@ -46,8 +46,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let id = domain::id::derived(project.0, "schedule", &[task.as_str().as_bytes()]);
-        self.write("ensure_schedule", move |tx| {
-            Box::pin(async move {
+        self.write("ensure_schedule", verb!(|tx| {
                 sql!(
                     tx, execute,
                     any "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
@@ -59,8 +58,7 @@ impl Store {
                     project, id, task.as_str(), task.as_str(), period(every), now, now, now
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 
@@ -70,14 +68,12 @@ impl Store {
     /// When the engine is away.
     pub async fn due_schedules(&self, now: Time) -> Result<Vec<Schedule>> {
         let rows = self
-            .read("due_schedules", move |tx| {
-                Box::pin(async move {
+            .read("due_schedules", verb!(|tx| {
                     sql!(
                         tx, fetch_all as (ProjectId, Uuid, String, i64, Time),
                         "SELECT project_id, id, task, every_ms, next_run_at FROM schedules WHERE next_run_at <= $1", now
                     )
-                })
-            })
+                }))
             .await?;
         // A task that only a newer build knows is left to it.
         let known =
@@ -147,8 +143,7 @@ impl Store {
         now: Time,
         until: Time,
     ) -> Result<Option<Task>> {
-        self.write("begin_tick", move |tx| {
-            Box::pin(async move {
+        self.write("begin_tick", verb!(|tx| {
                 let begun = sql!(
                     tx, execute,
                     "UPDATE ticks SET started_at = $1 WHERE project_id = $2 AND id = $3 AND finished_at IS NULL", now, project, id
@@ -165,8 +160,7 @@ impl Store {
                     project, id
                 )?;
                 Ok(task.and_then(|(task,)| Task::parse(&task)))
-            })
-        })
+            }))
         .await
     }
 
@@ -182,16 +176,13 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let outcome: String = outcome.chars().take(500).collect();
-        self.write("finish_tick", move |tx| {
-            let outcome = outcome.clone();
-            Box::pin(async move {
+        self.write("finish_tick", verb!(|tx, outcome| {
                 sql!(
                     tx, execute,
                     "UPDATE ticks SET finished_at = $1, outcome = $2 WHERE project_id = $3 AND id = $4", now, outcome, project, id
                 )?;
                 delete_due(tx, &[(project, DueKind::Tick, id.0)]).await
-            })
-        })
+            }))
         .await
     }
 
@@ -200,11 +191,10 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_ticks(&self, before: Time) -> Result<u64> {
-        self.write("forget_ticks", move |tx| {
-            Box::pin(async move {
-                sql!(tx, execute, "DELETE FROM ticks WHERE finished_at < $1", before)
-            })
-        })
+        self.write(
+            "forget_ticks",
+            verb!(|tx| { sql!(tx, execute, "DELETE FROM ticks WHERE finished_at < $1", before) }),
+        )
         .await
     }
 }
@@ -224,16 +214,17 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn finished_ticks(&self) -> Result<i64> {
-        self.read("finished_ticks", |tx| {
-            Box::pin(async move {
+        self.read(
+            "finished_ticks",
+            verb!(|tx| {
                 let (count,) = sql!(
                     tx,
                     fetch_one as (i64,),
                     "SELECT COUNT(*) FROM ticks WHERE finished_at IS NOT NULL"
                 )?;
                 Ok(count)
-            })
-        })
+            }),
+        )
         .await
     }
 }

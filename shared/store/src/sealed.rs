@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::{Tx, sql};
+use super::engine::{Tx, sql, verb};
 use super::once::answer_name;
 use super::{Result, Store};
 use domain::audit::{Checkpoint, Link};
@@ -127,16 +127,16 @@ impl Store {
         column: Column,
         changes: Vec<(Sealed, Vec<u8>)>,
     ) -> Result<u64> {
-        self.write("replace_sealed", move |tx| {
-            let changes = changes.clone();
-            Box::pin(async move {
+        self.write(
+            "replace_sealed",
+            verb!(|tx, changes| {
                 let mut touched = 0;
                 for (old, new) in changes {
                     touched += replace(tx, column, old, new).await?;
                 }
                 Ok(touched)
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::audit::note;
 use super::callers::judge_acting_on;
-use super::engine::{Tx, insert, sql};
+use super::engine::{Tx, insert, sql, verb};
 use super::mails::{NewMail, insert_mail};
 use super::session_ends::{Ended, Which, end};
 use super::users::lock;
@@ -61,8 +61,7 @@ impl Store {
         project: ProjectId,
         user: UserId,
     ) -> Result<Option<SecondFactor>> {
-        self.read("second_factor", move |tx| {
-            Box::pin(async move {
+        self.read("second_factor", verb!(|tx| {
                 let row = sql!(
                     tx, fetch_optional as (Vec<u8>, i64, Option<Time>, i64),
                     "SELECT f.secret, f.last_step, f.confirmed_at,
@@ -77,8 +76,7 @@ impl Store {
                     confirmed_at,
                     codes_left,
                 }))
-            })
-        })
+            }))
         .await
     }
 
@@ -94,9 +92,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let secret = secret.to_vec();
-        self.write("enrol_factor", move |tx| {
-            let secret = secret.clone();
-            Box::pin(async move {
+        self.write("enrol_factor", verb!(|tx, secret| {
                 lock(tx, project, user).await?;
                 if is_on(tx, project, user).await? {
                     return Err(StoreError::Conflict("there is a second factor; switch it off first"));
@@ -108,8 +104,7 @@ impl Store {
                     project, user, secret, now
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::audit::note;
 use super::callers::judge_acting_on;
 use super::engine::epoch::bump_access;
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::mails::{NewMail, insert_mail};
 use super::second_factors::{Proof, is_on, take_proof};
 use super::session_ends::end;
@@ -102,9 +102,7 @@ impl Store {
         now: Time,
     ) -> Result<Begun> {
         let (new, entry) = (new.clone(), entry.clone());
-        let begun = self.write("begin_session", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        let begun = self.write("begin_session", verb!(|tx, new, entry| {
                 let before = sql!(
                     tx, fetch_optional as (Option<Time>, i16, Option<String>),
                     lite "SELECT last_login_at, status, password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
@@ -156,8 +154,7 @@ impl Store {
                 note(tx, project, &entry, now).await?;
                 let is_new = seen.is_none() && !is_first;
                 Ok(Begun::Yes(is_new && insert_mail(tx, project, &new.notice, now).await?))
-            })
-        });
+            }));
         match begun.await {
             // Nothing of it was kept, and the attempt stays counted.
             Err(StoreError::NotFound("code")) => Ok(Begun::ProofRefused),
@@ -182,9 +179,7 @@ impl Store {
         now: Time,
     ) -> Result<Rotated> {
         let reuse = reuse.clone();
-        let rotated = self.write("rotate", move |tx| {
-            let reuse = reuse.clone();
-            Box::pin(async move {
+        let rotated = self.write("rotate", verb!(|tx, reuse| {
                 // The session's row is changed first: two that come with the same token wait for each other here.
                 let held = sql!(
                     tx, execute,
@@ -232,8 +227,7 @@ impl Store {
                         Ok(Rotated::Taken(user))
                     }
                 }
-            })
-        });
+            }));
         match rotated.await {
             // Whoever guesses at tokens of a session that they know of changes nothing.
             Err(StoreError::NotFound(_)) => Ok(Rotated::Gone),
@@ -252,8 +246,7 @@ impl Store {
         user: UserId,
         now: Time,
     ) -> Result<Standing> {
-        self.read("standing", move |tx| {
-            Box::pin(async move {
+        self.read("standing", verb!(|tx| {
                 let head = sql!(
                     tx,
                     fetch_optional as (i64, i16, i64),
@@ -272,8 +265,7 @@ impl Store {
                 let active = found.is_some_and(|(status,)| status == UserStatus::Active.number());
                 let holds = active && !gone;
                 Ok(Standing { holds, epoch })
-            })
-        })
+            }))
         .await
     }
 
@@ -289,8 +281,7 @@ impl Store {
         now: Time,
     ) -> Result<Vec<Session>> {
         let rows = self
-            .read("sessions", move |tx| {
-                Box::pin(async move {
+            .read("sessions", verb!(|tx| {
                     sql!(
                         tx, fetch_all as (Uuid, Time, Time, Time, Option<Vec<u8>>),
                         "SELECT id, created_at, used_at, ends_at, origin FROM sessions
@@ -299,8 +290,7 @@ impl Store {
                          ORDER BY id DESC LIMIT 200",
                         project, user, now, idle_since, project
                     )
-                })
-            })
+                }))
             .await?;
         let session = |(id, created_at, used_at, ends_at, origin)| Session {
             id,
@@ -326,9 +316,9 @@ impl Store {
         now: Time,
     ) -> Result<u64> {
         let entry = entry.clone();
-        self.write("end_sessions", move |tx| {
-            let mut entry = entry.clone();
-            Box::pin(async move {
+        self.write(
+            "end_sessions",
+            verb!(|tx, entry| {
                 // Those who end their own sessions are not judged.
                 if entry.requester.is_some() {
                     judge_acting_on(tx, project, user, false, &mut entry, now).await?;
@@ -338,8 +328,8 @@ impl Store {
                     note(tx, project, &entry, now).await?;
                 }
                 Ok(ended)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -348,8 +338,9 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn forget_sessions(&self, before: Time, limit: i64) -> Result<u64> {
-        self.write("forget_sessions", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "forget_sessions",
+            verb!(|tx| {
                 let old = sql!(
                     tx,
                     fetch_all as (ProjectId, Uuid),
@@ -367,8 +358,8 @@ impl Store {
                     )?;
                 }
                 Ok(old.len() as u64)
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -377,15 +368,16 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn signing_keys(&self) -> Result<Vec<(Uuid, Vec<u8>)>> {
-        self.read("signing_keys", |tx| {
-            Box::pin(async move {
+        self.read(
+            "signing_keys",
+            verb!(|tx| {
                 sql!(
                     tx,
                     fetch_all as (Uuid, Vec<u8>),
                     "SELECT id, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY id DESC"
                 )
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -402,9 +394,7 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let secret = secret.to_vec();
-        self.write("add_signing_key", move |tx| {
-            let secret = secret.clone();
-            Box::pin(async move {
+        self.write("add_signing_key", verb!(|tx, secret| {
                 let before = match succeeded {
                     None => Some(id),
                     Some(succeeded) => sql!(
@@ -432,8 +422,7 @@ impl Store {
                     now
                 )
                 .map(|_| ())
-            })
-        })
+            }))
         .await
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::audit::note;
 use super::engine::epoch::{Hold, bump_epoch, hold_epoch};
-use super::engine::{Tx, insert, rows_in, sql};
+use super::engine::{Tx, insert, rows_in, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::feature::{Feature, Switched};
@@ -139,8 +139,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn settings(&self, project: ProjectId) -> Result<Kept> {
-        self.read("settings", move |tx| {
-            Box::pin(async move {
+        self.read("settings", verb!(|tx| {
                 let row = sql!(
                     tx,
                     fetch_optional as (i64, Json<Settings>),
@@ -155,8 +154,7 @@ impl Store {
                 )?;
                 let Some((version, Json(settings))) = row else { return Ok(Kept::default()) };
                 Ok(Kept { version, settings, secrets })
-            })
-        })
+            }))
         .await
     }
 
@@ -172,9 +170,7 @@ impl Store {
         now: Time,
     ) -> Result<Option<i64>> {
         let (new, entry) = (new.clone(), entry.clone());
-        self.write("put_settings", move |tx| {
-            let (new, entry) = (new.clone(), entry.clone());
-            Box::pin(async move {
+        self.write("put_settings", verb!(|tx, new, entry| {
                 hold_epoch(tx, project, Hold::Alone).await?;
                 let known = sql!(
                     tx,
@@ -203,8 +199,7 @@ impl Store {
                 keep_secrets(tx, project, &new, now).await?;
                 note(tx, project, &entry, now).await?;
                 Ok(Some(version))
-            })
-        })
+            }))
         .await
     }
 
@@ -213,7 +208,7 @@ impl Store {
     /// # Errors
     /// When it is not there.
     pub async fn given(&self, project: ProjectId) -> Result<Given> {
-        self.read("given", move |tx| Box::pin(async move { given(tx, project).await })).await
+        self.read("given", verb!(|tx| { given(tx, project).await })).await
     }
 
     /// Sets a project's plan. What is over its limits already stays.
@@ -228,9 +223,9 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (plan, entry) = (plan.clone(), entry.clone());
-        self.write("set_plan", move |tx| {
-            let (plan, mut entry) = (plan.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "set_plan",
+            verb!(|tx, plan, entry| {
                 bump_settings(tx, project, now).await?;
                 entry.before = Some(given(tx, project).await?.plan.told());
                 sql!(
@@ -242,8 +237,8 @@ impl Store {
                     project
                 )?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -259,9 +254,9 @@ impl Store {
         now: Time,
     ) -> Result<()> {
         let (switched, entry) = (switched.clone(), entry.clone());
-        self.write("set_features", move |tx| {
-            let (switched, mut entry) = (switched.clone(), entry.clone());
-            Box::pin(async move {
+        self.write(
+            "set_features",
+            verb!(|tx, switched, entry| {
                 bump_settings(tx, project, now).await?;
                 entry.before = Some(json!(given(tx, project).await?.switched));
                 sql!(
@@ -272,8 +267,8 @@ impl Store {
                     project
                 )?;
                 note(tx, project, &entry, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -283,22 +278,24 @@ impl Store {
     /// When the engine is away.
     pub async fn keep_default_limits(&self, limits: Limits) -> Result<()> {
         let known = self
-            .read("default_limits", |tx| {
-                Box::pin(async move {
+            .read(
+                "default_limits",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_optional as (Json<Limits>,),
                         "SELECT limits FROM projects WHERE id = $1",
                         ProjectId::PLATFORM
                     )
-                })
-            })
+                }),
+            )
             .await?;
         if known.is_some_and(|(Json(known),)| known == limits) {
             return Ok(());
         }
-        self.write("keep_default_limits", move |tx| {
-            Box::pin(async move {
+        self.write(
+            "keep_default_limits",
+            verb!(|tx| {
                 sql!(
                     tx,
                     execute,
@@ -307,8 +304,8 @@ impl Store {
                     ProjectId::PLATFORM
                 )
                 .map(|_| ())
-            })
-        })
+            }),
+        )
         .await
     }
 }
@@ -346,9 +343,7 @@ impl Store {
     /// When the engine is away.
     pub async fn tenancies(&self, projects: &[ProjectId]) -> Result<Vec<(ProjectId, Tenancy)>> {
         let projects = projects.to_vec();
-        let rows = self.read("tenancies", move |tx| {
-            let projects = projects.clone();
-            Box::pin(async move {
+        let rows = self.read("tenancies", verb!(|tx, projects| {
                 let nil = Uuid::nil();
                 Ok(rows_in!(
                     tx,
@@ -360,8 +355,7 @@ impl Store {
                     lite "",
                     server ""
                 ))
-            })
-        });
+            }));
         Ok(rows.await?.into_iter().map(tenancy).collect())
     }
 }

@@ -2,7 +2,7 @@
 //! shard: it is the last four bits of the id, which every engine can compute, so that nothing is written for queues that
 //! do not need it.
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::events::{Row, event};
 use super::{Result, Store};
 use domain::event::Event;
@@ -22,8 +22,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Event>> {
         let rows = self
-            .read("events_of_shards", move |tx| {
-                Box::pin(async move {
+            .read("events_of_shards", verb!(|tx| {
                     // A subquery for each row rather than NOT EXISTS, as in `unevaluated`.
                     sql!(
                         tx, fetch_all as Row,
@@ -44,8 +43,7 @@ impl Store {
                             ORDER BY e.id LIMIT $4",
                         project, after, shards.bits(), limit
                     )
-                })
-            })
+                }))
             .await?;
         rows.into_iter().map(event).collect()
     }
@@ -61,8 +59,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeliveryId>> {
         let rows = self
-            .read("planned_of_shards", move |tx| {
-                Box::pin(async move {
+            .read("planned_of_shards", verb!(|tx| {
                     // What waits to be taken has a due row, which goes with the claim.
                     sql!(
                         tx, fetch_all as (DeliveryId,),
@@ -77,8 +74,7 @@ impl Store {
                             ORDER BY row_id LIMIT $4",
                         project, super::due::DueKind::Planned.number(), shards.bits(), limit
                     )
-                })
-            })
+                }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::engine::sql;
+use super::engine::{sql, verb};
 use super::{Result, Store};
 use domain::id::{ProjectId, floor};
 use domain::time::Time;
@@ -39,8 +39,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn stats(&self, project: ProjectId, since: Time) -> Result<Stats> {
-        self.read("stats", move |tx| {
-            Box::pin(async move {
+        self.read("stats", verb!(|tx| {
                 let nil = Uuid::nil();
                 let users = sql!(
                     tx,
@@ -80,8 +79,7 @@ impl Store {
                     endpoints: endpoints.unsigned_abs(),
                     events: events.unsigned_abs(),
                 })
-            })
-        })
+            }))
         .await
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::engine::{Tx, rows_in, sql};
+use super::engine::{Tx, rows_in, sql, verb};
 use super::{Result, Store, StoreError};
 use domain::delivery::{Channel, DeliveryState};
 use domain::evaluation::{EvaluationStatus, MatchOutcome, Origin};
@@ -150,11 +150,7 @@ impl Store {
         ids: &[EventId],
     ) -> Result<Vec<EventState>> {
         let ids = ids.to_vec();
-        self.read("event_states", move |tx| {
-            let ids = ids.clone();
-            Box::pin(async move { states(tx, project, &ids).await })
-        })
-        .await
+        self.read("event_states", verb!(|tx, ids| { states(tx, project, &ids).await })).await
     }
 
     /// Everything that is known of an event.
@@ -162,7 +158,7 @@ impl Store {
     /// # Errors
     /// When it is not there.
     pub async fn trace(&self, project: ProjectId, id: EventId) -> Result<Trace> {
-        self.read("trace", move |tx| Box::pin(async move { trace(tx, project, id).await })).await
+        self.read("trace", verb!(|tx| { trace(tx, project, id).await })).await
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::super::engine::{Tx, insert, sql};
+use super::super::engine::{Tx, insert, sql, verb};
 use super::super::{Result, Store, StoreError};
 use super::{Kept, link, row};
 use domain::audit::{Checkpoint, Link, Linked, Row, chained};
@@ -26,15 +26,16 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn unsealed_audit(&self) -> Result<Vec<(ProjectId, Time)>> {
-        self.read("unsealed_audit", |tx| {
-            Box::pin(async move {
+        self.read(
+            "unsealed_audit",
+            verb!(|tx| {
                 sql!(
                     tx,
                     fetch_all as (ProjectId, Time),
                     "SELECT project_id, MIN(at) FROM audit_pending GROUP BY project_id"
                 )
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -45,11 +46,10 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn seal_audit(&self, project: ProjectId, limit: i64) -> Result<Sealed> {
-        self.write("seal_audit", move |tx| {
-            Box::pin(async move {
-                seal(tx, project, limit).await.map_err(StoreError::again_on_conflict)
-            })
-        })
+        self.write(
+            "seal_audit",
+            verb!(|tx| { seal(tx, project, limit).await.map_err(StoreError::again_on_conflict) }),
+        )
         .await
     }
 
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn audit_head(&self, project: ProjectId) -> Result<Option<Link>> {
-        self.read("audit_head", move |tx| Box::pin(async move { head(tx, project).await })).await
+        self.read("audit_head", verb!(|tx| { head(tx, project).await })).await
     }
 
     /// All projects, those that were archived too, with their short names.
@@ -66,15 +66,16 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn audited_projects(&self) -> Result<Vec<(ProjectId, String)>> {
-        self.read("audited_projects", |tx| {
-            Box::pin(async move {
+        self.read(
+            "audited_projects",
+            verb!(|tx| {
                 sql!(
                     tx,
                     fetch_all as (ProjectId, String),
                     "SELECT id, slug FROM projects ORDER BY id"
                 )
-            })
-        })
+            }),
+        )
         .await
     }
 
@@ -84,8 +85,9 @@ impl Store {
     /// When the engine is away.
     pub async fn audit_link(&self, project: ProjectId, seq: i64) -> Result<Option<Link>> {
         let found = self
-            .read("audit_link", move |tx| {
-                Box::pin(async move {
+            .read(
+                "audit_link",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_optional as (i64, Vec<u8>),
@@ -93,8 +95,8 @@ impl Store {
                         project,
                         seq
                     )
-                })
-            })
+                }),
+            )
             .await?;
         found.map(|(seq, hash)| link(seq, hash)).transpose()
     }
@@ -110,8 +112,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Linked>> {
         let found = self
-            .read("audit_links", move |tx| {
-                Box::pin(async move {
+            .read("audit_links", verb!(|tx| {
                     // One statement sees one state: rows that are forgotten meanwhile are not taken for missing.
                     sql!(
                         tx, fetch_all as Standing,
@@ -121,8 +122,7 @@ impl Store {
                          WHERE c.project_id = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3",
                         project, after, limit
                     )
-                })
-            })
+                }))
             .await?;
         found.into_iter().map(|standing| linked(project, standing)).collect()
     }
@@ -134,8 +134,7 @@ impl Store {
     /// When the engine is away.
     pub async fn stray_audit(&self, project: ProjectId) -> Result<Option<Uuid>> {
         let found = self
-            .read("stray_audit", move |tx| {
-                Box::pin(async move {
+            .read("stray_audit", verb!(|tx| {
                     sql!(
                         tx, fetch_optional as (Uuid,),
                         "SELECT a.id FROM audit a
@@ -144,8 +143,7 @@ impl Store {
                          WHERE a.project_id = $1 AND c.seq IS NULL AND p.at IS NULL ORDER BY a.id LIMIT 1",
                         project
                     )
-                })
-            })
+                }))
             .await?;
         Ok(found.map(|(id,)| id))
     }
@@ -156,16 +154,17 @@ impl Store {
     /// When the engine is away.
     pub async fn count_unsealed_audit(&self, project: ProjectId) -> Result<i64> {
         let (count,) = self
-            .read("count_unsealed_audit", move |tx| {
-                Box::pin(async move {
+            .read(
+                "count_unsealed_audit",
+                verb!(|tx| {
                     sql!(
                         tx,
                         fetch_one as (i64,),
                         "SELECT COUNT(*) FROM audit_pending WHERE project_id = $1",
                         project
                     )
-                })
-            })
+                }),
+            )
             .await?;
         Ok(count)
     }
@@ -175,10 +174,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn audit_checkpoint(&self, project: ProjectId) -> Result<Option<Checkpoint>> {
-        self.read("audit_checkpoint", move |tx| {
-            Box::pin(async move { checkpoint(tx, project).await })
-        })
-        .await
+        self.read("audit_checkpoint", verb!(|tx| { checkpoint(tx, project).await })).await
     }
 
     /// Forgets the rows of a project's log up to a checkpoint and leaves it in their place. Answers how many they were.
@@ -187,9 +183,7 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_audit(&self, project: ProjectId, upto: &Checkpoint) -> Result<u64> {
         let upto = upto.clone();
-        self.write("forget_audit", move |tx| {
-            let upto = upto.clone();
-            Box::pin(async move {
+        self.write("forget_audit", verb!(|tx, upto| {
                 leave(tx, project, &upto).await.map_err(StoreError::again_on_conflict)?;
                 sql!(
                     tx, execute,
@@ -204,8 +198,7 @@ impl Store {
                     project,
                     upto.link.seq
                 )
-            })
-        })
+            }))
         .await
     }
 }

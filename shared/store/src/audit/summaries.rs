@@ -2,7 +2,7 @@
 //! stands in its watermark of kind 2.
 
 use super::note;
-use crate::engine::sql;
+use crate::engine::{sql, verb};
 use crate::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::delivery::{Channel, DeliveryState};
@@ -26,8 +26,7 @@ impl Store {
     /// # Errors
     /// When the engine is away.
     pub async fn next_hour(&self, project: ProjectId, closed: Time) -> Result<Option<Hour>> {
-        self.read("next_hour", move |tx| {
-            Box::pin(async move {
+        self.read("next_hour", verb!(|tx| {
                 let known = sql!(
                     tx,
                     fetch_optional as (Time,),
@@ -56,8 +55,7 @@ impl Store {
                     Ok((channel.map_err(broken)?, state.map_err(broken)?, count))
                 });
                 Ok(Some(Hour { begins, known, counts: counts.collect::<Result<_>>()? }))
-            })
-        })
+            }))
         .await
     }
 
@@ -73,9 +71,7 @@ impl Store {
         now: Time,
     ) -> Result<bool> {
         let (begins, known, entry) = (hour.begins, hour.known, entry.clone());
-        self.write("sum_up_hour", move |tx| {
-            let entry = entry.clone();
-            Box::pin(async move {
+        self.write("sum_up_hour", verb!(|tx, entry| {
                 let moved = match known {
                     Some(known) => sql!(
                         tx, execute,
@@ -93,8 +89,7 @@ impl Store {
                     note(tx, project, &entry, now).await?;
                 }
                 Ok(moved == 1)
-            })
-        })
+            }))
         .await
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::record::{arrive_late, millis};
 use super::{Settled, Worked};
-use crate::engine::{Conn, Tx};
+use crate::engine::{Conn, Tx, verb};
 use crate::{Result, Store, StoreError};
 use domain::id::DeliveryId;
 use domain::time::Time;
@@ -22,23 +22,20 @@ impl Store {
     pub(super) async fn record_at_once(&self, work: Arc<Worked>, now: Time) -> Result<()> {
         let plain = Arc::clone(&work);
         let written = self
-            .write_single("record_attempts", move |tx| {
-                let plain = Arc::clone(&plain);
-                Box::pin(async move { record(tx, &plain, now).await })
-            })
+            .write_single("record_attempts", verb!(|tx, plain| { record(tx, &plain, now).await }))
             .await?;
         let is_late = |one: &Settled| one.next.is_success() && !written.contains(&one.id);
         if !work.settled.iter().any(is_late) {
             return Ok(());
         }
-        self.write("record_late_attempts", move |tx| {
-            let (work, written) = (Arc::clone(&work), written.clone());
-            Box::pin(async move {
+        self.write(
+            "record_late_attempts",
+            verb!(|tx, work, written| {
                 let is_late = |one: &&Settled| one.next.is_success() && !written.contains(&one.id);
                 let late: Vec<&Settled> = work.settled.iter().filter(is_late).collect();
                 arrive_late(tx, &late, now).await
-            })
-        })
+            }),
+        )
         .await
     }
 }

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Claimed, Content, ContentEvent, MailContent, NotificationContent};
 use crate::due::ClaimTerms;
 use crate::engine::{Tx, rows_in};
-use crate::mails::mail_contents;
 use crate::{Result, StoreError};
 use domain::delivery::{Channel, Target, TargetKind};
 use domain::id::{AlertId, DeliveryId, EventId, MailId, NotificationId, ProjectId, RuleId};
+use domain::mail::MailKind;
 use domain::rule::Priority;
 use domain::time::Time;
 
@@ -74,7 +74,7 @@ fn placed(row: Placed) -> Result<(DeliveryId, Channel, Target, NotificationId)> 
 
 /// What is left of a mail whose user was erased while its delivery was under way.
 fn gone(id: MailId) -> MailContent {
-    let kind = domain::mail::MailKind::NewDevice;
+    let kind = MailKind::NewDevice;
     MailContent { id, kind, sealed: None, created_at: Time::default() }
 }
 
@@ -141,4 +141,28 @@ async fn notification_contents(
         Ok((id, content))
     };
     rows.into_iter().map(content).collect()
+}
+
+/// What these account mails say.
+async fn mail_contents(
+    tx: &mut Tx,
+    project: ProjectId,
+    ids: &[MailId],
+) -> Result<HashMap<MailId, MailContent>> {
+    type Row = (MailId, i16, Option<Vec<u8>>, Time);
+    let rows = rows_in!(
+        tx,
+        as Row,
+        "SELECT id, kind, content, created_at FROM mails WHERE project_id = $1 AND id",
+        [project],
+        ids,
+        lite "",
+        server ""
+    );
+    let content = |(id, kind, sealed, created_at): Row| {
+        // A kind that only a newer build knows is sent all the same: what it says stands in it.
+        let kind = MailKind::from_number(kind).unwrap_or(MailKind::NewDevice);
+        (id, MailContent { id, kind, sealed, created_at })
+    };
+    Ok(rows.into_iter().map(content).collect())
 }

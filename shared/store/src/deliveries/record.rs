@@ -9,7 +9,6 @@ use super::{Settled, Snoozed};
 use crate::Result;
 use crate::due::{Due, DueKind, insert_due};
 use crate::engine::{Tx, insert, update};
-use crate::mails::empty_mails;
 use domain::delivery::{Attempt, DeliveryState, Next, Outcome};
 use domain::id::{DeliveryId, MailId, ProjectId};
 use domain::reason::Reason;
@@ -208,4 +207,16 @@ pub(super) async fn arrive_late(tx: &mut Tx, late: &[&Settled], now: Time) -> Re
 
 pub(super) fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Empties account mails of which nothing more comes: there are tokens in them.
+async fn empty_mails(tx: &mut Tx, over: &[(ProjectId, MailId)]) -> Result<()> {
+    update!(
+        tx,
+        "mails",
+        over,
+        set { content: Option<Vec<u8>> = |_one| None },
+        key { project_id: ProjectId = |one| one.0, id: MailId = |one| one.1 },
+    );
+    Ok(())
 }

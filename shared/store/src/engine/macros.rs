@@ -1,5 +1,17 @@
 //! The macros that verbs are written with: one statement for all engines, and what differs beside it.
 
+/// What a verb does in its transaction, as `Store::write` and `Store::read` take it: `verb!(|tx, entry| { … })`. It may be
+/// run again, so what it uses up, like `entry`, is named beside `tx` and cloned for each run.
+macro_rules! verb {
+    (|$tx:ident $(, $used:ident)* $(,)?| $work:block) => {
+        move |$tx| {
+            $( #[allow(unused_mut, reason = "few verbs change what they use")] let mut $used = $used.clone(); )*
+            Box::pin(async move $work)
+        }
+    };
+}
+pub(crate) use verb;
+
 /// One statement, written once for all engines. Where they differ: `lite` and `pg` and `my`; `lite` and `server` for both
 /// servers; `any` for SQLite and PostgreSQL, and `my`. Placeholders are `$1`, `$2`, … in order.
 /// `execute` answers how many rows it touched; on MySQL and MariaDB, how many it found.

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::engine::{Tx, sql};
+use crate::engine::{Tx, sql, verb};
 use crate::{Result, Store, StoreError};
 use domain::evaluation::EvaluationStatus;
 use domain::id::{EventId, ProjectId};
@@ -23,9 +23,7 @@ impl Store {
         now: Time,
     ) -> Result<Option<i64>> {
         let error = error.to_owned();
-        self.write("begin_event_attempt", move |tx| {
-            let error = error.clone();
-            Box::pin(async move {
+        self.write("begin_event_attempt", verb!(|tx, error| {
                 if !tx.returns() {
                     return begin_attempt(tx, project, event, error, now).await;
                 }
@@ -40,8 +38,7 @@ impl Store {
                     project, event, error, now, project, event
                 )?;
                 Ok(row.map(|(attempts,)| attempts))
-            })
-        })
+            }))
         .await
     }
 
@@ -57,9 +54,7 @@ impl Store {
         now: Time,
     ) -> Result<bool> {
         let error: String = error.chars().take(500).collect();
-        self.write("fail_event", move |tx| {
-            let error = error.clone();
-            Box::pin(async move {
+        self.write("fail_event", verb!(|tx, error| {
                 let failed = sql!(
                     tx, execute,
                     any "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
@@ -75,8 +70,7 @@ impl Store {
                 };
                 forget_attempts(tx, project, &[event]).await?;
                 Ok(failed == 1)
-            })
-        })
+            }))
         .await
     }
 }

@@ -9,7 +9,7 @@ use sqlx::postgres::PgArguments;
 
 use super::{Incoming, Taken, accept};
 use crate::engine::texts::rows_text;
-use crate::engine::{Conn, Tx, add_column};
+use crate::engine::{Conn, Tx, add_column, verb};
 use crate::idempotency::{IdempotencyKey, Operation};
 use crate::{Result, Store, StoreError};
 use domain::id::EventId;
@@ -24,10 +24,8 @@ impl Store {
         now: Time,
     ) -> Result<Vec<Taken>> {
         let batch = Arc::clone(incoming);
-        let kept = self.write_single("accept_events", move |tx| {
-            let batch = Arc::clone(&batch);
-            Box::pin(async move { insert(tx, &batch).await })
-        });
+        let kept =
+            self.write_single("accept_events", verb!(|tx, batch| { insert(tx, &batch).await }));
         let kept: HashSet<EventId> = kept.await?.into_iter().collect();
         if kept.len() == incoming.len() {
             return Ok(vec![Taken::New; incoming.len()]);
