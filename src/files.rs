@@ -28,13 +28,13 @@ use crate::out::{self, say};
 /// What is done.
 #[derive(Subcommand)]
 pub enum What {
-    /// Stores a file, in place of one that is there.
+    /// Stores a file, replacing one of the same path.
     Put {
         /// The project, by its slug or id.
         project: String,
         /// Where it is within the project, like sounds/bell.mp3.
         path: String,
-        /// What is stored; - for standard input.
+        /// The file to store; - for standard input.
         file: PathBuf,
         /// Its media type.
         #[arg(long = "type", default_value = "application/octet-stream")]
@@ -46,11 +46,11 @@ pub enum What {
         project: String,
         /// Where it is within the project.
         path: String,
-        /// Where it is written to; standard output if it is not said.
+        /// Where to write it [default: standard output].
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
-    /// Lists files, in the order of their keys.
+    /// Lists files, in the order of their paths.
     Ls {
         /// The project, by its slug or id.
         project: String,
@@ -58,7 +58,7 @@ pub enum What {
         #[arg(default_value = "")]
         prefix: String,
     },
-    /// Takes files away; those that are not there are gone already.
+    /// Deletes files; one that is missing is no error.
     Rm {
         /// The project, by its slug or id.
         project: String,
@@ -66,7 +66,7 @@ pub enum What {
         #[arg(required = true)]
         paths: Vec<String>,
     },
-    /// Makes a link with which anybody can read a file for a while.
+    /// Creates a signed link, with which anyone can read a file for a while.
     Url {
         /// The project, by its slug or id.
         project: String,

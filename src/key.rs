@@ -28,15 +28,14 @@ pub enum What {
         /// What it may do, with commas between them. buckets:write and notifications:write do nothing yet.
         #[arg(long, alias = "scope", value_parser = scope, value_delimiter = ',', default_values = ["events:write", "read"])]
         scopes: Vec<Scope>,
-        /// When it ends, like 2027-01-31T00:00:00Z [default: never].
+        /// When it expires, like 2027-01-31T00:00:00Z [default: never].
         #[arg(long, value_parser = time)]
         expires_at: Option<Time>,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Seals anew, with `seal.key`, whatever `seal.previous_keys` sealed; beside processes that serve, as often as it
-    /// takes.
+    /// Reseals with `seal.key` what `seal.previous_keys` sealed; run it while processes serve, as often as needed.
     Reseal {
         /// Changes nothing and only says what is left; fails when anything is.
         #[arg(long)]
@@ -45,9 +44,9 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Makes a new key for the access tokens of people who log in. Tokens that are out hold until they end.
+    /// Rotates the key that signs access tokens. Issued tokens stay valid until they expire.
     RotateSigning {
-        /// Tokens that are out hold no longer, on any instance within ten seconds: everybody must refresh theirs.
+        /// Revokes issued tokens as well, on every instance within ten seconds: every client must refresh.
         #[arg(long)]
         at_once: bool,
     },

@@ -68,7 +68,7 @@ enum Command {
         #[command(subcommand)]
         what: project::What,
     },
-    /// People.
+    /// Users.
     User {
         #[command(subcommand)]
         what: user::What,
@@ -78,7 +78,7 @@ enum Command {
         #[command(subcommand)]
         what: key::What,
     },
-    /// The queues: what is in them, and what died.
+    /// The queues and their dead jobs.
     Queue {
         #[command(subcommand)]
         what: queue::What,
@@ -88,7 +88,7 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
-    /// Asks every configured engine how it is and says what is wrong.
+    /// Checks every configured engine and says what is wrong.
     Doctor {
         /// Prints JSON.
         #[arg(long)]
@@ -102,9 +102,9 @@ enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
-    /// Asks the process that runs on this machine how it is, by its operations port (`ops.listen`).
+    /// Checks the process that runs on this machine, by its operations port (`ops.listen`).
     Health {
-        /// Asks whether it turns at all, not whether it can do its job.
+        /// Checks liveness only, not readiness.
         #[arg(long)]
         live: bool,
     },
@@ -119,7 +119,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Says everything that is wrong with it.
+    /// Validates the configuration and lists every mistake.
     Check,
     /// Prints every setting with its value and where it comes from; secrets are hidden.
     Print {

@@ -14,12 +14,12 @@ use crate::out::say;
 /// Which way.
 #[derive(Clone, Copy, Default, Subcommand)]
 pub enum What {
-    /// Applies everything that is missing (the default).
+    /// Applies all pending migrations (the default).
     #[default]
     Up,
-    /// Takes the last one back.
+    /// Reverts the last migration.
     Down,
-    /// Shows what is applied.
+    /// Lists migrations and whether they are applied.
     Status,
 }
 

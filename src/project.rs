@@ -20,7 +20,7 @@ use crate::password::Password;
 pub enum What {
     /// Creates a project with its first admin and its first key, which is shown this once.
     Create {
-        /// Its short name in addresses: 3 to 48 of a-z, 0-9 and -.
+        /// Its slug: 3 to 48 of a-z, 0-9 and -.
         #[arg(long)]
         slug: String,
         /// Its name.
@@ -29,10 +29,10 @@ pub enum What {
         /// What it is for.
         #[arg(long, default_value = "")]
         description: String,
-        /// The address of its first admin.
+        /// The email address of its first admin.
         #[arg(long)]
         admin_email: String,
-        /// What they are called.
+        /// The full name of its first admin.
         #[arg(long, alias = "admin-name")]
         admin_full_name: String,
         #[command(flatten)]
@@ -47,7 +47,7 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Suspends a project: its keys and users are kept out, and its events are held.
+    /// Suspends a project: its keys and users are refused, and its events are held.
     Suspend {
         /// Its slug or id.
         project: String,
@@ -56,7 +56,7 @@ pub enum What {
     Plan {
         /// Its slug or id.
         project: String,
-        /// What the plan is called.
+        /// The name of the plan.
         #[arg(long, alias = "name")]
         plan: Option<String>,
         /// Limits, like users=100, with commas between them. 0 is no limit, and nothing behind the sign is the

@@ -22,25 +22,25 @@ use crate::out::{self, say};
 /// What to do with queues.
 #[derive(Subcommand)]
 pub enum What {
-    /// Shows every queue: how much waits, is held and died, and whether it is paused.
+    /// Lists queues: how many jobs wait, are leased and are dead, and whether the queue is paused.
     Ls {
         /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Stops the taking of work from a queue, on all workers within a second or two; it goes on filling.
+    /// Pauses a queue: within a second or two no worker takes jobs from it; it goes on filling.
     Pause {
         /// The queue.
         #[arg(value_parser = crate::queue_name)]
         queue: QueueName,
     },
-    /// Lets the taking of work go on.
+    /// Resumes a queue.
     Resume {
         /// The queue.
         #[arg(value_parser = crate::queue_name)]
         queue: QueueName,
     },
-    /// Shows the jobs that died in a queue, oldest first.
+    /// Lists the dead jobs of a queue, oldest first.
     Dead {
         /// The queue.
         #[arg(value_parser = crate::queue_name)]
@@ -52,24 +52,24 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Gives the jobs that died in a queue to it again.
+    /// Retries the dead jobs of a queue.
     Retry {
         /// The queue.
         #[arg(value_parser = crate::queue_name)]
         queue: QueueName,
-        /// This job alone.
+        /// Only this job.
         #[arg(long)]
         id: Option<JobId>,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Forgets the jobs that died in a queue.
+    /// Discards the dead jobs of a queue.
     Discard {
         /// The queue.
         #[arg(value_parser = crate::queue_name)]
         queue: QueueName,
-        /// This job alone.
+        /// Only this job.
         #[arg(long)]
         id: Option<JobId>,
         /// Prints JSON.

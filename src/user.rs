@@ -16,18 +16,18 @@ use crate::project::find;
 /// What to do.
 #[derive(Subcommand)]
 pub enum What {
-    /// Creates an account that works at once. The first super admin: `--project platform --roles super_admin`.
+    /// Creates an active account. The first super admin: `--project platform --roles super_admin`.
     Create {
         /// The project: its slug or id.
         #[arg(long)]
         project: String,
-        /// The address of its holder.
+        /// The email address of its user.
         #[arg(long)]
         email: String,
-        /// What they are called.
+        /// The full name of its user.
         #[arg(long, alias = "name")]
         full_name: String,
-        /// Roles of it, with commas between them.
+        /// Its roles, with commas between them.
         #[arg(long, alias = "role", value_delimiter = ',')]
         roles: Vec<String>,
         #[command(flatten)]
