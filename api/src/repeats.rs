@@ -2,7 +2,6 @@
 //! break off, each event in it has a key that follows from the request's, so that a repeat keeps none of them twice.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use domain::id::ProjectId;
 use domain::intake::key_fault;
@@ -13,10 +12,10 @@ use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
+use runtime::app::App;
 use serde::Serialize;
-use services::admin::{Held, Repeat};
+use services::admin::{Admin, Held, Repeat};
 
-use crate::door::{Api, Repeats};
 use crate::once::{NAME, REPLAY, other_body};
 use crate::problem::{Code, Problem};
 use crate::wire::Answer;
@@ -89,7 +88,7 @@ impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Repeatable<T, STATU
 
 /// A request that is worked on; one that is dropped before its end is given back.
 pub struct Working {
-    repeats: Arc<dyn Repeats>,
+    admin: Admin,
     held: Option<Held>,
 }
 
@@ -106,7 +105,7 @@ pub enum Start {
 /// # Errors
 /// When the key is no key, came with another body, or its request is under way.
 pub async fn begin(
-    app: &Api,
+    app: &App,
     (project, operation, text): (ProjectId, Operation, &str),
     body: Option<[u8; 32]>,
 ) -> Result<Start, Problem> {
@@ -114,9 +113,9 @@ pub async fn begin(
         return Err(Problem::parameter(NAME, fault.code, fault.message));
     }
     let key = RequestKey::new(project, operation, text);
-    match app.repeats.begin(key, body).await? {
+    match app.admin.begin_request(key, body).await? {
         Repeat::Ours(held) => {
-            Ok(Start::Ours(Working { repeats: Arc::clone(&app.repeats), held: Some(held) }))
+            Ok(Start::Ours(Working { admin: app.admin.clone(), held: Some(held) }))
         }
         Repeat::Done { body, answer } => Ok(Start::Done(body, answer)),
         Repeat::OtherBody => Err(other_body()),
@@ -140,7 +139,7 @@ impl Working {
     /// When another request with its key has taken it over, as if this one had died.
     pub async fn hold(&mut self) -> Result<(), Problem> {
         let Some(held) = &mut self.held else { return Ok(()) };
-        match self.repeats.hold(held).await {
+        match self.admin.hold_request(held).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.held = None;
@@ -157,7 +156,7 @@ impl Working {
     /// Keeps what is answered. If that fails, a repeat does it again, and keeps no event twice.
     pub async fn finish(mut self, body: [u8; 32], answer: &[u8]) {
         let Some(held) = self.held.take() else { return };
-        if let Err(error) = self.repeats.finish(&held, body, answer).await {
+        if let Err(error) = self.admin.finish_request(&held, body, answer).await {
             let operation = held.key.operation.as_str();
             tracing::warn!(%error, operation, "an answer was not kept; a repeat will not be given it");
         }
@@ -166,7 +165,7 @@ impl Working {
     /// Gives it back, so that a repeat may go on at once.
     pub async fn give_up(mut self) {
         let Some(held) = self.held.take() else { return };
-        give_up(&*self.repeats, &held).await;
+        give_up(&self.admin, &held).await;
     }
 }
 
@@ -176,13 +175,13 @@ impl Drop for Working {
         else {
             return;
         };
-        let repeats = Arc::clone(&self.repeats);
-        runtime.spawn(async move { give_up(&*repeats, &held).await });
+        let admin = self.admin.clone();
+        runtime.spawn(async move { give_up(&admin, &held).await });
     }
 }
 
-async fn give_up(repeats: &dyn Repeats, held: &Held) {
-    if let Err(error) = repeats.give_up(held).await {
+async fn give_up(admin: &Admin, held: &Held) {
+    if let Err(error) = admin.give_up_request(held).await {
         tracing::debug!(%error, "a request with a key was not given back; its lease will end");
     }
 }
