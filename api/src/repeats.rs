@@ -2,6 +2,7 @@
 //! break off, each event in it has a key that follows from the request's, so that a repeat keeps none of them twice.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use domain::id::ProjectId;
 use domain::intake::key_fault;
@@ -14,7 +15,7 @@ use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaRespon
 use poem_openapi::types::Type;
 use runtime::app::App;
 use serde::Serialize;
-use services::admin::{Admin, Held, Repeat};
+use services::admin::{Held, Repeat};
 
 use crate::once::{NAME, REPLAY, other_body};
 use crate::problem::{Code, Problem};
@@ -88,7 +89,7 @@ impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Repeatable<T, STATU
 
 /// A request that is worked on; one that is dropped before its end is given back.
 pub struct Working {
-    admin: Admin,
+    app: Arc<App>,
     held: Option<Held>,
 }
 
@@ -105,7 +106,7 @@ pub enum Start {
 /// # Errors
 /// When the key is no key, came with another body, or its request is under way.
 pub async fn begin(
-    app: &App,
+    app: &Arc<App>,
     (project, operation, text): (ProjectId, Operation, &str),
     body: Option<[u8; 32]>,
 ) -> Result<Start, Problem> {
@@ -114,9 +115,7 @@ pub async fn begin(
     }
     let key = RequestKey::new(project, operation, text);
     match app.admin.begin_request(key, body).await? {
-        Repeat::Ours(held) => {
-            Ok(Start::Ours(Working { admin: app.admin.clone(), held: Some(held) }))
-        }
+        Repeat::Ours(held) => Ok(Start::Ours(Working { app: Arc::clone(app), held: Some(held) })),
         Repeat::Done { body, answer } => Ok(Start::Done(body, answer)),
         Repeat::OtherBody => Err(other_body()),
         Repeat::UnderWay => Err(Problem::under_way()),
@@ -139,7 +138,7 @@ impl Working {
     /// When another request with its key has taken it over, as if this one had died.
     pub async fn hold(&mut self) -> Result<(), Problem> {
         let Some(held) = &mut self.held else { return Ok(()) };
-        match self.admin.hold_request(held).await {
+        match self.app.admin.hold_request(held).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.held = None;
@@ -156,7 +155,7 @@ impl Working {
     /// Keeps what is answered. If that fails, a repeat does it again, and keeps no event twice.
     pub async fn finish(mut self, body: [u8; 32], answer: &[u8]) {
         let Some(held) = self.held.take() else { return };
-        if let Err(error) = self.admin.finish_request(&held, body, answer).await {
+        if let Err(error) = self.app.admin.finish_request(&held, body, answer).await {
             let operation = held.key.operation.as_str();
             tracing::warn!(%error, operation, "an answer was not kept; a repeat will not be given it");
         }
@@ -165,7 +164,7 @@ impl Working {
     /// Gives it back, so that a repeat may go on at once.
     pub async fn give_up(mut self) {
         let Some(held) = self.held.take() else { return };
-        give_up(&self.admin, &held).await;
+        give_up(&self.app, &held).await;
     }
 }
 
@@ -175,13 +174,13 @@ impl Drop for Working {
         else {
             return;
         };
-        let admin = self.admin.clone();
-        runtime.spawn(async move { give_up(&admin, &held).await });
+        let app = Arc::clone(&self.app);
+        runtime.spawn(async move { give_up(&app, &held).await });
     }
 }
 
-async fn give_up(admin: &Admin, held: &Held) {
-    if let Err(error) = admin.give_up_request(held).await {
+async fn give_up(app: &App, held: &Held) {
+    if let Err(error) = app.admin.give_up_request(held).await {
         tracing::debug!(%error, "a request with a key was not given back; its lease will end");
     }
 }

@@ -3,6 +3,8 @@
 mod lines;
 mod source;
 
+use std::sync::Arc;
+
 use domain::id::{KeyId, ProjectId, Sha256};
 use domain::intake::NewEvent;
 use domain::once::Operation;
@@ -71,7 +73,7 @@ impl<'a> ApiExtractor<'a> for Lines {
 /// # Errors
 /// When the body or the store breaks off, or the right to it is gone; what was accepted by then stays.
 pub async fn run(
-    app: &App,
+    app: &Arc<App>,
     (project, key): (ProjectId, KeyId),
     right: Right,
     idempotency: Option<&str>,
