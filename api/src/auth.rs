@@ -9,7 +9,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::door::Api;
 use domain::audit::Actor;
 use domain::authority::{Need, Requester};
 use domain::fault::FaultCode;
@@ -19,6 +18,7 @@ use poem::http::HeaderValue;
 use poem::{Endpoint, PathPattern, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use runtime::app::App;
 use serde_json::Value;
 use services::access::{AuthError, Principal};
 use services::audit::{Doer, Origin};
@@ -39,15 +39,15 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Finds out who calls and whether they may call so often, before `E`.
 pub struct Authenticated<E> {
-    app: Arc<Api>,
+    app: Arc<App>,
     bodies: Bodies,
     inner: E,
 }
 
 impl<E> Authenticated<E> {
     /// Stands before `inner`.
-    pub fn new(app: Arc<Api>, inner: E) -> Self {
-        let bodies = Bodies::new(&app.http);
+    pub fn new(app: Arc<App>, inner: E) -> Self {
+        let bodies = Bodies::new(&app.config.http);
         Self { app, bodies, inner }
     }
 
@@ -58,7 +58,7 @@ impl<E> Authenticated<E> {
             None => None,
         };
         let person = match token {
-            Some(token) => Some(self.app.keys.bearer(token).await),
+            Some(token) => Some(self.app.sessions.authenticate(token).await.map(Principal::Person)),
             None => None,
         };
         // Strangers, and those who guess at keys, are counted by their address.
@@ -67,7 +67,7 @@ impl<E> Authenticated<E> {
             (None, Some(Ok(who))) => Some(who),
             _ => None,
         };
-        limits::take(&*self.app.limiter, who, context)?;
+        limits::take(&self.app.rates, who, context)?;
         let key = key.transpose().map_err(refusal)?;
         let person = person.transpose().map_err(bearer_refusal)?;
         if let (Some(key), Some(person)) = (&key, &person)
@@ -91,13 +91,12 @@ impl<E> Authenticated<E> {
         if named.parse::<ProjectId>().is_ok_and(|id| id == own) {
             return Ok(());
         }
-        match self.app.keys.project(named).await {
-            Ok(Some(id)) if id == own => Ok(()),
-            Ok(_) => Err(mismatch(
-                "X-Project names another project than that of the API key or access token; leave it out.",
-            )),
-            Err(error) => Err(refusal(error)),
+        if find_project(&self.app, named).await? == Some(own) {
+            return Ok(());
         }
+        Err(mismatch(
+            "X-Project names another project than that of the API key or access token; leave it out.",
+        ))
     }
 }
 
@@ -113,6 +112,16 @@ fn mismatch(detail: &'static str) -> Problem {
 /// When it stands there twice: which of them is meant can't be told.
 pub fn named_project(request: &Request) -> Result<Option<&HeaderValue>, Problem> {
     only(request, "x-project").map_err(|()| mismatch(TWICE))
+}
+
+/// The project of that id or slug, if there is one.
+///
+/// # Errors
+/// When the store can't tell: as for a key that can't be looked up, whatever the reason.
+pub async fn find_project(app: &App, text: &str) -> Result<Option<ProjectId>, Problem> {
+    let found = app.admin.find_project(text).await;
+    let found = found.map_err(|_| Problem::unavailable(RETRY))?;
+    Ok(found.map(|project| project.id))
 }
 
 /// The one header of that name; two are two answers to one question.

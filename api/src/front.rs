@@ -10,13 +10,13 @@ use futures_util::FutureExt;
 use poem::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use poem::http::{Method, StatusCode};
 use poem::{Endpoint, PathPattern, Request, Response};
+use runtime::app::App;
 use telemetry::context;
 use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::catalog::{Catalog, Route, is_stream};
 use crate::context::RequestContext;
-use crate::door::Api;
 use crate::middleware::{Cors, Proxies, headers, request_id};
 use crate::problem::{Code, Problem, translate};
 use crate::routes;
@@ -37,15 +37,16 @@ pub struct Front<E> {
 
 impl<E: Endpoint<Output = Response>> Front<E> {
     /// Puts the door before `inner`.
-    pub fn new(app: &Api, inner: E) -> Self {
+    pub fn new(app: &App, inner: E) -> Self {
+        let http = &app.config.http;
         Self {
             inner,
             catalog: Arc::new(routes::catalog()),
             clock: app.clock.clone(),
-            proxies: Proxies::new(app.http.trusted_proxies.clone()),
-            cors: Cors::new(&app.http.cors_origins, Arc::clone(&app.tenants)),
-            timeout: app.http.request_timeout,
-            hsts: app.http.hsts,
+            proxies: Proxies::new(http.trusted_proxies.clone()),
+            cors: Cors::new(app),
+            timeout: http.request_timeout,
+            hsts: http.sends_hsts(),
         }
     }
 

@@ -4,8 +4,8 @@ mod auth;
 mod body;
 mod catalog;
 mod context;
-pub mod door;
 mod etag;
+mod features;
 mod front;
 mod limits;
 mod middleware;
@@ -22,8 +22,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use config::Config;
-use door::Api;
 use poem::Endpoint;
+use runtime::app::App;
 use runtime::process::{Failure, Role};
 
 pub use problem::Code;
@@ -41,14 +41,14 @@ pub fn role(config: &Config) -> Result<(Role, SocketAddr), Failure> {
     let address = listener.local_addr()?;
     let role = Role::new("api", |app, stop| async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        serve(Arc::new(Api::of(&app)), listener, stop).await
+        serve(app, listener, stop).await
     });
     Ok((role, address))
 }
 
 /// The whole API, without a socket.
-pub fn endpoint(app: Arc<Api>) -> impl Endpoint<Output = poem::Response> {
-    front::Front::new(&app, routes::endpoint(&app))
+pub fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = poem::Response> + use<> {
+    front::Front::new(app, routes::endpoint(app))
 }
 
 /// The OpenAPI document, pretty and in a stable order.

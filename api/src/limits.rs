@@ -3,12 +3,10 @@
 use domain::attempt::AttemptKind;
 use domain::id::ProjectId;
 use poem::http::{HeaderMap, HeaderValue};
+use runtime::app::App;
 use services::access::Principal;
 use services::admin::AdminError;
-
-use services::rates::Standing;
-
-use crate::door::{Limiter, Services};
+use services::rates::{Rates, Standing};
 
 use crate::context::RequestContext;
 use crate::problem::{Code, Problem, seconds};
@@ -19,11 +17,11 @@ use crate::quota::{LIMIT, REMAINING, RESET};
 /// # Errors
 /// When there is nothing left.
 pub fn take(
-    limiter: &dyn Limiter,
+    rates: &Rates,
     principal: Option<&Principal>,
     context: &RequestContext,
 ) -> Result<(), Problem> {
-    let Some(verdict) = limiter.check(principal, context.address) else { return Ok(()) };
+    let Some(verdict) = rates.take_request(principal, context.address) else { return Ok(()) };
     context.note_verdict(verdict);
     if verdict.allowed {
         return Ok(());
@@ -38,12 +36,12 @@ pub fn take(
 /// # Errors
 /// When there were too many from this address, or the store is away.
 pub async fn attempt(
-    services: &Services,
+    app: &App,
     project: Option<ProjectId>,
     kind: AttemptKind,
     context: &RequestContext,
 ) -> Result<(), Problem> {
-    let standing = services.login_throttle.take(project, kind, context.address).await;
+    let standing = app.login_throttle.take(project, kind, context.address).await;
     let standing = standing.map_err(|error| Problem::from(AdminError::from(error)))?;
     let Some(over) = standing.filter(|standing| standing.is_over) else { return Ok(()) };
     let detail = format!(

@@ -13,12 +13,12 @@ use poem::{IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaResponses, Registry};
 use poem_openapi::types::Type;
+use runtime::app::App;
 use serde::Serialize;
 use services::admin::{Admin, Recalled};
 use tracing::Instrument;
 
 use crate::auth::{Caller, Needs};
-use crate::door::Api;
 use crate::problem::{Code, Problem};
 use crate::wire::Made;
 
@@ -137,11 +137,11 @@ impl<T: Type> ApiResponse for MadeOnce<T> {
 /// What the deed fails with: that leaves no key, and may be tried again under it. A conflict when the key came with
 /// something else, when the first request is under way, or when its answer is lost.
 pub async fn once<N, T, F>(
-    app: &Arc<Api>,
+    app: &Arc<App>,
     mut caller: Caller<N>,
     request: &Request,
     (operation, what): (Operation, &[u8]),
-    deed: impl FnOnce(Arc<Api>, Caller<N>) -> F + Send + 'static,
+    deed: impl FnOnce(Arc<App>, Caller<N>) -> F + Send + 'static,
 ) -> Result<MadeOnce<T>, Problem>
 where
     N: Needs,
@@ -156,7 +156,7 @@ where
         return Err(Problem::parameter(NAME, fault.code, fault.message));
     }
     let user = caller.user().ok_or_else(Problem::internal)?;
-    let admin = app.services()?.admin.clone();
+    let admin = app.admin.clone();
     let once = admin.once(caller.project, user, operation, (key, what));
     if let Some(recalled) = admin.recall(&once).await? {
         return MadeOnce::recalled(recalled);

@@ -378,3 +378,18 @@ pub fn unauthenticated() -> Problem {
         "Send an API key in the header X-API-Key, or an API key or access token in Authorization: Bearer.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_come_back_too_soon() {
+        for (millis, whole) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (1500, 2), (2000, 2)] {
+            assert_eq!(seconds(Duration::from_millis(millis)), whole, "{millis}");
+        }
+        let problem = Problem::unavailable(Duration::from_millis(1500));
+        let response = problem.response("a-request");
+        assert_eq!(response.header(header::RETRY_AFTER), Some("2"));
+    }
+}

@@ -13,10 +13,10 @@ use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
+use runtime::app::App;
 use serde::Serialize;
 use services::admin::{Held, Repeat};
 
-use crate::door::{Api, Repeats};
 use crate::once::{NAME, REPLAY, other_body};
 use crate::problem::{Code, Problem};
 use crate::wire::Answer;
@@ -89,7 +89,7 @@ impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Repeatable<T, STATU
 
 /// A request that is worked on; one that is dropped before its end is given back.
 pub struct Working {
-    repeats: Arc<dyn Repeats>,
+    app: Arc<App>,
     held: Option<Held>,
 }
 
@@ -106,7 +106,7 @@ pub enum Start {
 /// # Errors
 /// When the key is no key, came with another body, or its request is under way.
 pub async fn begin(
-    app: &Api,
+    app: &Arc<App>,
     (project, operation, text): (ProjectId, Operation, &str),
     body: Option<[u8; 32]>,
 ) -> Result<Start, Problem> {
@@ -114,10 +114,8 @@ pub async fn begin(
         return Err(Problem::parameter(NAME, fault.code, fault.message));
     }
     let key = RequestKey::new(project, operation, text);
-    match app.repeats.begin(key, body).await? {
-        Repeat::Ours(held) => {
-            Ok(Start::Ours(Working { repeats: Arc::clone(&app.repeats), held: Some(held) }))
-        }
+    match app.admin.begin_request(key, body).await? {
+        Repeat::Ours(held) => Ok(Start::Ours(Working { app: Arc::clone(app), held: Some(held) })),
         Repeat::Done { body, answer } => Ok(Start::Done(body, answer)),
         Repeat::OtherBody => Err(other_body()),
         Repeat::UnderWay => Err(Problem::under_way()),
@@ -140,7 +138,7 @@ impl Working {
     /// When another request with its key has taken it over, as if this one had died.
     pub async fn hold(&mut self) -> Result<(), Problem> {
         let Some(held) = &mut self.held else { return Ok(()) };
-        match self.repeats.hold(held).await {
+        match self.app.admin.hold_request(held).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.held = None;
@@ -157,7 +155,7 @@ impl Working {
     /// Keeps what is answered. If that fails, a repeat does it again, and keeps no event twice.
     pub async fn finish(mut self, body: [u8; 32], answer: &[u8]) {
         let Some(held) = self.held.take() else { return };
-        if let Err(error) = self.repeats.finish(&held, body, answer).await {
+        if let Err(error) = self.app.admin.finish_request(&held, body, answer).await {
             let operation = held.key.operation.as_str();
             tracing::warn!(%error, operation, "an answer was not kept; a repeat will not be given it");
         }
@@ -166,7 +164,7 @@ impl Working {
     /// Gives it back, so that a repeat may go on at once.
     pub async fn give_up(mut self) {
         let Some(held) = self.held.take() else { return };
-        give_up(&*self.repeats, &held).await;
+        give_up(&self.app, &held).await;
     }
 }
 
@@ -176,13 +174,13 @@ impl Drop for Working {
         else {
             return;
         };
-        let repeats = Arc::clone(&self.repeats);
-        runtime.spawn(async move { give_up(&*repeats, &held).await });
+        let app = Arc::clone(&self.app);
+        runtime.spawn(async move { give_up(&app, &held).await });
     }
 }
 
-async fn give_up(repeats: &dyn Repeats, held: &Held) {
-    if let Err(error) = repeats.give_up(held).await {
+async fn give_up(app: &App, held: &Held) {
+    if let Err(error) = app.admin.give_up_request(held).await {
         tracing::debug!(%error, "a request with a key was not given back; its lease will end");
     }
 }

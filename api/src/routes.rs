@@ -20,12 +20,12 @@ mod users;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use crate::door::Api;
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::registry::{MetaSchema, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ContactObject, ExtraHeader, LicenseObject, OpenApi, OpenApiService, Tags};
+use runtime::app::App;
 use serde_json::Value;
 
 use crate::auth::Authenticated;
@@ -49,7 +49,7 @@ type Apis = (
     second_factor::Operations,
 );
 
-fn apis(app: &Arc<Api>) -> Apis {
+fn apis(app: &Arc<App>) -> Apis {
     (
         events::Operations::new(Arc::clone(app)),
         auth::Operations::new(Arc::clone(app)),
@@ -117,7 +117,7 @@ pub fn document() -> String {
 }
 
 /// The routes behind the front door.
-pub fn endpoint(app: &Arc<Api>) -> impl Endpoint<Output = Response> + use<> {
+pub fn endpoint(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
     let api = service(apis(app)).into_endpoint();
     Switch {
         api: Authenticated::new(Arc::clone(app), api).boxed(),

@@ -9,7 +9,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::door::Api;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +16,7 @@ use poem::http::uri::Scheme;
 use poem::http::{HeaderValue, header};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
+use runtime::app::App;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -44,20 +44,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// When the listener is none.
 pub async fn serve(
-    app: Arc<Api>,
+    app: Arc<App>,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let local = listener.local_addr()?;
     tracing::info!(address = %local, "the API listens");
-    let endpoint = Arc::new(crate::endpoint(Arc::clone(&app)));
-    let slots = Arc::new(Semaphore::new(app.http.max_connections));
-    let addresses =
-        Addresses::new(app.http.max_connections_per_address, app.http.trusted_proxies.clone());
+    let endpoint = Arc::new(crate::endpoint(&app));
+    let http = &app.config.http;
+    let slots = Arc::new(Semaphore::new(http.max_connections));
+    let addresses = Addresses::new(http.max_connections_per_address, http.trusted_proxies.clone());
     let addresses = Arc::new(addresses);
     let connections = TaskTracker::new();
-    let least = app.http.stream_min_rate.saturating_mul(IDLE.as_secs());
-    let limits = Limits { head: app.http.header_timeout, idle: IDLE, least };
+    let least = http.stream_min_rate.bytes().saturating_mul(IDLE.as_secs());
+    let limits = Limits { head: http.header_timeout, idle: IDLE, least };
     while let Some(accepted) = stop.run_until_cancelled(next(&listener, &slots)).await {
         let (slot, socket, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -81,7 +81,7 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(app.http.shutdown_grace, connections.wait()).await.is_err() {
+    if tokio::time::timeout(http.shutdown_grace, connections.wait()).await.is_err() {
         tracing::warn!(left = connections.len(), "requests were cut off: the grace period is over");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The API over its whole door, against an event pipeline that is a list in memory.
+//! The API from outside, on the whole product: a real one, whose store is SQLite in a folder of the test's own.
 
 mod conventions;
 mod errors;
@@ -7,17 +7,19 @@ mod files;
 mod long;
 mod measured;
 mod repeats;
+mod scene;
 mod socket;
-mod stub;
 
 use poem::Endpoint;
 use poem::http::HeaderMap;
-use poem::test::{TestClient, TestRequestBuilder};
+use poem::test::TestRequestBuilder;
 use serde_json::Value;
 
-use stub::Stub;
+use scene::Scene;
 
-const KEY: &str = "good";
+const EVENTS: &str = "/api/v1/events";
+const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
 
 /// An answer, read to its end.
 struct Got {
@@ -39,6 +41,10 @@ impl Got {
     fn field(&self) -> &str {
         self.json["errors"][0]["field"].as_str().unwrap_or_default()
     }
+
+    fn detail(&self) -> &str {
+        self.json["detail"].as_str().unwrap_or_default()
+    }
 }
 
 async fn send<E: Endpoint>(request: TestRequestBuilder<'_, E>) -> Got {
@@ -47,12 +53,4 @@ async fn send<E: Endpoint>(request: TestRequestBuilder<'_, E>) -> Got {
     let text = body.into_string().await.expect("text");
     let json = serde_json::from_str(&text).unwrap_or_default();
     Got { status: parts.status.as_u16(), headers: parts.headers, text, json }
-}
-
-fn client() -> TestClient<impl Endpoint> {
-    client_of(Stub::default())
-}
-
-fn client_of(stub: Stub) -> TestClient<impl Endpoint> {
-    TestClient::new(crate::endpoint(stub.app()))
 }

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use domain::feature::Feature;
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body, Request};
+use runtime::app::App;
 use services::access::{AuthError, Principal};
 use services::sessions::BearerError;
 use tokio::time::Instant;
 
 use super::credentials::Credentials;
 use super::{Caller, Me, Needs, bearer_refusal, demand, refusal};
-use crate::door::{Api, Authenticate, Tenants, lacking};
+use crate::features;
 use crate::problem::{Code, Problem};
 
 /// How often a right is looked at again.
@@ -24,12 +25,11 @@ pub const AGAIN: Duration = Duration::from_secs(1);
 /// Somebody's right to what takes long.
 #[derive(Clone)]
 pub struct Right {
-    keys: Arc<dyn Authenticate>,
+    app: Arc<App>,
     who: Principal,
     /// The text of their API key, if they came with one.
     key: Option<String>,
     demand: fn(&Principal) -> Result<(), Problem>,
-    tenants: Arc<dyn Tenants>,
     /// What the project must have as well.
     feature: Option<Feature>,
     /// How long it may take.
@@ -39,28 +39,27 @@ pub struct Right {
 
 impl Right {
     /// The right of a caller to do what their request asks for.
-    pub fn of<N: Needs>(app: &Api, request: &Request, caller: &Caller<N>) -> Self {
+    pub fn of<N: Needs>(app: &Arc<App>, request: &Request, caller: &Caller<N>) -> Self {
         Self::new(app, request, caller.who.clone(), demand::<N>)
     }
 
     /// The right of somebody to what is their own.
-    pub fn of_me(app: &Api, request: &Request, me: &Me) -> Self {
+    pub fn of_me(app: &Arc<App>, request: &Request, me: &Me) -> Self {
         Self::new(app, request, Principal::Person(me.person.clone()), |_| Ok(()))
     }
 
     /// The right of `who` to what this demands.
     pub fn new(
-        app: &Api,
+        app: &Arc<App>,
         request: &Request,
         who: Principal,
         demand: fn(&Principal) -> Result<(), Problem>,
     ) -> Self {
-        let limit = app.http.stream_timeout;
+        let limit = app.config.http.stream_timeout;
         // Read before without a fault, or there were no caller.
         let key = Credentials::of(request).ok().and_then(|sent| sent.key.map(str::to_owned));
         let ends = Instant::now() + limit;
-        let (keys, tenants) = (Arc::clone(&app.keys), Arc::clone(&app.tenants));
-        Self { keys, who, key, demand, tenants, feature: None, limit, ends }
+        Self { app: Arc::clone(app), who, key, demand, feature: None, limit, ends }
     }
 
     /// The same, as long as the project has a feature.
@@ -78,20 +77,20 @@ impl Right {
             return Err(Problem::new(Code::TooSlow, detail));
         }
         let now = match (&self.who, &self.key) {
-            (Principal::Person(person), _) => match self.keys.again(person).await {
+            (Principal::Person(person), _) => match self.app.sessions.again(person).await {
                 Err(BearerError::Unavailable) => return Ok(()),
-                found => found.map_err(bearer_refusal)?,
+                found => Principal::Person(found.map_err(bearer_refusal)?),
             },
-            (Principal::Key { .. }, Some(key)) => match self.keys.authenticate(key).await {
+            (Principal::Key { .. }, Some(key)) => match self.app.keys.authenticate(key).await {
                 Err(AuthError::Unavailable) => return Ok(()),
                 found => found.map_err(refusal)?,
             },
             (Principal::Key { .. }, None) => return Err(refusal(AuthError::Unknown)),
         };
-        match self.feature {
-            Some(feature) if !self.tenants.has(now.project(), feature) => Err(lacking(feature)),
-            _ => (self.demand)(&now),
+        if let Some(feature) = self.feature {
+            features::demand(&self.app, now.project(), feature)?;
         }
+        (self.demand)(&now)
     }
 
     /// The body of an answer that breaks off when the right is gone. An answer that has begun can't become a problem.

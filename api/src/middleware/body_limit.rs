@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use config::HttpConfig;
 use domain::fault::FaultCode;
 use domain::id::ProjectId;
 use futures_util::StreamExt;
@@ -13,7 +14,6 @@ use poem::http::{HeaderMap, Method, header};
 use poem::{Body, Request};
 
 use crate::catalog::is_stream;
-use crate::door::HttpSettings;
 use crate::problem::{Code, Overflow, Problem};
 
 /// The limits of bodies.
@@ -33,11 +33,11 @@ pub struct Admitted {
 
 impl Bodies {
     /// As the settings have it.
-    pub fn new(http: &HttpSettings) -> Self {
-        let memory = Memory { most: http.body_memory, held: Mutex::default() };
+    pub fn new(http: &HttpConfig) -> Self {
+        let memory = Memory { most: http.body_memory.as_usize(), held: Mutex::default() };
         Self {
-            max: http.max_body,
-            max_anonymous: http.max_anonymous_body,
+            max: http.max_body.as_usize(),
+            max_anonymous: http.max_anonymous_body.as_usize(),
             memory: Arc::new(memory),
         }
     }

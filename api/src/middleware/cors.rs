@@ -10,9 +10,12 @@ use poem::http::header::{self, HeaderName};
 use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Request, Response};
 
+use domain::feature::Environment;
 use domain::id::ProjectId;
+use runtime::app::App;
+use services::epochs::Epochs;
+use services::tenants::environment;
 
-use crate::door::Tenants;
 use crate::problem::{Code, Problem};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
@@ -32,14 +35,17 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 pub struct Cors {
     origins: Vec<String>,
     any: bool,
-    tenants: Arc<dyn Tenants>,
+    epochs: Arc<Epochs>,
+    environment: Environment,
 }
 
 impl Cors {
-    /// These may, `*` for all, and those of projects.
-    pub fn new(origins: &[String], tenants: Arc<dyn Tenants>) -> Self {
+    /// Those of the settings may, `*` for all, and those of projects.
+    pub fn new(app: &App) -> Self {
+        let origins = app.config.http.cors_origins.clone();
         let any = origins.iter().any(|origin| origin == "*");
-        Self { any, origins: origins.to_vec(), tenants }
+        let environment = environment(app.config.profile);
+        Self { any, origins, epochs: Arc::clone(&app.epochs), environment }
     }
 
     /// What tells a page of that origin that it may see an answer about a project; about none, when it is nobody's.
@@ -48,7 +54,10 @@ impl Cors {
             return Some(ANY);
         }
         let known = self.origins.iter().any(|one| one.as_bytes() == origin.as_bytes());
-        let own = || origin.to_str().is_ok_and(|text| self.tenants.has_origin(project, text));
+        let own = || {
+            let tenants = &self.epochs.tenants;
+            origin.to_str().is_ok_and(|text| tenants.has_origin(project, text, self.environment))
+        };
         (known || own()).then(|| origin.clone())
     }
 

@@ -7,6 +7,7 @@ use domain::id::ProjectId;
 use poem::Request;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin::{Application, Confirmation};
 use uuid::Uuid;
@@ -16,19 +17,18 @@ use super::auth::project_of;
 use super::users::User;
 use crate::auth::Anybody;
 use crate::body::Body;
-use crate::door::{Api, Services};
 use crate::limits;
 use crate::problem::{Creates, Enters, Failure, Problem};
 use crate::wire::{Done, Made, Taken};
 
 /// The operations by which people get an account and find it again.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -134,10 +134,10 @@ impl Operations {
         body: Body<Registration>,
     ) -> Result<Taken, Failure<Enters>> {
         let Registration { project, email, full_name } = body.value;
-        let (services, project) = self.place(request, project.as_deref()).await?;
-        limits::attempt(services, Some(project), AttemptKind::Register, caller.context()).await?;
+        let project = self.place(request, project.as_deref()).await?;
+        limits::attempt(&self.app, Some(project), AttemptKind::Register, caller.context()).await?;
         let new = Application { email, full_name };
-        services.admin.register(project, new, &caller.doer).await?;
+        self.app.admin.register(project, new, &caller.doer).await?;
         Ok(Taken)
     }
 
@@ -153,9 +153,8 @@ impl Operations {
     ) -> Result<Made<User>, Failure<Creates>> {
         let RegistrationConfirmation { token, password, full_name } = body.value;
         let confirmation = Confirmation { token, password, full_name };
-        let services = self.app.services()?;
-        limits::attempt(services, None, AttemptKind::Accept, caller.context()).await?;
-        let user = services.admin.confirm_registration(confirmation, &caller.doer).await?;
+        limits::attempt(&self.app, None, AttemptKind::Accept, caller.context()).await?;
+        let user = self.app.admin.confirm_registration(confirmation, &caller.doer).await?;
         Ok(Made(User::of(user, Vec::new())))
     }
 
@@ -169,9 +168,8 @@ impl Operations {
         caller: Anybody,
         body: Body<MailedToken>,
     ) -> Result<Done, Failure<Enters>> {
-        let services = self.app.services()?;
-        limits::attempt(services, None, AttemptKind::Verify, caller.context()).await?;
-        services.admin.verify_email(&body.value.token, &caller.doer).await?;
+        limits::attempt(&self.app, None, AttemptKind::Verify, caller.context()).await?;
+        self.app.admin.verify_email(&body.value.token, &caller.doer).await?;
         Ok(Done)
     }
 
@@ -187,9 +185,9 @@ impl Operations {
         body: Body<AccountAddress>,
     ) -> Result<Taken, Failure<Enters>> {
         let AccountAddress { project, email } = body.value;
-        let (services, project) = self.place(request, project.as_deref()).await?;
-        limits::attempt(services, Some(project), AttemptKind::Verify, caller.context()).await?;
-        services.admin.resend_verification(project, &email, &caller.doer).await?;
+        let project = self.place(request, project.as_deref()).await?;
+        limits::attempt(&self.app, Some(project), AttemptKind::Verify, caller.context()).await?;
+        self.app.admin.resend_verification(project, &email, &caller.doer).await?;
         Ok(Taken)
     }
 
@@ -205,9 +203,9 @@ impl Operations {
         body: Body<AccountAddress>,
     ) -> Result<Taken, Failure<Enters>> {
         let AccountAddress { project, email } = body.value;
-        let (services, project) = self.place(request, project.as_deref()).await?;
-        limits::attempt(services, Some(project), AttemptKind::Forgot, caller.context()).await?;
-        services.admin.forgot_password(project, &email, &caller.doer).await?;
+        let project = self.place(request, project.as_deref()).await?;
+        limits::attempt(&self.app, Some(project), AttemptKind::Forgot, caller.context()).await?;
+        self.app.admin.forgot_password(project, &email, &caller.doer).await?;
         Ok(Taken)
     }
 
@@ -222,22 +220,16 @@ impl Operations {
         body: Body<PasswordReset>,
     ) -> Result<Done, Failure<Enters>> {
         let PasswordReset { token, new_password } = &body.value;
-        let services = self.app.services()?;
-        limits::attempt(services, None, AttemptKind::Reset, caller.context()).await?;
-        services.admin.reset_password(token, new_password, &caller.doer).await?;
+        limits::attempt(&self.app, None, AttemptKind::Reset, caller.context()).await?;
+        self.app.admin.reset_password(token, new_password, &caller.doer).await?;
         Ok(Done)
     }
 }
 
 impl Operations {
     /// Where it is about. What nobody is called can't be a project of ours; it then goes as for one without that account.
-    async fn place(
-        &self,
-        request: &Request,
-        named: Option<&str>,
-    ) -> Result<(&Services, ProjectId), Problem> {
-        let services = self.app.services()?;
-        let project = project_of(&self.app, services, request, named).await?;
-        Ok((services, project.unwrap_or(ProjectId(Uuid::max()))))
+    async fn place(&self, request: &Request, named: Option<&str>) -> Result<ProjectId, Problem> {
+        let project = project_of(&self.app, request, named).await?;
+        Ok(project.unwrap_or(ProjectId(Uuid::max())))
     }
 }

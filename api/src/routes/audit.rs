@@ -11,13 +11,14 @@ use domain::feature::Feature;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
+use runtime::app::App;
 use serde_json::json;
 use store::audit::AuditFilter;
 use uuid::Uuid;
 
 use super::Tag;
 use crate::auth::{AuditExport, AuditRead, Caller, Right};
-use crate::door::Api;
+use crate::features;
 use crate::page::{self, List};
 use crate::problem::{Code, Failure, Lists, Problem};
 use crate::wire::{Answer, Stamp};
@@ -27,12 +28,12 @@ use wire::{AuditPage, AuditVerdict};
 
 /// The operations on the audit log.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -80,7 +81,7 @@ impl Operations {
         let list = List::new("audit", caller.project, &filter);
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let audit = &self.app.services()?.audit;
+        let audit = &self.app.audit;
         let found = audit.list(caller.project, filter, before, i64::from(limit) + 1).await?;
         let (rows, next_cursor) = page::cut(found, limit, &list, |one| one.row.id);
         Ok(Answer(AuditPage { items: rows.into_iter().map(Into::into).collect(), next_cursor }))
@@ -112,10 +113,10 @@ impl Operations {
         /// Only what was done to this one.
         resource_id: Query<Option<Uuid>>,
     ) -> Result<Csv, Failure<Lists>> {
-        self.app.demand(caller.project, Feature::AuditExport)?;
+        features::demand(&self.app, caller.project, Feature::AuditExport)?;
         let asked = filter(from.0, to.0, user.0, action.0, resource_type.0, resource_id.0)?;
         let filter = within(&caller, asked)?;
-        let audit = &self.app.services()?.audit;
+        let audit = &self.app.audit;
         // It is written down before anything is given out.
         audit.note_export(caller.project, &caller.doer, told(&filter)).await?;
         let right = Right::of(&self.app, request, &caller);
@@ -136,7 +137,7 @@ impl Operations {
         after: Query<Option<i64>>,
     ) -> Result<Answer<AuditVerdict>, Failure<Lists>> {
         caller.demand_any()?;
-        let audit = &self.app.services()?.audit;
+        let audit = &self.app.audit;
         if let Some(after) = after.0 {
             let last = audit.last_place(caller.project).await?;
             if after > last {

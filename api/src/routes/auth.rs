@@ -1,7 +1,6 @@
 //! Logging in, staying so, and logging out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::attempt::AttemptKind;
 use domain::fault::{Fault, FaultCode};
@@ -10,6 +9,7 @@ use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::audit::Origin;
 use services::sessions::{LoginError, Pass};
@@ -17,22 +17,21 @@ use store::sessions::{self, Ended, Which};
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Anybody, Me, named_project, only};
+use crate::auth::{Anybody, Me, find_project, named_project, only};
 use crate::body::Body;
 use crate::context::RequestContext;
-use crate::door::{Api, Services};
 use crate::limits;
 use crate::problem::{Acts, Code, Enters, Failure, Lists, Problem};
 use crate::wire::{Answer, Done, Stamp};
 
 /// The operations by which people come in.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -169,13 +168,13 @@ impl Operations {
         request: &Request,
         body: Body<Login>,
     ) -> Result<Answer<Tokens>, Failure<Enters>> {
-        let services = self.app.services()?;
         let Login { project, email, password, code } = body.value;
-        let project = project_of(&self.app, services, request, project.as_deref()).await?;
+        let project = project_of(&self.app, request, project.as_deref()).await?;
         // What nobody is called can't be a project of ours; the login then fails as any other.
         let project = project.unwrap_or(ProjectId(Uuid::max()));
-        limits::attempt(services, Some(project), AttemptKind::Login, caller.context()).await?;
-        let pass = services
+        limits::attempt(&self.app, Some(project), AttemptKind::Login, caller.context()).await?;
+        let pass = self
+            .app
             .sessions
             .login(project, &email, &password, code.as_deref(), &caller.doer)
             .await;
@@ -191,12 +190,11 @@ impl Operations {
         caller: Anybody,
         body: Body<Refresh>,
     ) -> Result<Answer<Tokens>, Failure<Enters>> {
-        let services = self.app.services()?;
-        limits::attempt(services, None, AttemptKind::Refresh, caller.context()).await?;
+        limits::attempt(&self.app, None, AttemptKind::Refresh, caller.context()).await?;
         if let Some(project) = services::sessions::project_of(&body.value.refresh_token) {
             caller.context().note_named(project);
         }
-        match services.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
+        match self.app.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
             Ok(pass) => Ok(Answer(pass.into())),
             Err(LoginError::Refused) => {
                 let detail = "This refresh token is not valid, or no longer; log in again.";
@@ -231,7 +229,7 @@ impl Operations {
     #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
     async fn sessions(&self, me: Me) -> Result<Answer<Sessions>, Failure<Lists>> {
         let person = &me.person;
-        let found = self.app.services()?.admin.sessions_of(person.project, person.user).await?;
+        let found = self.app.admin.sessions_of(person.project, person.user).await?;
         Ok(Answer(Sessions::of(found, Some(person.session))))
     }
 
@@ -254,22 +252,20 @@ impl Operations {
 
 impl Operations {
     async fn end(&self, me: &Me, which: Which, why: Ended) -> Result<u64, Failure<Acts>> {
-        let services = self.app.services()?;
         let (project, user) = (me.person.project, me.person.user);
-        Ok(services.sessions.end(project, user, which, why, &me.doer).await?)
+        Ok(self.app.sessions.end(project, user, which, why, &me.doer).await?)
     }
 }
 
 /// The project that a login is for: named in the body, the header or the subdomain, and never two different ones.
 pub(super) async fn project_of(
-    app: &Api,
-    services: &Services,
+    app: &App,
     request: &Request,
     body: Option<&str>,
 ) -> Result<Option<ProjectId>, Problem> {
     // What is no text is the name of no project.
     let header = named_project(request)?.map(|header| header.to_str().unwrap_or("\0"));
-    let subdomain = match &services.base_domain {
+    let subdomain = match &app.config.auth.base_domain {
         Some(base) => subdomain(request, base)?,
         None => None,
     };
@@ -277,12 +273,7 @@ pub(super) async fn project_of(
     let mut found: Option<(&str, Option<ProjectId>)> = None;
     for name in named {
         // No project is called so, and not every store takes the question.
-        let id = if name.contains('\0') {
-            None
-        } else {
-            let id = app.keys.project(name).await;
-            id.map_err(|_| Problem::unavailable(Duration::from_secs(1)))?
-        };
+        let id = if name.contains('\0') { None } else { find_project(app, name).await? };
         match found {
             // Two names that may be of one project are so only if there is one; else it would tell which of them exists.
             Some((other, known)) if other != name && (id.is_none() || id != known) => {

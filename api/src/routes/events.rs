@@ -7,7 +7,6 @@ mod wire;
 
 use std::sync::Arc;
 
-use crate::door::Api;
 use domain::facts::event_facts;
 use domain::fault::FaultCode;
 use domain::feature::Feature;
@@ -16,6 +15,7 @@ use domain::intake::{MAX_SOURCE, is_event_type};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
+use runtime::app::App;
 use services::access::Principal;
 use services::events::EventFilter;
 use uuid::Uuid;
@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::Tag;
 use crate::auth::{Caller, EventsRead, EventsWrite, Looking, Right};
 use crate::body::Body;
+use crate::features;
 use crate::page::{self, List};
 use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads, Streams};
 use crate::wire::{Answer, Stamp};
@@ -33,12 +34,12 @@ use wire::{Batch, Event, EventPage, NewEvent};
 
 /// The operations on events.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -100,7 +101,7 @@ impl Operations {
         request: &Request,
         lines: Lines,
     ) -> Result<ImportAnswer, Failure<Streams>> {
-        self.app.demand(caller.project, Feature::EventImport)?;
+        features::demand(&self.app, caller.project, Feature::EventImport)?;
         let key = crate::once::key_of(request)?;
         let from = (caller.project, key_id(&caller)?);
         let right = Right::of(&self.app, request, &caller).with(Feature::EventImport);

@@ -9,9 +9,9 @@ use files::{FileError, FileInfo};
 use poem::endpoint::make;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Request, Response, Route, get};
+use runtime::app::App;
 
 use crate::context::RequestContext;
-use crate::door::Api;
 use crate::limits;
 use crate::middleware::note_project;
 use crate::problem::{Code, Problem};
@@ -28,7 +28,7 @@ pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Adds the route.
-pub fn add(app: &Arc<Api>, route: Route) -> Route {
+pub fn add(app: &Arc<App>, route: Route) -> Route {
     let app = Arc::clone(app);
     let answer = make(move |request: Request| {
         let app = Arc::clone(&app);
@@ -37,14 +37,15 @@ pub fn add(app: &Arc<Api>, route: Route) -> Route {
     route.at(PATTERN, get(answer))
 }
 
-async fn answer(app: &Api, request: &Request) -> Result<Response, Problem> {
+async fn answer(app: &App, request: &Request) -> Result<Response, Problem> {
     let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
     // Whoever guesses at signatures is a stranger, and counted as one.
-    limits::take(&*app.limiter, None, context)?;
+    limits::take(&app.rates, None, context)?;
     let uri = request.uri();
     // Keys have no characters that would need escapes, so the path is compared as it came.
     let path = uri.path().strip_prefix("/files/").unwrap_or_default();
-    let link = app.files.open_link(path, uri.query().unwrap_or_default()).map_err(refusal)?;
+    let link = app.files.open_link(path, uri.query().unwrap_or_default(), app.clock.now());
+    let link = link.map_err(refusal)?;
     note_project(link.key.project());
     let info = app.files.head(&link.key).await.map_err(fault)?;
     if says(request, "if-none-match", |text| matches(text, &info.etag)) {
@@ -135,6 +136,26 @@ fn fault(error: FileError) -> Problem {
         error => {
             tracing::error!(%error, "a file could not be read");
             Problem::internal()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_an_engine_says_stays_with_us() {
+        let words = || "secret words".to_owned();
+        for (error, status, code) in [
+            (FileError::Refused(words()), 500, "internal"),
+            (FileError::Unavailable(words()), 503, "unavailable"),
+        ] {
+            let response = fault(error).response("a-request");
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.content_type(), Some("application/problem+json"));
+            let text = response.into_body().into_string().await.expect("text");
+            assert!(text.contains(code) && !text.contains("secret words"), "{text}");
         }
     }
 }

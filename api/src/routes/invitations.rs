@@ -9,6 +9,7 @@ use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin;
 use store::invitations;
@@ -18,7 +19,6 @@ use super::Tag;
 use super::users::{User, all};
 use crate::auth::{Anybody, Caller, UsersCreate, UsersManage, UsersRead};
 use crate::body::Body;
-use crate::door::Api;
 use crate::limits;
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
@@ -27,12 +27,12 @@ use crate::wire::{Answer, Done, Made, Stamp};
 
 /// The operations on invitations.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -153,7 +153,7 @@ impl Operations {
         let list = List::new("invitations", caller.project, &());
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let found = admin.invitations(caller.project, before, i64::from(limit) + 1).await?;
         let (rows, next_cursor) = page::cut(found, limit, &list, |one| one.id);
         let items = rows.into_iter().map(Invitation::from).collect();
@@ -186,7 +186,7 @@ impl Operations {
         let new = admin::NewInvitation { email, full_name, roles, good_for };
         let what = (Operation::Invite, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            Ok(app.services()?.admin.invite(caller.project, new, &caller.doer).await?.into())
+            Ok(app.admin.invite(caller.project, new, &caller.doer).await?.into())
         });
         Ok(made.await?)
     }
@@ -202,7 +202,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         admin.revoke_invitation(caller.project, id.0, &caller.doer).await?;
         Ok(Done)
     }
@@ -219,9 +219,8 @@ impl Operations {
     ) -> Result<Made<User>, Failure<Creates>> {
         let InvitationAcceptance { token, password, full_name } = body.value;
         let acceptance = admin::Acceptance { token, password, full_name };
-        let services = self.app.services()?;
-        limits::attempt(services, None, AttemptKind::Accept, caller.context()).await?;
-        let (user, roles) = services.admin.accept_invitation(acceptance, &caller.doer).await?;
+        limits::attempt(&self.app, None, AttemptKind::Accept, caller.context()).await?;
+        let (user, roles) = self.app.admin.accept_invitation(acceptance, &caller.doer).await?;
         Ok(Made(User::of(user, roles)))
     }
 }

@@ -12,6 +12,7 @@ use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin::{self, KeyChange};
 use store::keys::ListedKey;
@@ -20,7 +21,6 @@ use uuid::Uuid;
 use super::Tag;
 use crate::auth::{Caller, KeysCreate, KeysDelete, KeysRead, KeysUpdate, Looking, Needs};
 use crate::body::Body;
-use crate::door::Api;
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Creates, Failure, Lists, Problem};
@@ -28,12 +28,12 @@ use crate::wire::{Answer, Done, Stamp, StampText};
 
 /// The operations on keys.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -188,7 +188,7 @@ impl Operations {
         let list = List::new("keys", caller.project, &());
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (rows, next_cursor) = page::seen(
             limit,
             &list,
@@ -223,7 +223,7 @@ impl Operations {
         let change = KeyChange { name, scopes, expires_at };
         let what = (Operation::CreateKey, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let admin = &app.services()?.admin;
+            let admin = &app.admin;
             Ok(admin.create_key(caller.project, change, &caller.doer).await?.into())
         });
         Ok(made.await?)
@@ -251,7 +251,7 @@ impl Operations {
         let what = (Operation::RegenerateKey, which.as_bytes());
         let made = once(&self.app, caller, request, what, move |app, caller| async move {
             reach(&app, &caller, id).await?;
-            let admin = &app.services()?.admin;
+            let admin = &app.admin;
             Ok(admin.regenerate_key(caller.project, KeyId(id), &caller.doer).await?.into())
         });
         Ok(made.await?)
@@ -269,15 +269,15 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         reach(&self.app, &caller, id.0).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         admin.revoke_key(caller.project, KeyId(id.0), &caller.doer).await?;
         Ok(Done)
     }
 }
 
 /// Refuses a key with which the caller may not do it.
-async fn reach<N: Needs>(app: &Api, caller: &Caller<N>, id: Uuid) -> Result<(), Problem> {
-    let key = app.services()?.admin.key(caller.project, KeyId(id)).await;
+async fn reach<N: Needs>(app: &App, caller: &Caller<N>, id: Uuid) -> Result<(), Problem> {
+    let key = app.admin.key(caller.project, KeyId(id)).await;
     let key = key.map_err(Problem::from)?;
     caller.look("key", &key_facts(key.id, &key.name, &key.scopes), false)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::accounts::NewDevice;
 use uuid::Uuid;
@@ -17,18 +18,17 @@ use super::users::wire::{NewPushToken, Preferences, PushToken, PushTokens};
 use super::users::{User, shown};
 use crate::auth::{Me, Right};
 use crate::body::Body;
-use crate::door::Api;
 use crate::problem::{Acts, Changes, Failure, Lists, Reads};
 use crate::wire::{Answer, Done, Stamp, Taken};
 
 /// The operations on one's own account.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -110,10 +110,9 @@ impl Operations {
     /// Needs a login.
     #[oai(path = "/", method = "get", operation_id = "get_me")]
     async fn get(&self, me: Me) -> Result<Answer<Account>, Failure<Reads>> {
-        let services = self.app.services()?;
-        let (user, roles) = services.admin.user(me.person.project, me.person.user).await?;
+        let (user, roles) = self.app.admin.user(me.person.project, me.person.user).await?;
         let permissions = me.person.grants.list().iter().map(ToString::to_string).collect();
-        let factor = services.sessions.factor_of(&me.person).await?;
+        let factor = self.app.sessions.factor_of(&me.person).await?;
         let factor = factor.filter(|factor| factor.confirmed_at.is_some());
         let left = factor.as_ref().map_or(0, |factor| factor.codes_left);
         let second_factor = SecondFactor {
@@ -135,7 +134,7 @@ impl Operations {
         body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
         let (project, user) = (me.person.project, me.person.user);
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         let (user, roles) = people.change(project, user, body.value.into(), &me.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
@@ -147,7 +146,7 @@ impl Operations {
     #[oai(path = "/password", method = "post", operation_id = "change_password")]
     async fn password(&self, me: Me, body: Body<PasswordChange>) -> Result<Done, Failure<Changes>> {
         let PasswordChange { old_password, new_password } = &body.value;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         admin.change_password(&me.person, old_password, new_password, &me.doer).await?;
         Ok(Done)
     }
@@ -161,7 +160,7 @@ impl Operations {
     #[oai(path = "/email", method = "post", operation_id = "change_email")]
     async fn email(&self, me: Me, body: Body<EmailChange>) -> Result<Taken, Failure<Changes>> {
         let EmailChange { email, password } = &body.value;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         admin.ask_email(&me.person, email, password, &me.doer).await?;
         Ok(Taken)
     }
@@ -172,7 +171,7 @@ impl Operations {
     /// `If-None-Match` is understood.
     #[oai(path = "/avatar", method = "get", operation_id = "get_avatar")]
     async fn avatar(&self, me: Me, request: &Request) -> Result<PictureAnswer, Failure<Reads>> {
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (user, _) = admin.user(me.person.project, me.person.user).await?;
         Ok(picture::answer(&self.app, request, &user).await?)
     }
@@ -187,7 +186,7 @@ impl Operations {
         body: Body<Avatar>,
     ) -> Result<Answer<User>, Failure<Changes>> {
         let (project, user) = (me.person.project, me.person.user);
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         let file = Some(body.value.file.as_str());
         let (user, roles) = people.set_avatar(project, user, file, &me.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
@@ -199,7 +198,7 @@ impl Operations {
     #[oai(path = "/avatar", method = "delete", operation_id = "delete_avatar")]
     async fn delete_avatar(&self, me: Me) -> Result<Done, Failure<Acts>> {
         let (project, user) = (me.person.project, me.person.user);
-        self.app.services()?.accounts.set_avatar(project, user, None, &me.doer).await?;
+        self.app.accounts.set_avatar(project, user, None, &me.doer).await?;
         Ok(Done)
     }
 
@@ -208,8 +207,7 @@ impl Operations {
     /// Needs a login. Those that get pushes, the one that was seen last first.
     #[oai(path = "/push-tokens", method = "get", operation_id = "list_push_tokens")]
     async fn push_tokens(&self, me: Me) -> Result<Answer<PushTokens>, Failure<Lists>> {
-        let found =
-            self.app.services()?.accounts.devices(me.person.project, me.person.user).await?;
+        let found = self.app.accounts.devices(me.person.project, me.person.user).await?;
         Ok(Answer(PushTokens { items: found.into_iter().map(PushToken::from).collect() }))
     }
 
@@ -225,7 +223,7 @@ impl Operations {
     ) -> Result<Answer<PushToken>, Failure<Changes>> {
         let NewPushToken { platform, token, device } = body.value;
         let new = NewDevice { platform: platform.into(), token, device };
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         let kept = people.put_device(me.person.project, me.person.user, new).await?;
         Ok(Answer(kept.into()))
     }
@@ -240,7 +238,7 @@ impl Operations {
         /// The device.
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         people.delete_device(me.person.project, me.person.user, id.0).await?;
         Ok(Done)
     }
@@ -250,7 +248,7 @@ impl Operations {
     /// Needs a login.
     #[oai(path = "/preferences", method = "get", operation_id = "get_preferences")]
     async fn preferences(&self, me: Me) -> Result<Answer<Preferences>, Failure<Reads>> {
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         let (kept, version) = people.preferences(me.person.project, me.person.user).await?;
         Ok(Answer(Preferences::of(kept, Some(version))))
     }
@@ -267,7 +265,7 @@ impl Operations {
         let (project, user) = (me.person.project, me.person.user);
         let seen = body.value.version;
         let wanted = body.value.wanted()?;
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         let version = people.set_preferences(project, user, &wanted, seen, &me.doer).await?;
         Ok(Answer(Preferences::of(wanted, Some(version))))
     }
@@ -277,7 +275,7 @@ impl Operations {
     /// Needs a login. Everything that is held on this account, as one JSON object. It is written down that it was taken.
     #[oai(path = "/export", method = "get", operation_id = "export_me")]
     async fn export(&self, me: Me, request: &Request) -> Result<ExportAnswer, Failure<Reads>> {
-        let people = self.app.services()?.accounts.clone();
+        let people = self.app.accounts.clone();
         let right = Right::of_me(&self.app, request, &me);
         Ok(export::run(people, me.person.project, me.person.user, &me.doer, right).await?)
     }
@@ -289,7 +287,7 @@ impl Operations {
     /// way back. The last one who can administer a project can't be erased.
     #[oai(path = "/erase", method = "post", operation_id = "erase_me")]
     async fn erase(&self, me: Me, body: Body<Erasure>) -> Result<Done, Failure<Changes>> {
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         people.erase_me(&me.person, &body.value.password, &me.doer).await?;
         Ok(Done)
     }

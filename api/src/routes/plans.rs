@@ -9,6 +9,7 @@ use domain::plan;
 use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin::{FeatureView, PlanView};
 use store::stats::MOST_EVENTS;
@@ -17,18 +18,17 @@ use super::Tag;
 use super::projects::ProjectName;
 use crate::auth::{Caller, ProjectsManage, ProjectsRead, SettingsRead};
 use crate::body::Body;
-use crate::door::Api;
 use crate::problem::{Changes, Failure, Problem, Reads};
 use crate::wire::Answer;
 
 /// The operations on plans and features, and the numbers of a project.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -233,8 +233,8 @@ impl Operations {
         /// The project: its id, or its slug.
         project: Path<ProjectName>,
     ) -> Result<Answer<Plan>, Failure<Reads>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(Answer(self.app.services()?.admin.plan(id).await?.into()))
+        let id = project.0.within_reach(&self.app, &caller).await?;
+        Ok(Answer(self.app.admin.plan(id).await?.into()))
     }
 
     /// Set a project's plan
@@ -249,10 +249,10 @@ impl Operations {
         project: Path<ProjectName>,
         body: Body<NewPlan>,
     ) -> Result<Answer<Plan>, Failure<Changes>> {
-        let id = self.app.project_of_platform(&caller, &project.0).await?;
+        let id = project.0.for_platform(&self.app, &caller).await?;
         let NewPlan { plan, limits } = body.value;
         let plan = plan::Plan { name: plan, limits: limits.into() };
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         Ok(Answer(admin.set_plan(id, plan, &caller.doer).await?.into()))
     }
 
@@ -266,8 +266,8 @@ impl Operations {
         /// The project: its id, or its slug.
         project: Path<ProjectName>,
     ) -> Result<Answer<Features>, Failure<Reads>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(Answer(listed(self.app.services()?.admin.features(id).await?)))
+        let id = project.0.within_reach(&self.app, &caller).await?;
+        Ok(Answer(listed(self.app.admin.features(id).await?)))
     }
 
     /// Set a project's features
@@ -282,9 +282,9 @@ impl Operations {
         project: Path<ProjectName>,
         body: Body<NewFeatures>,
     ) -> Result<Answer<Features>, Failure<Changes>> {
-        let id = self.app.project_of_platform(&caller, &project.0).await?;
+        let id = project.0.for_platform(&self.app, &caller).await?;
         let switched = read(&body.value.features)?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let set = admin.set_features(id, switched, &caller.doer);
         Ok(Answer(listed(set.await?)))
     }
@@ -299,8 +299,8 @@ impl Operations {
         /// The project: its id, or its slug.
         project: Path<ProjectName>,
     ) -> Result<Answer<ProjectStats>, Failure<Reads>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
-        let (stats, plan) = self.app.services()?.admin.stats(id).await?;
+        let id = project.0.within_reach(&self.app, &caller).await?;
+        let (stats, plan) = self.app.admin.stats(id).await?;
         // As the plan counts them: strangers who wait use nothing up.
         let users = stats.users_active + stats.users_suspended;
         let usage = |limit: plan::PlanLimit, used| Usage {

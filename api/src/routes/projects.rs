@@ -11,6 +11,7 @@ use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin::{Onboarding, ProjectChange};
 use uuid::Uuid;
@@ -20,7 +21,6 @@ use crate::auth::{
     Caller, Needs, ProjectsCreate, ProjectsDelete, ProjectsManage, ProjectsRead, ProjectsUpdate,
 };
 use crate::body::Body;
-use crate::door::Api;
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
 use crate::problem::{Acts, Changes, Code, Creates, Failure, Lists, Problem, Reads};
@@ -30,12 +30,12 @@ pub use named::ProjectName;
 
 /// The operations on projects.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -220,7 +220,7 @@ impl Operations {
         };
         let what = (Operation::CreateProject, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let made = app.services()?.admin.onboard(new, &caller.doer).await?;
+            let made = app.admin.onboard(new, &caller.doer).await?;
             Ok(MadeProject {
                 project: made.project.into(),
                 admin_id: made.admin.0,
@@ -255,7 +255,7 @@ impl Operations {
         let list = List::new("projects", caller.project, &status);
         let before = list.read(cursor.0.as_deref())?.map(ProjectId);
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let found = admin.projects(status, before, i64::from(limit) + 1).await?;
         let (rows, next_cursor) = page::cut(found, limit, &list, |project| project.id.0);
         let items = rows.into_iter().map(Project::from).collect();
@@ -272,8 +272,8 @@ impl Operations {
         /// The project: its id, or its slug.
         project: Path<ProjectName>,
     ) -> Result<Answer<Project>, Failure<Reads>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(Answer(self.app.services()?.admin.project(id).await?.into()))
+        let id = project.0.within_reach(&self.app, &caller).await?;
+        Ok(Answer(self.app.admin.project(id).await?.into()))
     }
 
     /// Update a project
@@ -287,12 +287,10 @@ impl Operations {
         project: Path<ProjectName>,
         body: Body<Change>,
     ) -> Result<Answer<Project>, Failure<Changes>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
+        let id = project.0.within_reach(&self.app, &caller).await?;
         let Change { name, description } = body.value;
         let change = ProjectChange { name, description };
-        Ok(Answer(
-            self.app.services()?.admin.change_project(id, change, &caller.doer).await?.into(),
-        ))
+        Ok(Answer(self.app.admin.change_project(id, change, &caller.doer).await?.into()))
     }
 
     /// Suspend a project
@@ -332,8 +330,8 @@ impl Operations {
         /// The project: its id, or its slug.
         project: Path<ProjectName>,
     ) -> Result<Done, Failure<Acts>> {
-        let id = self.app.project_of_platform(&caller, &project.0).await?;
-        self.app.services()?.admin.archive_project(id, &caller.doer).await?;
+        let id = project.0.for_platform(&self.app, &caller).await?;
+        self.app.admin.archive_project(id, &caller.doer).await?;
         Ok(Done)
     }
 }
@@ -345,8 +343,8 @@ impl Operations {
         name: &ProjectName,
         works: bool,
     ) -> Result<Answer<Project>, Failure<Acts>> {
-        let id = self.app.project_of_platform(caller, name).await?;
-        let admin = &self.app.services()?.admin;
+        let id = name.for_platform(&self.app, caller).await?;
+        let admin = &self.app.admin;
         Ok(Answer(admin.set_project_works(id, works, &caller.doer).await?.into()))
     }
 }

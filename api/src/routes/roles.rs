@@ -13,6 +13,7 @@ use poem::Request;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin::{self, NewRole as ToMake};
 use uuid::Uuid;
@@ -20,20 +21,20 @@ use uuid::Uuid;
 use super::Tag;
 use crate::auth::{Caller, Looking, Needs, RolesCreate, RolesDelete, RolesRead, RolesUpdate};
 use crate::body::Body;
-use crate::door::Api;
 use crate::etag::{Tagged, if_match};
+use crate::features;
 use crate::once::{MadeOnce, once};
 use crate::problem::{Acts, Creates, Edits, Failure, Lists, Problem, Reads};
 use crate::wire::{Answer, Done, Stamp};
 
 /// The operations on roles.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -166,7 +167,7 @@ impl Operations {
         caller: Caller<Looking<RolesRead>>,
     ) -> Result<Answer<Roles>, Failure<Lists>> {
         caller.demand_any()?;
-        let found = self.app.services()?.admin.roles(caller.project).await?;
+        let found = self.app.admin.roles(caller.project).await?;
         let seen = found.into_iter().filter(|role| caller.may_with(&role_facts(role), false));
         Ok(Answer(Roles { items: seen.map(Role::from).collect() }))
     }
@@ -190,8 +191,8 @@ impl Operations {
         let new = ToMake { name, description, permissions, parent: parent_id.map(RoleId) };
         let what = (Operation::CreateRole, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            app.demand(caller.project, Feature::CustomRoles)?;
-            let admin = &app.services()?.admin;
+            features::demand(&app, caller.project, Feature::CustomRoles)?;
+            let admin = &app.admin;
             Ok(admin.create_role(caller.project, new, &caller.doer).await?.into())
         });
         Ok(made.await?)
@@ -228,14 +229,14 @@ impl Operations {
         body: Body<RoleChange>,
     ) -> Result<Tagged<Role>, Failure<Edits>> {
         all(&caller)?;
-        self.app.demand(caller.project, Feature::CustomRoles)?;
+        features::demand(&self.app, caller.project, Feature::CustomRoles)?;
         let condition = if_match(condition.0.as_deref())?;
         self.reach(&caller, id.0).await?;
         let RoleChange { name, description, permissions, parent_id } = body.value;
         let parent: Option<Option<Uuid>> = parent_id.into();
         let parent = parent.map(|parent| parent.map(RoleId));
         let change = admin::RoleChange { name, description, permissions, parent };
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let changed =
             admin.change_role(caller.project, RoleId(id.0), change, &condition, &caller.doer);
         Ok(tagged(changed.await?))
@@ -254,7 +255,7 @@ impl Operations {
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
         self.reach(&caller, id.0).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         admin.delete_role(caller.project, RoleId(id.0), &caller.doer).await?;
         Ok(Done)
     }
@@ -295,7 +296,7 @@ fn texts(words: &[&str]) -> Vec<String> {
 impl Operations {
     /// The role, if the caller may do it with this one.
     async fn reach<N: Needs>(&self, caller: &Caller<N>, id: Uuid) -> Result<role::Role, Problem> {
-        let role = self.app.services()?.admin.role(caller.project, RoleId(id)).await;
+        let role = self.app.admin.role(caller.project, RoleId(id)).await;
         let role = role.map_err(Problem::from)?;
         caller.look("role", &role_facts(&role), false)?;
         Ok(role)

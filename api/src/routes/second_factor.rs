@@ -4,24 +4,24 @@ use std::sync::Arc;
 
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::sessions::factor::Enrolment;
 
 use super::Tag;
 use crate::auth::Me;
 use crate::body::Body;
-use crate::door::Api;
 use crate::problem::{Changes, Failure, Problem};
 use crate::wire::{Answer, Done, Made};
 
 /// The operations on one's own second factor.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -101,7 +101,7 @@ impl Operations {
         me: Me,
         body: Body<PasswordProof>,
     ) -> Result<Made<SecondFactorSecret>, Failure<Changes>> {
-        let sessions = &self.app.services()?.sessions;
+        let sessions = &self.app.sessions;
         let made = sessions.enrol(&me.person, &body.value.password).await;
         Ok(Made(made.map_err(Problem::from)?.into()))
     }
@@ -116,7 +116,7 @@ impl Operations {
         me: Me,
         body: Body<CodeProof>,
     ) -> Result<Answer<BackupCodes>, Failure<Changes>> {
-        let sessions = &self.app.services()?.sessions;
+        let sessions = &self.app.sessions;
         let made = sessions.confirm(&me.person, &body.value.code, &me.doer).await;
         Ok(Answer(BackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
@@ -132,7 +132,7 @@ impl Operations {
         body: Body<BothProofs>,
     ) -> Result<Answer<BackupCodes>, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
-        let sessions = &self.app.services()?.sessions;
+        let sessions = &self.app.sessions;
         let made = sessions.renew_codes(&me.person, password, code, &me.doer).await;
         Ok(Answer(BackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
@@ -143,7 +143,7 @@ impl Operations {
     #[oai(path = "/disable", method = "post", operation_id = "disable_second_factor")]
     async fn disable(&self, me: Me, body: Body<BothProofs>) -> Result<Done, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
-        let sessions = &self.app.services()?.sessions;
+        let sessions = &self.app.sessions;
         sessions.disable(&me.person, password, code, &me.doer).await.map_err(Problem::from)?;
         Ok(Done)
     }

@@ -7,25 +7,25 @@ use std::sync::Arc;
 use domain::fault::FaultCode;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path};
+use runtime::app::App;
 use services::admin::ShownSettings;
 
 use super::Tag;
 use super::projects::ProjectName;
 use crate::auth::{Caller, SettingsRead, SettingsUpdate};
 use crate::body::Body;
-use crate::door::Api;
 use crate::etag::{Tagged, if_match};
 use crate::problem::{Edits, Failure, Problem, Reads};
 use wire::Settings;
 
 /// The operations on settings.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -43,8 +43,8 @@ impl Operations {
         /// The project: its id, or its slug.
         project: Path<ProjectName>,
     ) -> Result<Tagged<Settings>, Failure<Reads>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
-        Ok(tagged(self.app.services()?.admin.settings(id).await?)?)
+        let id = project.0.within_reach(&self.app, &caller).await?;
+        Ok(tagged(self.app.admin.settings(id).await?)?)
     }
 
     /// Set a project's settings
@@ -63,13 +63,13 @@ impl Operations {
         condition: Header<Option<String>>,
         body: Body<Settings>,
     ) -> Result<Tagged<Settings>, Failure<Edits>> {
-        let id = self.app.project_within_reach(&caller, &project.0).await?;
+        let id = project.0.within_reach(&self.app, &caller).await?;
         let condition = if_match(condition.0.as_deref())?;
         let wanted = body.value.wanted().map_err(|error| {
             let fault = domain::fault::Fault::new("", FaultCode::Invalid, error.to_string());
             Problem::invalid(vec![fault])
         })?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         Ok(tagged(admin.put_settings(id, wanted, &condition, &caller.doer).await?)?)
     }
 }

@@ -1,8 +1,7 @@
 //! Pages beside the operations: the document, its reader, and our health.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use crate::door::Api;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -10,10 +9,13 @@ use domain::id::sha256;
 use poem::endpoint::make;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Endpoint, Request, Response, Route, get};
+use runtime::app::App;
 use telemetry::ops::{self, Detail};
 
 /// Where the OpenAPI document is.
 pub const DOCUMENT: &str = "/api/v1/openapi.json";
+/// Its text, which is the same for as long as the process runs.
+static DOCUMENT_TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(super::document()));
 const DOCS: &str = "/docs";
 const HEALTH: [&str; 3] = ["/live", "/ready", "/health"];
 
@@ -28,7 +30,7 @@ const STYLE: &str = "/docs/swagger-ui.css";
 const STYLE_PACKED: &[u8] = include_bytes!("status/docs/swagger-ui.css.gz");
 
 /// The pages.
-pub fn pages(app: &Arc<Api>) -> Route {
+pub fn pages(app: &Arc<App>) -> Route {
     let route = HEALTH.iter().fold(Route::new(), |route, path| {
         let app = Arc::clone(app);
         // Anybody can ask on this port, so that errors are not told in words.
@@ -42,10 +44,10 @@ pub fn pages(app: &Arc<Api>) -> Route {
         });
         route.at(path, get(answer))
     });
-    if !app.http.docs_enabled {
+    if !app.config.http.docs_enabled {
         return route;
     }
-    let document = Bytes::from(super::document());
+    let document = DOCUMENT_TEXT.clone();
     route
         .at(DOCUMENT, get(constant("application/json", document, None)))
         .at(DOCS, get(constant("text/html; charset=utf-8", PAGE.into(), Some(policy(PAGE)))))

@@ -18,6 +18,7 @@ use poem::Request;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
+use runtime::app::App;
 use serde::{Deserialize, Serialize};
 use services::admin::Invitee;
 use store::accounts::UserFilter;
@@ -29,7 +30,6 @@ use crate::auth::{
     UsersManage, UsersRead, UsersUpdate,
 };
 use crate::body::{Body, MaybeBody};
-use crate::door::Api;
 use crate::etag::{Tagged, if_match};
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
@@ -40,12 +40,12 @@ use export::ExportAnswer;
 
 /// The operations on people.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -242,7 +242,7 @@ impl Operations {
         let list = List::new("users", caller.project, &filter);
         let before = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (rows, next_cursor) = page::seen(
             limit,
             &list,
@@ -259,7 +259,7 @@ impl Operations {
         )
         .await?;
         let users: Vec<&user::User> = rows.iter().map(|(user, _)| user).collect();
-        let profiles = self.app.services()?.accounts.profiles(caller.project, &users).await?;
+        let profiles = self.app.accounts.profiles(caller.project, &users).await?;
         let shown = rows.into_iter().zip(profiles);
         let items = shown.map(|((user, roles), profile)| User::of(user, roles).with(profile));
         Ok(Answer(UserPage { items: items.collect(), next_cursor }))
@@ -289,7 +289,7 @@ impl Operations {
         let new = Invitee { email, full_name, password, roles };
         let what = (Operation::CreateUser, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let admin = &app.services()?.admin;
+            let admin = &app.admin;
             let (user, roles) = admin.create_user(caller.project, new, &caller.doer).await?;
             shown(&app, user, roles).await
         });
@@ -306,7 +306,7 @@ impl Operations {
         /// The account.
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Reads>> {
-        let (user, roles) = self.app.services()?.admin.user(caller.project, UserId(id.0)).await?;
+        let (user, roles) = self.app.admin.user(caller.project, UserId(id.0)).await?;
         let own = caller.user() == Some(user.id);
         caller.look("user", &user_facts(&user, &roles), own)?;
         Ok(Answer(shown(&self.app, user, roles).await?))
@@ -325,7 +325,7 @@ impl Operations {
         body: Body<AccountChange>,
     ) -> Result<Answer<User>, Failure<Changes>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let people = &self.app.services()?.accounts;
+        let people = &self.app.accounts;
         let change = body.value.into();
         let (user, roles) = people.change(caller.project, id, change, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
@@ -342,7 +342,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Tagged<UserRoles>, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let (_, roles) = self.app.services()?.admin.user(caller.project, id).await?;
+        let (_, roles) = self.app.admin.user(caller.project, id).await?;
         let tag = tag_of_roles(&roles);
         Ok(Tagged(UserRoles { roles }, tag))
     }
@@ -364,7 +364,7 @@ impl Operations {
     ) -> Result<Tagged<User>, Failure<Edits>> {
         let condition = if_match(condition.0.as_deref())?;
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (project, roles) = (caller.project, body.value.roles);
         let set = admin.set_roles(project, id, roles, &condition, &caller.doer);
         let (user, roles) = set.await?;
@@ -392,7 +392,7 @@ impl Operations {
         if roles.is_some() {
             caller.also::<UsersManage>()?;
         }
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (user, roles) = admin.approve_user(caller.project, id, roles, &caller.doer).await?;
         Ok(Answer(User::of(user, roles)))
     }
@@ -437,7 +437,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         admin.reset_second_factor(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
@@ -454,7 +454,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        self.app.services()?.admin.delete_user(caller.project, id, &caller.doer).await?;
+        self.app.admin.delete_user(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 
@@ -471,7 +471,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<ExportAnswer, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let people = self.app.services()?.accounts.clone();
+        let people = self.app.accounts.clone();
         let right = Right::of(&self.app, request, &caller);
         Ok(export::run(people, caller.project, id, &caller.doer, right).await?)
     }
@@ -494,27 +494,27 @@ impl Operations {
             Err(problem) if problem.code == Code::NotFound && caller.may_blindly() => UserId(id.0),
             Err(problem) => return Err(problem.into()),
         };
-        self.app.services()?.accounts.erase(caller.project, id, &caller.doer).await?;
+        self.app.accounts.erase(caller.project, id, &caller.doer).await?;
         Ok(Done)
     }
 }
 
 /// An account with everything that it tells of its holder.
-pub async fn shown(app: &Api, user: user::User, roles: Vec<String>) -> Result<User, Problem> {
-    let people = &app.services()?.accounts;
+pub async fn shown(app: &App, user: user::User, roles: Vec<String>) -> Result<User, Problem> {
+    let people = &app.accounts;
     let profile = people.profile(user.project, &user).await.map_err(Problem::from)?;
     Ok(User::of(user, roles).with(profile))
 }
 
 /// The account, if the caller may do it with this one.
-async fn reach<N: Needs>(app: &Api, caller: &Caller<N>, id: Uuid) -> Result<UserId, Problem> {
+async fn reach<N: Needs>(app: &App, caller: &Caller<N>, id: Uuid) -> Result<UserId, Problem> {
     let own = caller.user() == Some(UserId(id));
     reach_as(app, caller, id, own).await
 }
 
 /// The same for what nobody does who may do it with their own account only.
 async fn reach_others<N: Needs>(
-    app: &Api,
+    app: &App,
     caller: &Caller<N>,
     id: Uuid,
 ) -> Result<UserId, Problem> {
@@ -525,12 +525,12 @@ async fn reach_others<N: Needs>(
 }
 
 async fn reach_as<N: Needs>(
-    app: &Api,
+    app: &App,
     caller: &Caller<N>,
     id: Uuid,
     own: bool,
 ) -> Result<UserId, Problem> {
-    let admin = &app.services()?.admin;
+    let admin = &app.admin;
     let (user, roles) = admin.user(caller.project, UserId(id)).await.map_err(Problem::from)?;
     caller.look("user", &user_facts(&user, &roles), own)?;
     Ok(user.id)
@@ -544,7 +544,7 @@ impl Operations {
         status: user::UserStatus,
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, caller, id).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (user, roles) = admin.set_user_status(caller.project, id, status, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }

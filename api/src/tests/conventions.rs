@@ -1,20 +1,19 @@
 //! What holds for every answer.
 
-use crate::door::HttpSettings;
+use config::ByteSize;
 use domain::permission::{Grants, Permission};
 use futures_util::stream;
 use poem::Body;
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::stub::{PAGE_OF_ONE, Stub};
-use super::{KEY, client, client_of, send};
-
-const EVENTS: &str = "/api/v1/events";
+use super::scene::PAGE_OF_ACME;
+use super::{EVENTS, JSON, Scene, send};
 
 #[tokio::test]
 async fn a_request_has_one_name() {
-    let client = client();
+    let scene = Scene::new().await;
+    let client = &scene.client;
     let long = "x".repeat(129);
     for (given, taken) in [
         (&["abc-1"][..], true),
@@ -43,13 +42,13 @@ async fn a_request_has_one_name() {
 
 #[tokio::test]
 async fn what_says_where_a_request_goes_stands_there_once() {
-    let client = client();
+    let scene = Scene::new().await;
     for (name, values) in [
         ("host", ["a.example.com", "b.example.com"]),
         ("host", ["a.example.com", "a.example.com"]),
         ("content-type", ["application/json", "text/plain"]),
     ] {
-        let request = client.post(EVENTS).header("x-api-key", KEY).body("{}");
+        let request = scene.post(EVENTS).body("{}");
         let got = send(request.header(name, values[0]).header(name, values[1])).await;
         assert_eq!((got.status, got.code()), (400, "bad_request"), "{name}: {}", got.text);
         assert!(got.text.contains(&format!("The header {name} was sent twice")), "{}", got.text);
@@ -58,7 +57,8 @@ async fn what_says_where_a_request_goes_stands_there_once() {
 
 #[tokio::test]
 async fn a_trace_goes_on() {
-    let client = client();
+    let scene = Scene::new().await;
+    let client = &scene.client;
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let got = send(client.get("/live").header("traceparent", trace)).await;
     assert_eq!(got.header("traceparent")[..36], trace[..36]);
@@ -69,39 +69,36 @@ async fn a_trace_goes_on() {
 
 #[tokio::test]
 async fn answers_are_guarded() {
-    let got = send(client().get("/nope")).await;
+    let got = send(Scene::new().await.client.get("/nope")).await;
     assert_eq!(got.header("x-content-type-options"), "nosniff");
     assert_eq!(got.header("x-frame-options"), "DENY");
     assert_eq!(got.header("cache-control"), "no-store");
     assert_eq!(got.header("referrer-policy"), "no-referrer");
     assert!(got.header("content-security-policy").contains("frame-ancestors 'none'"));
     assert_eq!(got.header("strict-transport-security"), "");
-    let hsts = HttpSettings { hsts: true, ..Default::default() };
-    let got = send(client_of(Stub::http(hsts)).get("/live")).await;
+    let scene = Scene::with(|config| config.http.hsts = Some(true)).await;
+    let got = send(scene.client.get("/live")).await;
     assert!(got.header("strict-transport-security").starts_with("max-age="));
 }
 
 #[tokio::test]
 async fn limits_are_told() {
-    let client = client();
-    let got = send(client.get(EVENTS).header("x-api-key", KEY)).await;
+    let scene = Scene::with(|config| config.limits.key_per_second = 50).await;
+    let got = send(scene.get(EVENTS)).await;
     assert_eq!(got.header("ratelimit-limit"), "100");
     assert_eq!(got.header("ratelimit-remaining"), "99");
     assert_eq!(got.header("ratelimit-reset"), "1");
-    let got = send(client.get(EVENTS).header("x-api-key", "flood")).await;
-    assert_eq!((got.status, got.header("retry-after")), (429, "2"));
-    assert_eq!(got.header("ratelimit-remaining"), "0");
-    let got = send(client.get("/live")).await;
+    scene.flood().await;
+    let got = scene.read(EVENTS, &scene.callers.flooding).await;
+    assert_eq!((got.status, got.header("retry-after")), (429, "1"));
+    assert_eq!((got.header("ratelimit-limit"), got.header("ratelimit-remaining")), ("2", "0"));
+    let got = send(scene.client.get("/live")).await;
     assert_eq!(got.header("ratelimit-limit"), "");
 }
 
 #[tokio::test]
 async fn pages_of_named_origins_may_call() {
     let own = "https://app.example.com";
-    let http = |origins: &[&str]| HttpSettings {
-        cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
-        ..Default::default()
-    };
     for (origins, origin, allowed) in [
         (&[own][..], own, own),
         (&[own], "https://evil.example.com", ""),
@@ -110,7 +107,9 @@ async fn pages_of_named_origins_may_call() {
         (&["*"], "https://any.example.com", "*"),
         (&[], own, ""),
     ] {
-        let client = client_of(Stub::http(http(origins)));
+        let named = origins.iter().map(|origin| (*origin).to_owned()).collect();
+        let scene = Scene::with(|config| config.http.cors_origins = named).await;
+        let client = &scene.client;
         let asks = client
             .request(Method::OPTIONS, EVENTS)
             .header("origin", origin)
@@ -131,14 +130,15 @@ async fn pages_of_named_origins_may_call() {
 
 #[tokio::test]
 async fn pages_of_a_project_see_what_is_its_own() {
-    let client = client();
+    let scene = Scene::new().await;
+    let client = &scene.client;
     for (key, page, seen) in [
-        (Some(KEY), PAGE_OF_ONE, true),
-        (Some("other"), PAGE_OF_ONE, false),
-        (Some(KEY), "https://two.example.com", false),
+        (Some(&*scene.callers.key), PAGE_OF_ACME, true),
+        (Some(&scene.callers.other), PAGE_OF_ACME, false),
+        (Some(&scene.callers.key), "https://two.example.com", false),
         // An answer to nobody tells nothing of anybody, and a page must see that its token has ended.
-        (Some("nonsense"), PAGE_OF_ONE, true),
-        (None, PAGE_OF_ONE, true),
+        (Some("nonsense"), PAGE_OF_ACME, true),
+        (None, PAGE_OF_ACME, true),
         (None, "https://two.example.com", false),
     ] {
         let mut request = client.get(EVENTS).header("origin", page);
@@ -150,7 +150,7 @@ async fn pages_of_a_project_see_what_is_its_own() {
         assert_eq!(got.header("access-control-allow-origin"), wanted, "{key:?} {page}");
         assert_eq!(got.header("vary"), "Origin");
     }
-    for (page, status) in [(PAGE_OF_ONE, 204), ("https://two.example.com", 403)] {
+    for (page, status) in [(PAGE_OF_ACME, 204), ("https://two.example.com", 403)] {
         let asks = client
             .request(Method::OPTIONS, EVENTS)
             .header("origin", page)
@@ -161,15 +161,14 @@ async fn pages_of_a_project_see_what_is_its_own() {
 
 #[tokio::test]
 async fn bodies_are_limited_however_they_come() {
-    let http = HttpSettings { max_body: 100, ..Default::default() };
-    let client = client_of(Stub::http(http));
+    let scene = Scene::with(|config| config.http.max_body = ByteSize::kib(1)).await;
     let event = |len: usize| {
         format!("{{\"type\":\"a\",\"payload\":{{\"a\":\"{}\"}}}}", "x".repeat(len - 31))
     };
-    for (len, status) in [(100, 202), (101, 413), (10_000, 413)] {
+    for (len, status) in [(1024, 202), (1025, 413), (10_000, 413)] {
         let text = event(len);
         assert_eq!(text.len(), len);
-        let post = || client.post(EVENTS).header("x-api-key", KEY).content_type("application/json");
+        let post = || scene.post(EVENTS).content_type(JSON);
         let said = post().header("content-length", len.to_string()).body(text.clone());
         let got = send(said).await;
         assert_eq!(got.status, status, "{len}: {}", got.text);
@@ -182,26 +181,33 @@ async fn bodies_are_limited_however_they_come() {
             assert_eq!(got.code(), "payload_too_large");
         }
     }
-    assert_eq!(send(client.get(EVENTS).header("x-api-key", KEY)).await.status, 200);
-    let odd = client.get(EVENTS).header("x-api-key", KEY).header("content-length", "many");
+    assert_eq!(send(scene.get(EVENTS)).await.status, 200);
+    let odd = scene.get(EVENTS).header("content-length", "many");
     assert_eq!(send(odd).await.status, 400);
 }
 
 #[tokio::test]
 async fn health_is_told_without_words() {
-    let client = client();
+    let scene = Scene::new().await;
+    let client = &scene.client;
+    scene.lose_files();
+    let words = scene.app.files.ping().await.expect_err("the files are away").to_string();
+    assert!(words.contains("files: "), "{words}");
     assert_eq!(send(client.get("/live")).await.status, 200);
+    // The API does what it is for without files.
     assert_eq!(send(client.get("/ready")).await.status, 200);
     let got = send(client.get("/health")).await;
-    assert_eq!(got.json["checks"]["redis"]["ok"], Value::Bool(false));
-    assert!(!got.text.contains("secret words"), "{}", got.text);
+    assert_eq!(got.json["checks"]["files"]["ok"], Value::Bool(false));
+    assert_eq!(got.json["checks"]["store"]["ok"], Value::Bool(true));
+    assert!(!got.text.contains(&words) && !got.text.contains("symbolic"), "{}", got.text);
     assert_eq!(send(client.head("/live")).await.status, 200);
 }
 
 #[tokio::test]
 async fn the_document_can_be_closed() {
-    let open = client();
-    let closed = client_of(Stub::http(HttpSettings { docs_enabled: false, ..Default::default() }));
+    let (open, closed) =
+        (Scene::new().await, Scene::with(|config| config.http.docs_enabled = false).await);
+    let (open, closed) = (&open.client, &closed.client);
     let page = send(open.get("/docs")).await;
     assert_eq!(page.status, 200);
     assert!(!page.text.contains("http://") && !page.text.contains("https://"), "nothing foreign");

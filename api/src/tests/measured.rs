@@ -1,14 +1,15 @@
 //! What is counted, and under which names.
 
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::door::HttpSettings;
+use bytes::Bytes;
+use futures_util::stream;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use poem::Body;
 use poem::http::Method;
-use serde_json::json;
 
-use super::stub::Stub;
-use super::{KEY, client_of, send};
+use super::{EVENTS, JSON, Scene, send};
 
 #[tokio::test]
 async fn requests_are_counted_by_pattern_and_never_by_path() {
@@ -16,24 +17,29 @@ async fn requests_are_counted_by_pattern_and_never_by_path() {
     let handle = recorder.handle();
     // The test runs on one thread, so that the recorder of this thread sees all of it.
     let _guard = metrics::set_default_local_recorder(&recorder);
-    let http = HttpSettings { request_timeout: Duration::from_millis(30), ..Default::default() };
-    let client = client_of(Stub::http(http));
-    let events = "/api/v1/events";
+    let scene = Scene::with(|config| config.http.request_timeout = Duration::from_secs(1)).await;
+    let client = &scene.client;
+    let events = EVENTS;
     for path in ["/secret-path", "/api/v1/secret-path", "/live"] {
         send(client.get(path)).await;
     }
     for id in 1..=3 {
         let path = format!("{events}/{}", uuid::Uuid::from_u128(id));
-        send(client.get(path).header("x-api-key", KEY)).await;
+        send(scene.get(path)).await;
     }
-    send(client.get(format!("{events}/secret-path")).header("x-api-key", KEY)).await;
-    for kind in ["a", "slow", "boom"] {
-        let body = json!({"type": kind, "payload": {}});
-        send(client.post(events).header("x-api-key", KEY).body_json(&body)).await;
+    send(scene.get(format!("{events}/secret-path"))).await;
+    type Piece = std::io::Result<Bytes>;
+    let slow = Body::from_bytes_stream(stream::pending::<Piece>());
+    let boom = Body::from_bytes_stream(stream::poll_fn(|_| -> Poll<Option<Piece>> {
+        panic!("this request is meant to panic")
+    }));
+    for body in [r#"{"type":"a","payload":{}}"#.into(), slow, boom] {
+        scene.write(events, JSON, body).await;
     }
-    send(client.delete(events).header("x-api-key", KEY)).await;
+    let key = scene.callers.key.as_str();
+    send(client.delete(events).header("x-api-key", key)).await;
     let odd = Method::from_bytes(b"SECRET").expect("a method");
-    send(client.request(odd, events).header("x-api-key", KEY)).await;
+    send(client.request(odd, events).header("x-api-key", key)).await;
 
     let text = handle.render();
     assert!(!text.contains("secret") && !text.contains("SECRET"), "{text}");

@@ -1,28 +1,31 @@
 //! What only a socket shows.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::door::HttpSettings;
+use config::HttpConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::stub::Stub;
+use super::Scene;
 
 struct Running {
+    scene: Scene,
     address: SocketAddr,
     stop: CancellationToken,
     done: JoinHandle<std::io::Result<()>>,
 }
 
-async fn start(http: HttpSettings) -> Running {
+async fn start(change: impl FnOnce(&mut HttpConfig)) -> Running {
+    let scene = Scene::with(|config| change(&mut config.http)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let done = tokio::spawn(crate::serve(Stub::http(http).app(), listener, stop.clone()));
-    Running { address, stop, done }
+    let done = tokio::spawn(crate::serve(Arc::clone(&scene.app), listener, stop.clone()));
+    Running { scene, address, stop, done }
 }
 
 async fn read_all(socket: &mut TcpStream) -> String {
@@ -34,17 +37,20 @@ async fn read_all(socket: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn requests_follow_each_other_on_a_connection() {
-    let running = start(HttpSettings::default()).await;
+    let running = start(|_| {}).await;
     let mut socket = TcpStream::connect(running.address).await.expect("connected");
     let body = r#"{"type":"a","payload":{}}"#;
+    let key = &running.scene.callers.key;
     let post = format!(
-        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: good\r\n\
+        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let chunked = "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: good\r\n\
+    let chunked = format!(
+        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n\
          content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
-         9\r\n{\"type\":\"\r\n10\r\na\",\"payload\":{}}\r\n0\r\n\r\n";
+         9\r\n{{\"type\":\"\r\n10\r\na\",\"payload\":{{}}}}\r\n0\r\n\r\n"
+    );
     let last = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     socket.write_all(format!("{post}{chunked}{last}").as_bytes()).await.expect("sent");
     let text = read_all(&mut socket).await;
@@ -54,8 +60,7 @@ async fn requests_follow_each_other_on_a_connection() {
 
 #[tokio::test]
 async fn slow_headers_are_not_waited_for() {
-    let http = HttpSettings { header_timeout: Duration::from_millis(100), ..Default::default() };
-    let running = start(http).await;
+    let running = start(|http| http.header_timeout = Duration::from_millis(100)).await;
     for text in ["", "GET /live HT", "GET /live HTTP/1.1\r\nhost: x\r\n\r\nGET /liv"] {
         let mut socket = TcpStream::connect(running.address).await.expect("connected");
         socket.write_all(text.as_bytes()).await.expect("sent");
@@ -70,20 +75,21 @@ async fn slow_headers_are_not_waited_for() {
 
 #[tokio::test]
 async fn a_stop_lets_a_request_end_and_closes_the_rest() {
-    let http = HttpSettings {
-        request_timeout: Duration::from_millis(300),
-        shutdown_grace: Duration::from_secs(3),
-        ..Default::default()
-    };
-    let running = start(http).await;
+    let running = start(|http| {
+        http.request_timeout = Duration::from_millis(300);
+        http.shutdown_grace = Duration::from_secs(3);
+    })
+    .await;
+    let _writes = running.scene.hold_writes().await;
     let mut idle = TcpStream::connect(running.address).await.expect("connected");
     idle.write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
     let mut first = [0; 16];
     idle.read_exact(&mut first).await.expect("an answer");
     let mut socket = TcpStream::connect(running.address).await.expect("connected");
-    let body = r#"{"type":"slow","payload":{}}"#;
+    let body = r#"{"type":"a","payload":{}}"#;
+    let key = &running.scene.callers.key;
     let post = format!(
-        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: good\r\n\
+        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
@@ -99,7 +105,7 @@ async fn a_stop_lets_a_request_end_and_closes_the_rest() {
 
 #[tokio::test]
 async fn headers_have_a_size() {
-    let running = start(HttpSettings::default()).await;
+    let running = start(|_| {}).await;
     for head in [format!("x: {}\r\n", "y".repeat(100_000)), "x: y\r\n".repeat(200)] {
         let mut socket = TcpStream::connect(running.address).await.expect("connected");
         let text = format!("GET /live HTTP/1.1\r\nhost: x\r\n{head}\r\n");
@@ -140,28 +146,30 @@ async fn read_one(socket: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn an_early_refusal_keeps_the_connection_or_says_that_it_ends() {
-    let running = start(HttpSettings::default()).await;
+    let running = start(|_| {}).await;
     let post = |head: &str, length: usize| {
         format!("POST /api/v1/events HTTP/1.1\r\nhost: x\r\n{head}content-length: {length}\r\n\r\n")
     };
     let json = "content-type: application/json\r\n";
-    let good = format!("x-api-key: good\r\n{json}");
+    let callers = &running.scene.callers;
+    let by = |key: &str| format!("x-api-key: {key}\r\n");
+    let good = by(&callers.key) + json;
     let chunked = "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nx-api-key: bad\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunked = chunked.to_owned();
     let small = "x".repeat(1000);
     for (what, head, body, status, goes_on) in [
         ("no key", post(json, 1000), &*small, "401", true),
         ("a wrong key", post("x-api-key: bad\r\n", 1000), &small, "401", true),
-        ("no scope", post("x-api-key: reader\r\n", 1000), &small, "403", true),
+        ("no scope", post(&by(&callers.reader), 1000), &small, "403", true),
         (
             "another type",
-            post("x-api-key: good\r\ncontent-type: text/plain\r\n", 1000),
+            post(&(by(&callers.key) + "content-type: text/plain\r\n"), 1000),
             &small,
             "415",
             true,
         ),
         ("packed", post(&format!("{good}content-encoding: gzip\r\n"), 1000), &small, "415", true),
-        ("too many", post("x-api-key: flood\r\n", 1000), &small, "429", true),
+        ("too many", post(&by(&callers.flooding), 1000), &small, "429", true),
         ("no route", post("", 1000).replace("/api/v1/events", "/api/v1/nope"), &small, "404", true),
         ("a page", post("", 1000).replace("/api/v1/events", "/live"), &small, "405", true),
         ("a question", post("", 1000).replace("POST", "OPTIONS"), &small, "405", true),
@@ -179,6 +187,9 @@ async fn an_early_refusal_keeps_the_connection_or_says_that_it_ends() {
         ("a body that does not come", post("x-api-key: bad\r\n", 1000), "", "401", false),
     ] {
         let mut socket = TcpStream::connect(running.address).await.expect("connected");
+        if what == "too many" {
+            running.scene.flood().await;
+        }
         let answer = ask(&mut socket, &format!("{head}{body}")).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {answer}");
         let closes = answer.to_lowercase().contains("\r\nconnection: close\r\n");
@@ -196,7 +207,7 @@ async fn an_early_refusal_keeps_the_connection_or_says_that_it_ends() {
 
 #[tokio::test]
 async fn whoever_is_still_sending_can_read_why_it_is_no_use() {
-    let running = start(HttpSettings::default()).await;
+    let running = start(|_| {}).await;
     let mut socket = TcpStream::connect(running.address).await.expect("connected");
     let length = 1 << 20;
     let head =
@@ -210,8 +221,7 @@ async fn whoever_is_still_sending_can_read_why_it_is_no_use() {
 
 #[tokio::test]
 async fn connections_from_one_address_have_a_limit() {
-    let http = HttpSettings { max_connections_per_address: 2, ..Default::default() };
-    let running = start(http).await;
+    let running = start(|http| http.max_connections_per_address = 2).await;
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut socket = TcpStream::connect(running.address).await.expect("connected");
@@ -235,12 +245,11 @@ async fn connections_from_one_address_have_a_limit() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let proxies = vec!["127.0.0.0/8".parse().expect("a network")];
-    let http = HttpSettings {
-        max_connections_per_address: 1,
-        trusted_proxies: proxies,
-        ..Default::default()
-    };
-    let running = start(http).await;
+    let running = start(|http| {
+        http.max_connections_per_address = 1;
+        http.trusted_proxies = proxies;
+    })
+    .await;
     let mut all = Vec::new();
     for _ in 0..5 {
         let mut socket = TcpStream::connect(running.address).await.expect("connected");

@@ -1,15 +1,16 @@
 //! What every role works with: the only context there is.
 
+mod engines;
+mod health;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exposure::exposures;
-use config::{Config, CoordinationUrl};
+use config::Config;
 use coordination::Coordination;
-use coordination::memory::MemoryCoordination;
-use coordination::redis::RedisCoordination;
 use crypto::seal::Sealer;
 use domain::clock::Clock;
 use files::{FileError, Files};
@@ -31,7 +32,11 @@ use services::rulesets::RuleSets;
 use services::sessions::Sessions;
 use services::tenants::default_limits;
 use store::{Step, Store};
-use telemetry::ops::{Check, Health};
+use telemetry::ops::Health;
+
+use engines::Engines;
+pub use engines::open_files;
+use health::health;
 
 /// The doors, what stands behind them, and what is kept at hand.
 pub struct App {
@@ -114,7 +119,8 @@ impl App {
         }
         let opened = Opened::open(&config, &store)?;
         let prepared = prepare(&opened).await;
-        let app = Arc::new(Self::assemble(config, clock, store, sealer, registry, &opened)?);
+        let engines = Engines::open(&config, clock, store, &sealer, &opened)?;
+        let app = Arc::new(Self::assemble(config, engines, sealer, registry)?);
         app.epochs.refresh(&app.store).await?;
         app.start_background();
         if !prepared {
@@ -126,31 +132,21 @@ impl App {
 
     fn assemble(
         config: Arc<Config>,
-        clock: Clock,
-        store: Store,
+        engines: Engines,
         sealer: Sealer,
         registry: Arc<Registry>,
-        opened: &Opened,
     ) -> Result<Self, StartError> {
-        let (queue, jobs_here) = (opened.queue(), opened.is_in_store());
-        let coordination: Arc<dyn Coordination> = match &config.coordination.url {
-            CoordinationUrl::Memory => Arc::new(MemoryCoordination::new()),
-            CoordinationUrl::Redis(url) => {
-                let timeout = config.coordination.timeout;
-                Arc::new(RedisCoordination::open(url.expose(), &config.queue.prefix, timeout)?)
-            }
-        };
-        let files = open_files(&config, &sealer)?;
-        let counting = Arc::clone(&registry);
-        let limiter =
-            Limiter::new(Arc::clone(&coordination), config.limits.lease_window, move || {
-                counting.live()
-            });
         let epochs = Arc::new(Epochs::default());
+        let health = Arc::new(health(&engines, &sealer, &epochs));
+        let Engines { store, queue, jobs_here, coordination, files, clock } = engines;
+        let limiter = Arc::new(limiter(&config, &coordination, &registry));
+        let rates = Arc::new(Rates::new(Arc::clone(&limiter), Arc::clone(&epochs), &config));
+        let accept =
+            Accept::start(&store, &queue, jobs_here, &clock, Arc::clone(&rates), &config.accept);
         let (ttl, max) = (config.cache.ttl, config.cache.max_entries);
         let keys = Keys::new(store.clone(), clock.clone(), Arc::clone(&epochs), ttl, max);
         let audit = Audit::new(store.clone(), sealer.clone(), clock.clone(), max);
-        let sessions = Sessions::new(
+        let sessions = Arc::new(Sessions::new(
             store.clone(),
             clock.clone(),
             Arc::clone(&epochs),
@@ -158,8 +154,7 @@ impl App {
             sealer.clone(),
             &config,
             (ttl, max),
-        )?;
-        let sessions = Arc::new(sessions);
+        )?);
         let admin = Admin::new(
             store.clone(),
             clock.clone(),
@@ -169,35 +164,22 @@ impl App {
             Arc::clone(&coordination),
             &config,
         );
-        let login_throttle = LoginThrottle::new(
-            store.clone(),
-            clock.clone(),
-            sealer.clone(),
-            Arc::clone(&epochs),
-            &config.limits,
-        );
-        let accounts = Accounts::new(admin.clone(), files.clone());
-        let rulesets = RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max);
-        let limiter = Arc::new(limiter);
-        let rates = Arc::new(Rates::new(Arc::clone(&limiter), Arc::clone(&epochs), &config));
-        let accept =
-            Accept::start(&store, &queue, jobs_here, &clock, Arc::clone(&rates), &config.accept);
         Ok(Self {
             events: Events::new(store.clone(), accept),
-            limiter,
-            rates,
-            health: Arc::new(health(
-                &store,
-                &sealer,
-                &queue,
-                &coordination,
-                &files,
-                &epochs,
-                &clock,
-            )),
+            rulesets: RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max),
+            login_throttle: LoginThrottle::new(
+                store.clone(),
+                clock.clone(),
+                sealer.clone(),
+                Arc::clone(&epochs),
+                &config.limits,
+            ),
+            accounts: Accounts::new(admin.clone(), files.clone()),
+            mail: mail::open(&config.mail),
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),
+            keys: Arc::new(keys),
             config,
             clock,
             store,
@@ -205,16 +187,15 @@ impl App {
             jobs_here,
             coordination,
             files,
+            limiter,
+            rates,
             sealer,
             epochs,
-            keys: Arc::new(keys),
             audit,
             sessions,
             admin,
-            login_throttle,
-            accounts,
-            rulesets,
             registry,
+            health,
         })
     }
 
@@ -237,75 +218,14 @@ impl App {
     }
 }
 
-/// The files door as it is configured; links are signed with a key of their own, which follows from the sealing key.
-///
-/// # Errors
-/// When the engine does not open.
-pub fn open_files(config: &Config, sealer: &Sealer) -> Result<Files, StartError> {
-    const LINKS: &str = "links to files";
-    let (key, known) = (sealer.derive(LINKS)?, sealer.derive_all(LINKS)?);
-    Ok(Files::open(&config.files, &config.http.public_url().base(), key, &known[1..])?)
-}
-
-/// How long a dependency may take to answer when we are asked how it is.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-
-fn health(
-    store: &Store,
-    sealer: &Sealer,
-    queue: &Arc<dyn Queue>,
+/// The limits of requests and events, shared between the processes that are alive.
+fn limiter(
+    config: &Config,
     coordination: &Arc<dyn Coordination>,
-    files: &Files,
-    epochs: &Arc<Epochs>,
-    clock: &Clock,
-) -> Health {
-    let (asked, migrated, files) = (store.clone(), store.clone(), files.clone());
-    let sealed = (store.clone(), sealer.clone());
-    let (queue, coordination, epochs) =
-        (Arc::clone(queue), Arc::clone(coordination), Arc::clone(epochs));
-    let (placed_queue, placed_coordination) = (Arc::clone(&queue), Arc::clone(&coordination));
-    let checks = vec![
-        Check::needed("store", PATIENCE, move || {
-            let store = asked.clone();
-            async move { store.ping().await.map_err(|error| error.to_string()) }
-        }),
-        Check::needed("migrations", PATIENCE, move || {
-            let store = migrated.clone();
-            async move {
-                match store.is_current().await {
-                    Ok(true) => Ok(()),
-                    Ok(false) => Err("some migrations are not applied".to_owned()),
-                    Err(error) => Err(error.to_string()),
-                }
-            }
-        }),
-        Check::needed("sealing_key", PATIENCE, move || {
-            let (store, sealer) = sealed.clone();
-            async move {
-                probe::check(&store, &sealer).await.map(drop).map_err(|error| error.to_string())
-            }
-        }),
-        Check::needed("caches", PATIENCE, move || {
-            let known = epochs.is_known();
-            async move { if known { Ok(()) } else { Err("projects were not read yet".to_owned()) } }
-        }),
-        // All of these may be away: events are taken and delivered all the same.
-        Check::useful("queue", PATIENCE, move || {
-            let queue = Arc::clone(&queue);
-            async move { queue.ping().await.map_err(|error| error.to_string()) }
-        })
-        .at(move || placed_queue.place()),
-        Check::useful("coordination", PATIENCE, move || {
-            let coordination = Arc::clone(&coordination);
-            async move { coordination.ping().await.map_err(|error| error.to_string()) }
-        })
-        .at(move || placed_coordination.place()),
-        Check::useful("files", PATIENCE, move || {
-            let files = files.clone();
-            async move { files.ping().await.map_err(|error| error.to_string()) }
-        }),
-    ];
-    Health::new(checks, clock.clone())
+    registry: &Arc<Registry>,
+) -> Limiter {
+    let registry = Arc::clone(registry);
+    Limiter::new(Arc::clone(coordination), config.limits.lease_window, move || registry.live())
 }
 
 /// How long a start waits for the queue.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::door::Api;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId, sha256};
 use domain::intake::{self, Envelope};
 use domain::once::Operation;
 use poem_openapi::ApiResponse;
+use runtime::app::App;
 use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 use tracing::Instrument;
@@ -39,13 +39,13 @@ pub type BatchAnswer = Repeatable<BatchReport, 202>;
 
 /// Accepts one event.
 pub async fn one(
-    app: &Api,
+    app: &App,
     project: ProjectId,
     caller: KeyId,
     key: Option<&str>,
     body: Body<NewEvent>,
 ) -> Result<AcceptAnswer, Problem> {
-    let max_payload = app.accept.max_payload;
+    let max_payload = app.config.accept.max_payload.as_usize();
     let envelope = Envelope { key, given: None, text: &body.bytes, max_payload };
     let event = intake::validate(body.value.into(), envelope).map_err(Problem::invalid)?;
     let results = app.events.accept(project, caller, vec![event]).await;
@@ -67,13 +67,13 @@ fn first(results: Vec<Result<Accepted, Refused>>) -> Result<Accepted, Problem> {
 
 /// Accepts a batch. With an idempotency key for the whole of it, a repeat is given its answer.
 pub async fn many(
-    app: &Arc<Api>,
+    app: &Arc<App>,
     (project, caller): (ProjectId, KeyId),
     key: Option<&str>,
     body: Body<Batch>,
 ) -> Result<BatchAnswer, Problem> {
     let Body { value: batch, bytes } = body;
-    judge_size(&batch, app.accept.max_batch)?;
+    judge_size(&batch, app.config.accept.max_batch)?;
     let Some(text) = key else {
         let (report, _) = report(app, (project, caller), batch, None).await?;
         return BatchAnswer::fresh(&report);
@@ -121,7 +121,7 @@ fn judge_size(batch: &Batch, max: usize) -> Result<(), Problem> {
 
 /// Accepts the events of a batch, and tells of each what became of it, and whether all of that is final.
 async fn report(
-    app: &Api,
+    app: &App,
     (project, caller): (ProjectId, KeyId),
     batch: Batch,
     working: Option<&Working>,
@@ -130,7 +130,7 @@ async fn report(
     let mut judged = Vec::with_capacity(batch.events.len());
     for (place, raw) in (0_u64..).zip(&batch.events) {
         let given = working.and_then(|working| working.of_event(place));
-        judged.push(match read(&raw.0, app.accept.max_payload, given) {
+        judged.push(match read(&raw.0, app.config.accept.max_payload.as_usize(), given) {
             Ok(event) => {
                 let derived = is_derived(&event);
                 good.push(event);
@@ -144,6 +144,15 @@ async fn report(
     if let Some(problem) = all_turned_away(&results) {
         return Err(problem);
     }
+    Ok(merge(judged, results))
+}
+
+/// What became of each event of a batch, in order, and whether all of that is final: of those that could be read and were
+/// accepted or not (and whether their keys are derived), and of those that could not.
+fn merge(
+    judged: Vec<Result<bool, Problem>>,
+    results: Vec<Result<Accepted, Refused>>,
+) -> (BatchReport, bool) {
     let is_final = !results.iter().any(is_passing);
     let mut results = results.into_iter();
     let items = judged.into_iter().map(|one| match one {
@@ -156,7 +165,7 @@ async fn report(
             None => rejected(Problem::internal()),
         },
     });
-    Ok((BatchReport { items: items.collect() }, is_final))
+    (BatchReport { items: items.collect() }, is_final)
 }
 
 /// Reads one event from its own text, and judges it; `given` is the key that it has if it has none of its own.
@@ -212,5 +221,65 @@ fn rejected(problem: Problem) -> BatchItem {
         code: Some(problem.code),
         detail: (!problem.detail.is_empty()).then(|| problem.detail.to_string()),
         errors: problem.faults.iter().map(FieldError::from).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::id::EventId;
+    use domain::time::Time;
+
+    use super::*;
+
+    #[test]
+    fn each_event_keeps_its_place_among_those_that_were_not_kept() {
+        let kept = |replayed| {
+            Ok(Accepted {
+                id: EventId::fresh(Time::default()),
+                received_at: Time::default(),
+                replayed,
+            })
+        };
+        let wrong = Fault::new("payload.a", FaultCode::Required, "a must be there");
+        let judged = vec![
+            Ok(false),
+            Err(Problem::invalid(vec![wrong.clone()])),
+            Ok(false),
+            // Its key follows from that of the batch: what an earlier attempt kept is no replay.
+            Ok(true),
+            Ok(false),
+            Ok(false),
+        ];
+        let refused = Refused::Invalid(vec![wrong]);
+        let away = Refused::Unavailable { retry_after: Duration::from_secs(1) };
+        let results = vec![kept(false), kept(true), kept(true), Err(refused), Err(away)];
+        let (report, is_final) = merge(judged.clone(), results);
+        let told = |report: &BatchReport| -> Vec<String> {
+            let told = |item: &BatchItem| {
+                let item = serde_json::to_value(item).expect("JSON");
+                let word = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+                let field = word(&item["errors"][0]["field"]);
+                format!("{} {} {field}", word(&item["status"]), word(&item["code"]))
+            };
+            report.items.iter().map(told).collect()
+        };
+        let mut wanted = [
+            "accepted - -",
+            "rejected invalid_request payload.a",
+            "replayed - -",
+            "accepted - -",
+            "rejected invalid_request payload.a",
+            "rejected unavailable -",
+        ];
+        assert_eq!(told(&report), wanted);
+        assert!(!is_final, "the last one may work in a moment");
+        let results = vec![kept(false), kept(true), kept(true), kept(false)];
+        let (report, is_final) = merge(judged, results);
+        wanted[4] = "accepted - -";
+        wanted[5] = "rejected internal -";
+        assert_eq!(told(&report), wanted);
+        assert!(is_final);
     }
 }

@@ -3,12 +3,15 @@
 mod lines;
 mod source;
 
+use std::sync::Arc;
+
 use domain::id::{KeyId, ProjectId, Sha256};
 use domain::intake::NewEvent;
 use domain::once::Operation;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use runtime::app::App;
 use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 
@@ -16,7 +19,6 @@ use super::accept;
 use super::wire::{ImportReport, LineError};
 use crate::auth::Right;
 use crate::body::{BYTE_ORDER_MARK, cause, is_utf8_of, judge_media_type, utf8};
-use crate::door::Api;
 use crate::once::other_body;
 use crate::problem::{Code, FieldError, Problem, unread};
 use crate::repeats::{Repeatable, Start, Working, begin};
@@ -71,13 +73,13 @@ impl<'a> ApiExtractor<'a> for Lines {
 /// # Errors
 /// When the body or the store breaks off, or the right to it is gone; what was accepted by then stays.
 pub async fn run(
-    app: &Api,
+    app: &Arc<App>,
     (project, key): (ProjectId, KeyId),
     right: Right,
     idempotency: Option<&str>,
     lines: Lines,
 ) -> Result<ImportAnswer, Problem> {
-    let source = Source::new(lines.0, right, &app.http);
+    let source = Source::new(lines.0, right, &app.config.http);
     let working = match idempotency {
         None => None,
         Some(text) => match begin(app, (project, Operation::ImportEvents, text), None).await? {
@@ -131,7 +133,7 @@ struct Waiting {
 }
 
 struct Import<'a> {
-    app: &'a Api,
+    app: &'a App,
     project: ProjectId,
     key: KeyId,
     working: Option<Working>,
@@ -145,7 +147,7 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(app: &'a Api, project: ProjectId, key: KeyId, working: Option<Working>) -> Self {
+    fn new(app: &'a App, project: ProjectId, key: KeyId, working: Option<Working>) -> Self {
         let (report, waiting, chunk) = Default::default();
         let (line, bytes, is_final) = (0, 0, true);
         Self { app, project, key, working, line, report, waiting, chunk, bytes, is_final }
@@ -154,7 +156,7 @@ impl<'a> Import<'a> {
     /// Takes everything; answers the hash of the body.
     async fn all(&mut self, mut source: Source) -> Result<[u8; 32], Problem> {
         let mut body = Sha256::default();
-        let mut reader = Reader::new(self.app.accept.max_payload + AROUND);
+        let mut reader = Reader::new(self.app.config.accept.max_payload.as_usize() + AROUND);
         loop {
             match source.next().await {
                 Ok(Next::Piece(piece)) => {
@@ -210,7 +212,7 @@ impl<'a> Import<'a> {
         let text = match line {
             Line::TooLong => {
                 self.report.lines += 1;
-                let most = self.app.accept.max_payload + AROUND;
+                let most = self.app.config.accept.max_payload.as_usize() + AROUND;
                 let detail = format!("The line has more than {most} bytes.");
                 self.reject(self.line, Problem::new(Code::PayloadTooLarge, detail));
                 return Ok(());
@@ -225,7 +227,7 @@ impl<'a> Import<'a> {
         }
         self.report.lines += 1;
         let given = self.working.as_ref().and_then(|working| working.of_event(self.line));
-        let max_payload = self.app.accept.max_payload;
+        let max_payload = self.app.config.accept.max_payload.as_usize();
         match parse(&text).and_then(|raw| accept::read(raw, max_payload, given)) {
             Err(problem) => self.reject(self.line, problem),
             Ok(event) => {
@@ -236,7 +238,7 @@ impl<'a> Import<'a> {
             }
         }
         // Few large events are as much to hold as many small ones.
-        if self.chunk.len() >= self.app.accept.max_batch || self.bytes >= CHUNK {
+        if self.chunk.len() >= self.app.config.accept.max_batch || self.bytes >= CHUNK {
             self.send().await?;
         }
         Ok(())

@@ -310,3 +310,57 @@ impl From<known::TraceAttempt> for AttemptTrace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::event::{EventState, EventStatus};
+    use domain::id::{EventId, RuleId};
+    use domain::time::Time;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_was_evaluated_says_what_came_of_it() {
+        let now = Time::default();
+        let event = domain::event::Event {
+            id: EventId::fresh(now),
+            kind: "order.paid".to_owned(),
+            source: String::new(),
+            payload: raw(r#"{"total":129.90}"#.to_owned()),
+            occurred_at: None,
+            received_at: now,
+            idempotency_key: None,
+            correlation_id: None,
+            replay_of: None,
+            key_id: None,
+        };
+        let status = EventStatus::Processed;
+        let event = EventState { event, status, looked: 3, matched: 1, suppressed: 1 };
+        let rule = known::TraceRule {
+            id: RuleId::fresh(now),
+            name: "big orders".to_owned(),
+            version: 2,
+            matched: true,
+            condition: "payload.total > 100".to_owned(),
+            values: vec![("payload.total".to_owned(), "129.90".to_owned())],
+            parts: Vec::new(),
+            outcome: Some("rang"),
+            reason: None,
+            until: None,
+            group: None,
+            alert: None,
+            notification: None,
+        };
+        let trace = known::Trace { event, key: None, evaluation: None, rules: vec![rule] };
+        let text = serde_json::to_string(&TraceAnswer::from(trace)).expect("JSON");
+        // Numbers are those that came, to the last digit.
+        assert!(text.contains(r#"{"name":"payload.total","value":129.90}"#), "{text}");
+        assert!(text.contains(r#""payload":{"total":129.90}"#), "{text}");
+        let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(told["event"]["status"], "processed");
+        let counts = json!({ "rules": 3, "matched": 1, "suppressed": 1 });
+        assert_eq!(told["event"]["counts"], counts);
+        assert_eq!(told["rules"][0]["result"], "matched");
+    }
+}

@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::auth::{Caller, Needs, find_project};
+use crate::problem::Problem;
 use domain::id::ProjectId;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
-use services::access::AuthError;
-
-use crate::auth::{Caller, Needs};
-use crate::door::Api;
-use crate::problem::Problem;
+use runtime::app::App;
 
 use super::of_platform;
 
@@ -66,54 +64,49 @@ impl ParseFromParameter for ProjectName {
     }
 }
 
-impl Api {
+impl ProjectName {
     /// The id of the project of that name.
     ///
     /// # Errors
     /// When no project has the slug, or the store is away. Whether there is one of the id is for the caller to find out.
-    pub async fn project_id(&self, name: &ProjectName) -> Result<ProjectId, Problem> {
-        let slug = match name {
-            ProjectName::Id(id) => return Ok(*id),
-            ProjectName::Slug(slug) => slug,
-        };
-        match self.keys.project(slug).await {
-            Ok(found) => found.ok_or_else(|| Problem::not_found("project")),
-            Err(AuthError::Unavailable) => Err(Problem::unavailable(RETRY)),
-            Err(_) => Err(Problem::not_found("project")),
+    pub async fn id(&self, app: &App) -> Result<ProjectId, Problem> {
+        match self {
+            Self::Id(id) => Ok(*id),
+            Self::Slug(slug) => {
+                find_project(app, slug).await?.ok_or_else(|| Problem::not_found("project"))
+            }
         }
     }
 
-    /// The project of that name, if the caller may reach it: people of the platform reach all, others their own.
+    /// The project of that name, if the caller may reach it: users of the platform reach all, others their own.
     ///
     /// # Errors
     /// When they may not reach it, which is answered as if it were not there.
-    pub async fn project_within_reach<N: Needs>(
+    pub async fn within_reach<N: Needs>(
         &self,
+        app: &App,
         caller: &Caller<N>,
-        name: &ProjectName,
     ) -> Result<ProjectId, Problem> {
-        let id = self.project_id(name).await?;
+        let id = self.id(app).await?;
         if id == caller.project || of_platform(caller).is_ok() {
             return Ok(id);
         }
         Err(Problem::not_found("project"))
     }
 
-    /// The project of that name, for what only people of the platform do.
+    /// The project of that name, for what only users of the platform do.
     ///
     /// # Errors
     /// When the caller is not one of them, or no project has the slug.
-    pub async fn project_of_platform<N: Needs>(
+    pub async fn for_platform<N: Needs>(
         &self,
+        app: &App,
         caller: &Caller<N>,
-        name: &ProjectName,
     ) -> Result<ProjectId, Problem> {
         of_platform(caller)?;
-        self.project_id(name).await
+        self.id(app).await
     }
 }
-
-const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -6,13 +6,13 @@ use domain::id::UserId;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
+use runtime::app::App;
 use store::sessions::Which;
 use uuid::Uuid;
 
 use super::picture::{self, PictureAnswer};
 use super::{User, reach, reach_others, shown};
 use crate::auth::{Caller, Looking, UsersManage, UsersRead, UsersUpdate};
-use crate::door::Api;
 use crate::problem::{Acts, Failure, Problem, Reads};
 use crate::routes::Tag;
 use crate::routes::auth::Sessions;
@@ -20,12 +20,12 @@ use crate::wire::{Answer, Done};
 
 /// The operations on the logins of other people.
 pub struct Operations {
-    app: Arc<Api>,
+    app: Arc<App>,
 }
 
 impl Operations {
     /// Operations that work on `app`.
-    pub const fn new(app: Arc<Api>) -> Self {
+    pub const fn new(app: Arc<App>) -> Self {
         Self { app }
     }
 }
@@ -43,7 +43,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Answer<Sessions>, Failure<Reads>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let found = self.app.services()?.admin.sessions_of(caller.project, id).await?;
+        let found = self.app.admin.sessions_of(caller.project, id).await?;
         Ok(Answer(Sessions::of(found, caller.session())))
     }
 
@@ -97,7 +97,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         let (user, roles) = admin.unlock_user(caller.project, id, &caller.doer).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
@@ -115,7 +115,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<PictureAnswer, Failure<Reads>> {
         let id = reach(&self.app, &caller, id.0).await?;
-        let (user, _) = self.app.services()?.admin.user(caller.project, id).await?;
+        let (user, _) = self.app.admin.user(caller.project, id).await?;
         Ok(picture::answer(&self.app, request, &user).await?)
     }
 }
@@ -128,7 +128,7 @@ impl Operations {
         which: Which,
     ) -> Result<u64, Failure<Acts>> {
         let id: UserId = reach_others(&self.app, caller, id).await?;
-        let admin = &self.app.services()?.admin;
+        let admin = &self.app.admin;
         Ok(admin.end_sessions_of(caller.project, id, which, &caller.doer).await?)
     }
 }

@@ -8,8 +8,8 @@ use poem_openapi::registry::{
     MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
 };
 use poem_openapi::types::Type;
+use runtime::app::App;
 
-use crate::door::Api;
 use crate::problem::Problem;
 use crate::routes::files::{POLICY, matches};
 
@@ -33,8 +33,8 @@ impl IntoResponse for PictureAnswer {
 ///
 /// # Errors
 /// When it has none, or it can't be read just now.
-pub async fn answer(app: &Api, request: &Request, user: &User) -> Result<PictureAnswer, Problem> {
-    let picture = app.services()?.accounts.picture(user).await.map_err(Problem::from)?;
+pub async fn answer(app: &App, request: &Request, user: &User) -> Result<PictureAnswer, Problem> {
+    let picture = app.accounts.picture(user).await.map_err(Problem::from)?;
     let etag = picture.content.info.etag.as_str();
     let response = Response::builder()
         .header(header::ETAG, etag)

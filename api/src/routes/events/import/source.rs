@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::HttpConfig;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::auth::{AGAIN, Right};
-use crate::door::HttpSettings;
 use crate::problem::{Code, Problem};
 
 /// Over how much waiting for the client its rate is counted.
@@ -36,10 +36,10 @@ pub enum Next {
 
 impl Source {
     /// The body that is sent with that right.
-    pub fn new(body: poem::Body, right: Right, http: &HttpSettings) -> Self {
+    pub fn new(body: poem::Body, right: Right, http: &HttpConfig) -> Self {
         let mut tick = interval_at(Instant::now() + AGAIN, AGAIN);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let pace = Pace::new(http.stream_min_rate, http.request_timeout);
+        let pace = Pace::new(http.stream_min_rate.bytes(), http.request_timeout);
         Self { pieces: Box::pin(body.into_bytes_stream()), right, tick, pace }
     }
 
