@@ -21,6 +21,7 @@ import time
 
 import requests
 import schemathesis
+from schemathesis.transport.serialization import Binary
 
 # How an operation comes to succeed whose body can't be known beforehand: its id, and what makes the body. `somebody` is a
 # new account that is logged in, with its `email`, `refresh` token, `access` token, and the ids of `user` and `project`. Add
@@ -331,7 +332,9 @@ def something(method, path, who, person):
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(context, value):
-    """Lines are sent as they are; what is made up of another kind becomes one."""
+    """Lines and bytes are sent as they are; what is made up of another kind becomes one line."""
+    if isinstance(value, Binary):
+        return value.data
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode("utf-8", errors="replace")
 

@@ -35,11 +35,12 @@ SQL
         die "mariadb-install-db failed"
     rm "$LOG_DIR/mariadb-install.log"
     # No socket file: its path would be too long in some temporary folders. How it syncs is left as it is
-    # in production, so that tests and timings see its real cost.
+    # in production, so that tests and timings see its real cost. All tables share one file: each test makes some fifty, and
+    # as many files fewer made a test's migrations a quarter quicker.
     start_server mariadb "$user" TERM 'ready for connections' \
         "$server" --no-defaults --datadir="$dir/data" --tmpdir="$dir/tmp" --socket= --pid-file="$dir/pid" \
         --port='{port}' --bind-address=127.0.0.1 --skip-name-resolve --init-file="$dir/init.sql" \
-        --max-connections=300 --innodb-buffer-pool-size=256M --lc-messages=en_US
+        --max-connections=300 --innodb-file-per-table=0 --innodb-buffer-pool-size=256M --lc-messages=en_US
     export BELLBUOY_TEST_MARIADB="mysql://bellbuoy:a-stores-secret@127.0.0.1:$SERVER_PORT/mysql"
     # For tests that kill a server: they start their own.
     export BELLBUOY_TEST_MARIADB_SERVER="$server" BELLBUOY_TEST_MARIADB_INSTALL="$install"

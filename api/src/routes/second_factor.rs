@@ -83,8 +83,9 @@ impl From<Enrolment> for SecondFactorSecret {
 }
 
 /// Codes that stand in for the app, each once. They are shown this once.
+// Its name differs from its field's, because in a generated client in Python the two would be one variable.
 #[derive(Clone, Debug, Object, Serialize)]
-struct BackupCodes {
+struct IssuedBackupCodes {
     /// The codes.
     backup_codes: Vec<String>,
 }
@@ -115,10 +116,10 @@ impl Operations {
         &self,
         me: Me,
         body: Body<CodeProof>,
-    ) -> Result<Answer<BackupCodes>, Failure<Changes>> {
+    ) -> Result<Answer<IssuedBackupCodes>, Failure<Changes>> {
         let sessions = &self.app.sessions;
         let made = sessions.confirm(&me.person, &body.value.code, &me.doer).await;
-        Ok(Answer(BackupCodes { backup_codes: made.map_err(Problem::from)? }))
+        Ok(Answer(IssuedBackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
 
     /// Regenerate backup codes
@@ -130,11 +131,11 @@ impl Operations {
         &self,
         me: Me,
         body: Body<BothProofs>,
-    ) -> Result<Answer<BackupCodes>, Failure<Changes>> {
+    ) -> Result<Answer<IssuedBackupCodes>, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
         let sessions = &self.app.sessions;
         let made = sessions.renew_codes(&me.person, password, code, &me.doer).await;
-        Ok(Answer(BackupCodes { backup_codes: made.map_err(Problem::from)? }))
+        Ok(Answer(IssuedBackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
 
     /// Disable the second factor

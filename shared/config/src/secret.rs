@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+
 use super::setting::{HIDDEN, Setting};
 
 /// A value that neither `Debug` nor `Display` nor any message shows.
@@ -76,6 +80,11 @@ impl fmt::Debug for SealKey {
     }
 }
 
+/// Standard base64 with its padding. The last letter may have bits that mean nothing: such a key was good once, and rows are
+/// sealed with it.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
 impl Setting for SealKey {
     const KIND: &'static str = "32 bytes in base64";
     const SECRET: bool = true;
@@ -86,7 +95,7 @@ impl Setting for SealKey {
         if text.is_empty() {
             return Err(format!("is empty; {RIGHT}"));
         }
-        let bytes = base64(text).ok_or_else(|| format!("is not base64; {RIGHT}"))?;
+        let bytes = BASE64.decode(text).map_err(|_| format!("is not base64; {RIGHT}"))?;
         let bytes: [u8; 32] =
             bytes.try_into().map_err(|_| format!("is not of 32 bytes; {RIGHT}"))?;
         Ok(Self(bytes))
@@ -99,32 +108,4 @@ impl Setting for SealKey {
     fn mask(_: &str) -> String {
         HIDDEN.to_owned()
     }
-}
-
-/// Decodes standard base64 with its padding. Written out, because one key is all it is for.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0u32);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            // The mask leaves exactly the eight bits that are complete.
-            bytes.push(((bits >> count) & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }

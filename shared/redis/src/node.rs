@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{self, BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult, Value};
 
@@ -41,7 +41,12 @@ struct Live {
 impl Live {
     fn hear(&self) {
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(millis, Ordering::Relaxed);
+        // Zero is for a connection on which nothing was answered yet.
+        self.heard.store(millis.max(1), Ordering::Relaxed);
+    }
+
+    fn is_unproved(&self) -> bool {
+        self.heard.load(Ordering::Relaxed) == 0
     }
 
     fn silent(&self) -> bool {
@@ -111,8 +116,14 @@ impl Node {
                     Ok(answers)
                 }
                 Err(error) => {
-                    self.give_up(number);
-                    Err(error.to_string())
+                    let why = error.to_string();
+                    // Something before the server may take connections and close them at once: that is a failed attempt
+                    // like any other, or an outage would be a storm of them.
+                    match live.is_unproved() {
+                        true => self.fail(number, &why),
+                        false => self.give_up(number),
+                    }
+                    Err(why)
                 }
             }
         };
@@ -146,6 +157,18 @@ impl Node {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 == number {
             current.1 = None;
+        }
+    }
+
+    /// Lets the attempt have failed, so that it speaks for those that follow.
+    fn fail(&self, number: u64, why: &str) {
+        let failed = Failed { at: Instant::now(), why: why.into() };
+        let attempt = future::ready(Err(failed)).boxed().shared();
+        // A shared future shows its outcome only after it was asked for it.
+        let _ = attempt.clone().now_or_never();
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0 == number {
+            current.1 = Some(attempt);
         }
     }
 

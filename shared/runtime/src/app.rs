@@ -175,7 +175,6 @@ impl App {
                 &config.limits,
             ),
             accounts: Accounts::new(admin.clone(), files.clone()),
-            mail: mail::open(&config.mail),
             due: tokio::sync::Notify::new(),
             background: TaskTracker::new(),
             stop_background: CancellationToken::new(),

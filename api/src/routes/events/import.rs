@@ -48,7 +48,8 @@ impl<'a> ApiExtractor<'a> for Lines {
     fn request_meta() -> Option<MetaRequest> {
         let schema = MetaSchema {
             description: Some("One event per line, each as `NewEvent` has it."),
-            ..MetaSchema::new("string")
+            // Generated clients send a binary body as it is, from a file; a text they would quote, or refuse.
+            ..MetaSchema::new_with_format("string", "binary")
         };
         let schema = MetaSchemaRef::Inline(Box::new(schema));
         let content = vec![MetaMediaType { content_type: MEDIA_TYPE, schema }];
