@@ -10,7 +10,7 @@ use domain::rule::{Priority, RuleBody, Suppression};
 use runtime::app::App;
 use runtime::process::{Failure, Role};
 use services::admin::{AdminError, Invitee};
-use services::audit::Doer;
+use services::audit::Initiator;
 use services::onboarding;
 use store::StoreError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,7 +69,7 @@ async fn super_admin(app: &App) -> Result<Option<String>, Failure> {
         password: Some(password.clone()),
         roles: vec![SUPER_ADMIN.to_owned()],
     };
-    match app.admin.create_user(ProjectId::PLATFORM, new, &Doer::system()).await {
+    match app.admin.create_user(ProjectId::PLATFORM, new, &Initiator::system()).await {
         Ok(_) => Ok(Some(password)),
         // Another process was faster; it prints the password.
         Err(AdminError::Conflict(_)) => Ok(None),
@@ -107,7 +107,7 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
         password: Some(password.clone()),
         roles: vec![ADMIN.to_owned()],
     };
-    app.admin.create_user(project, admin, &Doer::system()).await?;
+    app.admin.create_user(project, admin, &Initiator::system()).await?;
     let platform = match login {
         Some(_) => format!("{PLATFORM_LOGIN} in the project platform, the same password"),
         None => "there was one before".to_owned(),

@@ -9,7 +9,7 @@ use domain::time::Time;
 use runtime::process::Failure;
 use serde_json::json;
 use services::admin::{Admin, KeyChange};
-use services::audit::Doer;
+use services::audit::Initiator;
 
 use crate::out::{self, say};
 use crate::project::find;
@@ -82,7 +82,7 @@ async fn work(admin: &Admin, what: What) -> Result<ExitCode, Failure> {
     };
     let project = find(admin, &project).await?;
     let change = KeyChange { name, scopes, expires_at };
-    let made = admin.create_key(project.id, change, &Doer::system()).await?;
+    let made = admin.create_key(project.id, change, &Initiator::system()).await?;
     let text = made.plain.text();
     if json {
         let told = json!({ "id": made.key.id, "project_id": project.id, "scopes": made.key.scopes,

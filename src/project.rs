@@ -10,7 +10,7 @@ use domain::project::Project;
 use runtime::process::Failure;
 use serde_json::json;
 use services::admin::{Admin, Onboarding};
-use services::audit::Doer;
+use services::audit::Initiator;
 
 use crate::out::{self, say};
 use crate::password::Password;
@@ -91,7 +91,7 @@ pub async fn run(config: Config, what: What) -> Result<ExitCode, Failure> {
 }
 
 async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
-    let doer = Doer::system();
+    let initiator = Initiator::system();
     match what {
         What::Create { slug, name, description, admin_email, admin_full_name, password, json } => {
             let policy = admin.password_policy(ProjectId::PLATFORM);
@@ -104,7 +104,7 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
                 admin_name: admin_full_name,
                 admin_password: admin_password.clone(),
             };
-            let made = admin.onboard(new, &doer).await?;
+            let made = admin.onboard(new, &initiator).await?;
             let key = made.key.1.text();
             let password = (!chosen).then_some(admin_password);
             if json {
@@ -125,7 +125,7 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
         What::Ls { json } => list(admin, json).await?,
         What::Suspend { project } => {
             let id = find(admin, &project).await?.id;
-            admin.set_project_works(id, false, &doer).await?;
+            admin.set_project_works(id, false, &initiator).await?;
             say!("suspended  {project}");
         }
         What::Plan { project, plan: name, limits, json } => {
@@ -138,7 +138,7 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
         }
         What::Reactivate { project } => {
             let id = find(admin, &project).await?.id;
-            admin.set_project_works(id, true, &doer).await?;
+            admin.set_project_works(id, true, &initiator).await?;
             say!("active  {project}");
         }
     }
@@ -176,7 +176,7 @@ async fn plan(
         for (limit, most) in limits {
             *plan.limits.of_mut(*limit) = *most;
         }
-        view = admin.set_plan(project.id, plan, &Doer::system()).await?;
+        view = admin.set_plan(project.id, plan, &Initiator::system()).await?;
     }
     if as_json {
         let told = json!({ "project_id": project.id, "plan": view.name, "limits": view.limits,

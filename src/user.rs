@@ -7,7 +7,7 @@ use config::Config;
 use runtime::process::Failure;
 use serde_json::json;
 use services::admin::{Admin, Invitee};
-use services::audit::Doer;
+use services::audit::Initiator;
 
 use crate::out::{self, say};
 use crate::password::Password;
@@ -51,7 +51,7 @@ async fn work(admin: &Admin, what: What) -> Result<(), Failure> {
     let project = find(admin, &project).await?;
     let (password, chosen) = password.take(&email, admin.password_policy(project.id))?;
     let new = Invitee { email, full_name, password: Some(password.clone()), roles };
-    let (user, roles) = admin.create_user(project.id, new, &Doer::system()).await?;
+    let (user, roles) = admin.create_user(project.id, new, &Initiator::system()).await?;
     let password = (!chosen).then_some(password);
     if json {
         let told = json!({ "id": user.id, "project_id": project.id, "email": user.email,

@@ -12,7 +12,7 @@ use domain::audit::AuditAction;
 use domain::id::ProjectId;
 use serde_json::{Value, json};
 use services::admin::Invitee;
-use services::audit::{AuditedAction, Doer};
+use services::audit::{AuditedAction, Initiator};
 use sqlx::Connection;
 use store::audit::AuditFilter;
 
@@ -107,8 +107,8 @@ async fn the_log_comes_out_as_a_file_and_that_is_written_down(pair: Pair) {
     let ada = Account::admin(&app, "acme").await;
     // More than fit in the memory of one page.
     for _ in 0..450 {
-        let deed = AuditedAction::new(AuditAction::KeyRevoke, ada.project.0);
-        let entry = app.app.audit.entry(ada.project, &Doer::system(), deed).await;
+        let audited = AuditedAction::new(AuditAction::KeyRevoke, ada.project.0);
+        let entry = app.app.audit.entry(ada.project, &Initiator::system(), audited).await;
         let (entry, now) = (entry.expect("an entry"), app.app.clock.now());
         app.app.store.note(ada.project, &entry, now).await.expect("writes");
     }
@@ -256,7 +256,7 @@ async fn who_may_not_see_the_log_does_not(pair: Pair) {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, sam, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, sam, &Initiator::system()).await;
     made.expect("a super admin");
     let sam = Account::log_in(&app, "platform", "sam@example.com").await;
     assert_eq!(actions(&sam, "").await, ["session.login", "user.create"]);
@@ -329,7 +329,7 @@ async fn root(app: &TestApp) -> Account<'_> {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, new, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, new, &Initiator::system()).await;
     made.expect("root");
     Account::log_in(app, "platform", "root@example.com").await
 }
@@ -342,8 +342,8 @@ async fn tenants_do_not_see_where_the_platform_sits(pair: Pair) {
         root.post("/projects", &json!({ "slug": "acme", "name": "Acme", "admin": admin })).await;
     assert_eq!(status, 201, "{made}");
     let id = made["project"]["id"].as_str().or(made["id"].as_str()).expect("an id").to_owned();
-    for deed in ["suspend", "reactivate"] {
-        let path = format!("/projects/{id}/{deed}");
+    for audited in ["suspend", "reactivate"] {
+        let path = format!("/projects/{id}/{audited}");
         let (status, said) = root.send(reqwest::Method::POST, &path, None).await;
         assert!(status < 300, "{said}");
     }

@@ -12,7 +12,7 @@ use bellbuoy_harness::{Pair, TestApp, on_pairs};
 use domain::once::Operation;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use services::audit::Doer;
+use services::audit::Initiator;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -188,7 +188,7 @@ async fn an_import_that_was_hung_up_on_is_gone_on_with(pair: Pair) {
 async fn an_open_import_ends_with_its_key_and_with_its_project(pair: Pair) {
     let app = TestApp::start(pair).await;
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
-    let (admin, doer) = (&app.app.admin, Doer::system());
+    let (admin, initiator) = (&app.app.admin, Initiator::system());
     let mut imports = Vec::new();
     for tenant in [&acme, &other] {
         let socket = begin(&app, tenant, "k", &lines(0..10)).await;
@@ -197,9 +197,9 @@ async fn an_open_import_ends_with_its_key_and_with_its_project(pair: Pair) {
     }
     let keys = admin.keys(acme.project, None, 10).await.expect("keys");
     for key in keys {
-        admin.revoke_key(acme.project, key.id, &doer).await.expect("revoked");
+        admin.revoke_key(acme.project, key.id, &initiator).await.expect("revoked");
     }
-    admin.set_project_works(other.project, false, &doer).await.expect("suspended");
+    admin.set_project_works(other.project, false, &initiator).await.expect("suspended");
     for (socket, code) in imports.iter_mut().zip(["invalid_key", "project_suspended"]) {
         let mut answer = Vec::new();
         let read = socket.read_to_end(&mut answer);

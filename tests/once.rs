@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use services::admin::Invitee;
-use services::audit::Doer;
+use services::audit::Initiator;
 use store::sealed::Column;
 use uuid::Uuid;
 
@@ -117,7 +117,7 @@ async fn admin_of(app: &TestApp, project: ProjectId, email: &str, role: &str) {
         password: Some(PASSWORD.to_owned()),
         roles: vec![role.to_owned()],
     };
-    app.app.admin.create_user(project, new, &Doer::system()).await.expect("an admin");
+    app.app.admin.create_user(project, new, &Initiator::system()).await.expect("an admin");
 }
 
 fn somebody(email: &str) -> Value {
@@ -266,17 +266,17 @@ async fn a_deed_whose_answer_was_lost_is_not_done_again(pair: Pair) {
     let ana = login(&app, "acme", "admin@acme.example").await;
     let body = somebody("one@acme.example");
     let text = serde_json::to_string(&body).expect("a body");
-    // As if the process had died between the deed and the answer.
+    // As if the process had died between the request and the answer.
     let admin = &app.app.admin;
     let once = admin.once(acme, ana.user, Operation::CreateUser, ("k-1", text.as_bytes()));
-    let doer = Doer { once: Some(once), ..Doer::system() };
+    let initiator = Initiator { once: Some(once), ..Initiator::system() };
     let new = Invitee {
         email: "one@acme.example".to_owned(),
         full_name: "Some One".to_owned(),
         password: None,
         roles: Vec::new(),
     };
-    let (made, _) = admin.create_user(acme, new, &doer).await.expect("an account");
+    let (made, _) = admin.create_user(acme, new, &initiator).await.expect("an account");
 
     let got = ana.post("/users", "k-1", &body).await;
     assert_eq!(got.problem(), (409, "idempotency_in_progress".to_owned()), "{got:?}");

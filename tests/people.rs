@@ -10,7 +10,7 @@ use domain::id::ProjectId;
 use reqwest::Method;
 use serde_json::{Value, json};
 use services::admin::Invitee;
-use services::audit::Doer;
+use services::audit::Initiator;
 
 on_pairs! {
     a_super_admin_makes_a_project_that_is_ready_to_be_used
@@ -98,7 +98,7 @@ async fn start(pair: Pair) -> TestApp {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    app.app.admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await.expect("root");
+    app.app.admin.create_user(ProjectId::PLATFORM, root, &Initiator::system()).await.expect("root");
     app
 }
 

@@ -17,7 +17,7 @@ use domain::rule::{Priority, RuleBody};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use services::admin::Invitee;
-use services::audit::Doer;
+use services::audit::Initiator;
 use services::onboarding::{self, OnboardingError};
 use services::reseal::{Found, Mode, setting_row, walk};
 use store::StoreError;
@@ -48,7 +48,7 @@ async fn start(pair: Pair, change: impl FnOnce(&mut Config)) -> TestApp {
         password: Some(PASSWORD.to_owned()),
         roles: vec!["super_admin".to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, &Initiator::system()).await;
     made.expect("root");
     app
 }

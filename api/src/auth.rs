@@ -21,7 +21,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use runtime::app::App;
 use serde_json::Value;
 use services::access::{AuthError, Principal};
-use services::audit::{Doer, Origin};
+use services::audit::{Initiator, Origin};
 use services::sessions::{BearerError, Person};
 use uuid::Uuid;
 
@@ -192,7 +192,7 @@ pub struct Caller<N> {
     /// Who they are.
     pub who: Principal,
     /// The same, for the audit log.
-    pub doer: Doer,
+    pub initiator: Initiator,
     /// Whether they may do it with anything, or only with what is their own.
     pub any: bool,
     needs: PhantomData<fn() -> N>,
@@ -270,8 +270,9 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
         let who = context.principal().ok_or_else(unauthenticated)?;
         let any = judge::<N>(who)?;
         judge_query(request, context)?;
-        let doer = Doer { requester: requester::<N>(who, any), ..doer(request, context, who) };
-        Ok(Self { project: who.project(), who: who.clone(), doer, any, needs: PhantomData })
+        let initiator =
+            Initiator { requester: requester::<N>(who, any), ..initiator(request, context, who) };
+        Ok(Self { project: who.project(), who: who.clone(), initiator, any, needs: PhantomData })
     }
 }
 
@@ -345,7 +346,7 @@ impl<N> Caller<N> {
         if !any {
             return Err(lacking(resource, action));
         }
-        if let Some(requester) = &mut self.doer.requester {
+        if let Some(requester) = &mut self.initiator.requester {
             requester.needs.push(Need { resource, action, own: false });
         }
         Ok(())
@@ -429,7 +430,7 @@ pub struct Me {
     /// Who.
     pub person: Person,
     /// The same, for the audit log.
-    pub doer: Doer,
+    pub initiator: Initiator,
 }
 
 impl<'a> ApiExtractor<'a> for Me {
@@ -458,14 +459,14 @@ impl<'a> ApiExtractor<'a> for Me {
             return Err(Problem::new(Code::Forbidden, USERS_ALONE).into());
         };
         judge_query(request, context)?;
-        Ok(Self { person: person.clone(), doer: doer(request, context, who) })
+        Ok(Self { person: person.clone(), initiator: initiator(request, context, who) })
     }
 }
 
 /// Anybody: an operation by which people come in.
 pub struct Anybody {
     /// Who it may be, for the audit log.
-    pub doer: Doer,
+    pub initiator: Initiator,
     context: Arc<RequestContext>,
 }
 
@@ -490,24 +491,27 @@ impl<'a> ApiExtractor<'a> for Anybody {
         let context = RequestContext::of(request).ok_or_else(Problem::internal)?;
         context.note_route(request.data::<PathPattern>());
         judge_query(request, context)?;
-        Ok(Self { doer: origin(request, context, Actor::Stranger), context: Arc::clone(context) })
+        Ok(Self {
+            initiator: origin(request, context, Actor::Stranger),
+            context: Arc::clone(context),
+        })
     }
 }
 
-fn doer(request: &Request, context: &RequestContext, who: &Principal) -> Doer {
+fn initiator(request: &Request, context: &RequestContext, who: &Principal) -> Initiator {
     let actor = match who {
         Principal::Key { key_id, .. } => Actor::Key(*key_id),
         Principal::Person(person) => Actor::User(person.user),
     };
-    Doer { home: Some(who.project()), ..origin(request, context, actor) }
+    Initiator { home: Some(who.project()), ..origin(request, context, actor) }
 }
 
-fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Doer {
+fn origin(request: &Request, context: &RequestContext, actor: Actor) -> Initiator {
     let agent = request.header("user-agent");
     let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
     let origin = Origin { address: Some(context.address), user_agent: agent };
     let correlation = Some(context.id().to_owned());
-    Doer { actor, origin, home: None, correlation, once: None, requester: None }
+    Initiator { actor, origin, home: None, correlation, once: None, requester: None }
 }
 
 /// Refuses parameters that the operation does not have or that stand there twice: a filter with a slip of the pen would

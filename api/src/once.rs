@@ -134,14 +134,14 @@ impl<T: Type> ApiResponse for MadeOnce<T> {
 /// says besides the operation; under one key it may say one thing. Without a key it is simply done.
 ///
 /// # Errors
-/// What the deed fails with: that leaves no key, and may be tried again under it. A conflict when the key came with
+/// What the request fails with: that leaves no key, and may be tried again under it. A conflict when the key came with
 /// something else, when the first request is under way, or when its answer is lost.
 pub async fn once<N, T, F>(
     app: &Arc<App>,
     mut caller: Caller<N>,
     request: &Request,
     (operation, what): (Operation, &[u8]),
-    deed: impl FnOnce(Arc<App>, Caller<N>) -> F + Send + 'static,
+    audited: impl FnOnce(Arc<App>, Caller<N>) -> F + Send + 'static,
 ) -> Result<MadeOnce<T>, Problem>
 where
     N: Needs,
@@ -150,7 +150,7 @@ where
 {
     let app = Arc::clone(app);
     let Some(key) = key_of(request)? else {
-        return MadeOnce::fresh(&deed(app, caller).await?);
+        return MadeOnce::fresh(&audited(app, caller).await?);
     };
     if let Some(fault) = key_fault(NAME, key) {
         return Err(Problem::parameter(NAME, fault.code, fault.message));
@@ -161,8 +161,8 @@ where
     if let Some(recalled) = admin.recall(&once).await? {
         return MadeOnce::recalled(recalled);
     }
-    caller.doer.once = Some(once.clone());
-    let done = run(admin, once, deed(app, caller)).in_current_span();
+    caller.initiator.once = Some(once.clone());
+    let done = run(admin, once, audited(app, caller)).in_current_span();
     // A client that goes away, or is sent away because it takes too long, comes back for the answer: what was begun is
     // brought to an end without it.
     tokio::spawn(done).await.map_err(|error| {
@@ -175,9 +175,9 @@ where
 async fn run<T: Serialize>(
     admin: Admin,
     once: Once,
-    deed: impl Future<Output = Result<T, Problem>>,
+    audited: impl Future<Output = Result<T, Problem>>,
 ) -> Result<MadeOnce<T>, Problem> {
-    match deed.await {
+    match audited.await {
         Ok(made) => {
             let made = MadeOnce::fresh(&made)?;
             let kept = admin.keep_answer(&once, made.status.as_u16(), &made.body).await;

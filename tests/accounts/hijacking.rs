@@ -128,9 +128,9 @@ async fn an_account_that_nobody_proved_is_not_approved(pair: Pair) {
         password: Some(hash),
         roles: Vec::new(),
     };
-    let deed = services::audit::AuditedAction::new(domain::audit::AuditAction::UserCreate, id.0);
-    let doer = services::audit::Doer::system();
-    let entry = app.app.audit.entry(admin.project, &doer, deed).await.expect("an entry");
+    let audited = services::audit::AuditedAction::new(domain::audit::AuditAction::UserCreate, id.0);
+    let initiator = services::audit::Initiator::system();
+    let entry = app.app.audit.entry(admin.project, &initiator, audited).await.expect("an entry");
     store.add_user(admin.project, &new, &entry, now).await.expect("made");
     let (status, told) = approve(&admin, &id.to_string()).await;
     assert_eq!((status, &told["code"]), (409, &json!("conflict")), "{told}");

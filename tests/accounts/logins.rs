@@ -9,7 +9,7 @@ use domain::id::UserId;
 use domain::mail::MailKind;
 use reqwest::Method;
 use serde_json::{Value, json};
-use services::audit::{AuditedAction, Doer};
+use services::audit::{AuditedAction, Initiator};
 use services::mails::Addressee;
 use store::sessions::{Begun, NewSession};
 
@@ -75,8 +75,9 @@ async fn begin(app: &TestApp, who: &Account<'_>, hash: &str) -> Begun {
         proof: None,
         notice: mails.write(MailKind::NewDevice, whom, None, None, now).expect("a mail"),
     };
-    let deed = AuditedAction::new(AuditAction::SessionLogin, user.0);
-    let entry = app.app.audit.entry(who.project, &Doer::system(), deed).await.expect("an entry");
+    let audited = AuditedAction::new(AuditAction::SessionLogin, user.0);
+    let entry =
+        app.app.audit.entry(who.project, &Initiator::system(), audited).await.expect("an entry");
     store.begin_session(who.project, &new, &entry, now).await.expect("answers")
 }
 
@@ -103,7 +104,7 @@ async fn a_session_begins_only_while_the_proof_holds(pair: Pair) {
     suspend("reactivate").await;
     assert!(matches!(begin(&app, &cleo, &hash).await, Begun::Yes(_)));
     let works = async |works: bool| {
-        let done = app.app.admin.set_project_works(cleo.project, works, &Doer::system()).await;
+        let done = app.app.admin.set_project_works(cleo.project, works, &Initiator::system()).await;
         done.expect("done");
     };
     works(false).await;
@@ -131,8 +132,9 @@ async fn an_old_password_sets_no_new_one_after_a_reset(pair: Pair) {
         ends: store::sessions::Which::All,
         notice: notice.expect("a mail"),
     };
-    let deed = AuditedAction::new(AuditAction::UserPassword, user.0);
-    let entry = app.app.audit.entry(admin.project, &Doer::system(), deed).await.expect("an entry");
+    let audited = AuditedAction::new(AuditAction::UserPassword, user.0);
+    let entry =
+        app.app.audit.entry(admin.project, &Initiator::system(), audited).await.expect("an entry");
     let done = store.set_password(admin.project, user, &late, &entry, now).await;
     assert!(matches!(done, Err(store::StoreError::NotFound("password"))), "{done:?}");
     assert_eq!(admin.get("/me").await.0, 200, "nothing was changed");

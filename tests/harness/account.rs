@@ -4,7 +4,7 @@ use domain::id::ProjectId;
 use reqwest::Method;
 use serde_json::{Value, json};
 use services::admin::Onboarding;
-use services::audit::Doer;
+use services::audit::Initiator;
 
 use crate::app::TestApp;
 
@@ -34,7 +34,7 @@ impl<'a> Account<'a> {
             admin_name: "Ada Admin".to_owned(),
             admin_password: PASSWORD.to_owned(),
         };
-        app.app.admin.onboard(new, &Doer::system()).await.expect("a project");
+        app.app.admin.onboard(new, &Initiator::system()).await.expect("a project");
         Self::log_in(app, slug, &email).await
     }
 

@@ -18,7 +18,7 @@ use domain::webhook::SigningSecret;
 use runtime::app::App;
 use serde_json::{Value, json};
 use services::admin::{Confirmation, Onboarding};
-use services::audit::{AuditedAction, Doer};
+use services::audit::{AuditedAction, Initiator};
 use services::mails::Addressee;
 use services::onboarding;
 use store::registrations::Registration;
@@ -78,7 +78,7 @@ impl TestApp {
             admin_name: "Ana Admin".to_owned(),
             admin_password: password.to_owned(),
         };
-        self.app.admin.onboard(new, &Doer::system()).await.expect("a project").project.id
+        self.app.admin.onboard(new, &Initiator::system()).await.expect("a project").project.id
     }
 
     /// These roles, with a configuration that `change` has changed.
@@ -123,7 +123,7 @@ impl TestApp {
         let token = self.registered(project, email).await;
         let password = crate::account::PASSWORD.to_owned();
         let confirmation = Confirmation { token, password, full_name: None };
-        let made = self.app.admin.confirm_registration(confirmation, &Doer::system()).await;
+        let made = self.app.admin.confirm_registration(confirmation, &Initiator::system()).await;
         made.expect("an account").id
     }
 
@@ -142,8 +142,9 @@ impl TestApp {
         let whom = Addressee { project: &home, user: None, email };
         let mail = app.sessions.mails.write(MailKind::Registration, whom, None, None, now);
         let mail = mail.expect("a mail");
-        let deed = AuditedAction::new(AuditAction::RegistrationCreate, new.id);
-        let entry = app.audit.entry(project, &Doer::system(), deed).await.expect("an entry");
+        let audited = AuditedAction::new(AuditAction::RegistrationCreate, new.id);
+        let entry =
+            app.audit.entry(project, &Initiator::system(), audited).await.expect("an entry");
         let kept = app.store.register(project, &new, key, &mail, &entry, now);
         assert!(kept.await.expect("kept"), "{email} has had enough mails");
         token

@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::Config;
 use domain::id::ProjectId;
 use services::admin::{Admin, Invitee};
-use services::audit::Doer;
+use services::audit::Initiator;
 use store::{Step, Store};
 
 use crate::account::PASSWORD;
@@ -83,7 +83,7 @@ impl Served {
             password: Some(PASSWORD.to_owned()),
             roles: vec!["super_admin".to_owned()],
         };
-        admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await.expect("root");
+        admin.create_user(ProjectId::PLATFORM, root, &Initiator::system()).await.expect("root");
         admin.close().await;
         cluster.start_all(roles).await;
         let front = Front::new(&cluster.bases()[0]);

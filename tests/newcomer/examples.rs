@@ -13,7 +13,7 @@ use domain::permission::SUPER_ADMIN;
 use futures_util::future::join_all;
 use serde_json::json;
 use services::admin::{Invitee, Onboarding};
-use services::audit::Doer;
+use services::audit::Initiator;
 use tokio::process::Command;
 
 const PASSWORD: &str = "correct horse battery";
@@ -172,14 +172,14 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
         admin_password: PASSWORD.to_owned(),
     };
     let admin = &app.app.admin;
-    let made = admin.onboard(new, &Doer::system()).await.expect("a project");
+    let made = admin.onboard(new, &Initiator::system()).await.expect("a project");
     let root = Invitee {
         email: "root@example.com".to_owned(),
         full_name: "Super Admin".to_owned(),
         password: Some(PASSWORD.to_owned()),
         roles: vec![SUPER_ADMIN.to_owned()],
     };
-    let root = admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await;
+    let root = admin.create_user(ProjectId::PLATFORM, root, &Initiator::system()).await;
     root.expect("a super admin");
     let front = Front::new(&app.base);
     let log_in = async |project: &str, email: &str| {

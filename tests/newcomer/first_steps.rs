@@ -7,7 +7,7 @@ use domain::permission::SUPER_ADMIN;
 use reqwest::Method;
 use serde_json::json;
 use services::admin::Invitee;
-use services::audit::Doer;
+use services::audit::Initiator;
 
 on_pairs! {
     a_key_holds_in_either_header
@@ -70,7 +70,7 @@ async fn a_project_is_found_by_its_id_and_its_slug(pair: Pair) {
         password: Some(PASSWORD.to_owned()),
         roles: vec![SUPER_ADMIN.to_owned()],
     };
-    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, &Doer::system()).await;
+    let made = app.app.admin.create_user(ProjectId::PLATFORM, root, &Initiator::system()).await;
     made.expect("a super admin");
     let root = Account::log_in(&app, "platform", "root@example.com").await;
     let plan = json!({ "plan": "gold", "limits": { "users": 10 } });

@@ -5,7 +5,7 @@ use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use crypto::seal::Sealer;
 use serde_json::{Value, json};
 use services::admin::Onboarding;
-use services::audit::{Audit, Doer};
+use services::audit::{Audit, Initiator};
 use services::reseal::{Mode, walk};
 
 on_pairs! {
@@ -38,7 +38,7 @@ async fn a_process_with_another_key_says_so_and_gives_nothing_up(pair: Pair) {
         admin_name: "Ada Admin".to_owned(),
         admin_password: PASSWORD.to_owned(),
     };
-    let made = app.app.admin.onboard(new, &Doer::system()).await.expect("a project");
+    let made = app.app.admin.onboard(new, &Initiator::system()).await.expect("a project");
     // A login needs the key of the person, which an earlier login left in the store, and which is at hand nowhere.
     let (store, sealer) = (app.app.store.clone(), app.app.sealer.clone());
     let elsewhere = Audit::new(store, sealer, app.app.clock.clone(), 1);

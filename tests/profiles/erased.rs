@@ -10,7 +10,7 @@ use domain::id::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};
 use services::accounts::SETTLE;
-use services::audit::{AuditedAction, Doer};
+use services::audit::{AuditedAction, Initiator};
 
 use crate::account::{file, start, start_with};
 use crate::dump::{database, files, found};
@@ -141,8 +141,9 @@ pub async fn an_erasure_goes_on_where_it_was_interrupted(pair: Pair) {
     let one = canary(&app, &ada, &["viewer"]).await;
     let id: UserId = one.user.parse().expect("an id");
     // As if the process had died behind the first transaction.
-    let deed = AuditedAction::new(AuditAction::UserErase, id.0);
-    let entry = app.app.audit.entry(ada.project, &Doer::system(), deed).await.expect("an entry");
+    let audited = AuditedAction::new(AuditAction::UserErase, id.0);
+    let entry =
+        app.app.audit.entry(ada.project, &Initiator::system(), audited).await.expect("an entry");
     let now = app.app.clock.now();
     app.app.store.begin_erasure(ada.project, id, &entry, now).await.expect("begins");
     let left = traces(&app, &ada).await;

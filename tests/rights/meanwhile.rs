@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use services::admin::{AdminError, Invitee, KeyChange, NewInvitation, NewRole, Onboarding};
 use services::admin::{ProjectChange, RoleChange};
-use services::audit::Doer;
+use services::audit::Initiator;
 use store::sessions::{Ended, Which};
 
 use crate::scene::*;
@@ -32,8 +32,11 @@ on_pairs! {
 
 type Work<'s> = BoxFuture<'s, Result<(), AdminError>>;
 /// A change: its name, the permissions that its operation needs, and how it is made.
-type Change =
-    (&'static str, &'static [(Resource, Action)], for<'s> fn(&'s Scene<'s>, &'s Doer) -> Work<'s>);
+type Change = (
+    &'static str,
+    &'static [(Resource, Action)],
+    for<'s> fn(&'s Scene<'s>, &'s Initiator) -> Work<'s>,
+);
 
 /// How a right is taken.
 #[derive(Clone, Copy, Debug)]
@@ -57,23 +60,25 @@ impl Scene<'_> {
     /// An account without roles, created by the operator.
     async fn user(&self) -> UserId {
         let new = invitee(&self.fresh(), &[]);
-        let made = self.app.app.admin.create_user(self.project, new, &Doer::system()).await;
+        let made = self.app.app.admin.create_user(self.project, new, &Initiator::system()).await;
         made.expect("an account").0.id
     }
 
     async fn role(&self) -> RoleId {
         let new = new_role(self.fresh());
-        let made = self.app.app.admin.create_role(self.project, new, &Doer::system()).await;
+        let made = self.app.app.admin.create_role(self.project, new, &Initiator::system()).await;
         made.expect("a role").id
     }
 
     async fn key(&self) -> KeyId {
-        let made = self.app.app.admin.create_key(self.project, new_key(), &Doer::system()).await;
+        let made =
+            self.app.app.admin.create_key(self.project, new_key(), &Initiator::system()).await;
         made.unwrap_or_else(|error| panic!("{error}")).key.id
     }
 
     async fn tenant(&self) -> ProjectId {
-        let made = self.app.app.admin.onboard(onboarding(&self.fresh()), &Doer::system()).await;
+        let made =
+            self.app.app.admin.onboard(onboarding(&self.fresh()), &Initiator::system()).await;
         made.unwrap_or_else(|error| panic!("{error}")).project.id
     }
 }
@@ -113,8 +118,8 @@ fn onboarding(slug: &str) -> Onboarding {
 
 /// A change as a row of the table.
 macro_rules! change {
-    ($name:literal, [$($resource:ident $action:ident),+], |$scene:ident, $doer:ident| $work:expr) => {
-        ($name, &[$((Resource::$resource, Action::$action)),+], |$scene, $doer| {
+    ($name:literal, [$($resource:ident $action:ident),+], |$scene:ident, $initiator:ident| $work:expr) => {
+        ($name, &[$((Resource::$resource, Action::$action)),+], |$scene, $initiator| {
             async move { $work.await.map(|_| ()) }.boxed()
         })
     };
@@ -122,110 +127,110 @@ macro_rules! change {
 
 /// What people of a project do to others and to what is the project's.
 const OF_PROJECT: &[Change] = &[
-    change!("create_user", [Users Create, Users Manage], |s, doer| {
-        s.app.app.admin.create_user(s.project, invitee(&s.fresh(), &["viewer"]), doer)
+    change!("create_user", [Users Create, Users Manage], |s, initiator| {
+        s.app.app.admin.create_user(s.project, invitee(&s.fresh(), &["viewer"]), initiator)
     }),
-    change!("change_user", [Users Update], |s, doer| async {
+    change!("change_user", [Users Update], |s, initiator| async {
         let change = profile::AccountChange { full_name: Some("Other".to_owned()), ..profile::AccountChange::default() };
-        s.app.app.accounts.change(s.project, s.user().await, change, doer).await
+        s.app.app.accounts.change(s.project, s.user().await, change, initiator).await
     }),
-    change!("set_user_roles", [Users Manage], |s, doer| async {
+    change!("set_user_roles", [Users Manage], |s, initiator| async {
         let roles = vec!["viewer".to_owned()];
-        s.app.app.admin.set_roles(s.project, s.user().await, roles, &Precondition::None, doer).await
+        s.app.app.admin.set_roles(s.project, s.user().await, roles, &Precondition::None, initiator).await
     }),
-    change!("approve_user", [Users Approve, Users Manage], |s, doer| async {
+    change!("approve_user", [Users Approve, Users Manage], |s, initiator| async {
         let user = s.app.waiting(s.project, &format!("{}@example.com", s.fresh())).await;
         let roles = Some(vec!["viewer".to_owned()]);
-        s.app.app.admin.approve_user(s.project, user, roles, doer).await
+        s.app.app.admin.approve_user(s.project, user, roles, initiator).await
     }),
-    change!("unlock_user", [Users Update], |s, doer| async {
-        s.app.app.admin.unlock_user(s.project, s.user().await, doer).await
+    change!("unlock_user", [Users Update], |s, initiator| async {
+        s.app.app.admin.unlock_user(s.project, s.user().await, initiator).await
     }),
-    change!("revoke_user_sessions", [Users Manage], |s, doer| async {
-        s.app.app.admin.end_sessions_of(s.project, s.user().await, Which::All, doer).await
+    change!("revoke_user_sessions", [Users Manage], |s, initiator| async {
+        s.app.app.admin.end_sessions_of(s.project, s.user().await, Which::All, initiator).await
     }),
-    change!("suspend_user", [Users Update], |s, doer| async {
-        s.app.app.admin.set_user_status(s.project, s.user().await, UserStatus::Suspended, doer).await
+    change!("suspend_user", [Users Update], |s, initiator| async {
+        s.app.app.admin.set_user_status(s.project, s.user().await, UserStatus::Suspended, initiator).await
     }),
-    change!("reactivate_user", [Users Update], |s, doer| async {
+    change!("reactivate_user", [Users Update], |s, initiator| async {
         let (user, admin) = (s.user().await, &s.app.app.admin);
-        admin.set_user_status(s.project, user, UserStatus::Suspended, &Doer::system()).await?;
-        admin.set_user_status(s.project, user, UserStatus::Active, doer).await
+        admin.set_user_status(s.project, user, UserStatus::Suspended, &Initiator::system()).await?;
+        admin.set_user_status(s.project, user, UserStatus::Active, initiator).await
     }),
-    change!("delete_user", [Users Delete], |s, doer| async {
-        s.app.app.admin.delete_user(s.project, s.user().await, doer).await
+    change!("delete_user", [Users Delete], |s, initiator| async {
+        s.app.app.admin.delete_user(s.project, s.user().await, initiator).await
     }),
-    change!("erase_user", [Users Manage], |s, doer| async {
-        s.app.app.accounts.erase(s.project, s.user().await, doer).await
+    change!("erase_user", [Users Manage], |s, initiator| async {
+        s.app.app.accounts.erase(s.project, s.user().await, initiator).await
     }),
-    change!("reset_second_factor", [Users Manage], |s, doer| async {
+    change!("reset_second_factor", [Users Manage], |s, initiator| async {
         // There is none: that is told to those alone who might take it away.
-        match s.app.app.admin.reset_second_factor(s.project, s.user().await, doer).await {
+        match s.app.app.admin.reset_second_factor(s.project, s.user().await, initiator).await {
             Err(AdminError::NotFound(_)) => Ok(()),
             other => other,
         }
     }),
-    change!("export_user", [Users Export], |s, doer| async {
-        s.app.app.accounts.export(s.project, s.user().await, doer).await
+    change!("export_user", [Users Export], |s, initiator| async {
+        s.app.app.accounts.export(s.project, s.user().await, initiator).await
     }),
-    change!("invite", [Users Create, Users Manage], |s, doer| {
-        s.app.app.admin.invite(s.project, invitation(&s.fresh(), &["viewer"]), doer)
+    change!("invite", [Users Create, Users Manage], |s, initiator| {
+        s.app.app.admin.invite(s.project, invitation(&s.fresh(), &["viewer"]), initiator)
     }),
-    change!("revoke_invitation", [Users Create], |s, doer| async {
-        let made = s.app.app.admin.invite(s.project, invitation(&s.fresh(), &[]), &Doer::system()).await?;
-        s.app.app.admin.revoke_invitation(s.project, made.id, doer).await
+    change!("revoke_invitation", [Users Create], |s, initiator| async {
+        let made = s.app.app.admin.invite(s.project, invitation(&s.fresh(), &[]), &Initiator::system()).await?;
+        s.app.app.admin.revoke_invitation(s.project, made.id, initiator).await
     }),
-    change!("create_role", [Roles Create], |s, doer| {
-        s.app.app.admin.create_role(s.project, new_role(s.fresh()), doer)
+    change!("create_role", [Roles Create], |s, initiator| {
+        s.app.app.admin.create_role(s.project, new_role(s.fresh()), initiator)
     }),
-    change!("change_role", [Roles Update], |s, doer| async {
+    change!("change_role", [Roles Update], |s, initiator| async {
         let change = RoleChange { permissions: Some(vec!["keys:read".to_owned()]), ..RoleChange::default() };
-        s.app.app.admin.change_role(s.project, s.role().await, change, &Precondition::None, doer).await
+        s.app.app.admin.change_role(s.project, s.role().await, change, &Precondition::None, initiator).await
     }),
-    change!("delete_role", [Roles Delete], |s, doer| async {
-        s.app.app.admin.delete_role(s.project, s.role().await, doer).await
+    change!("delete_role", [Roles Delete], |s, initiator| async {
+        s.app.app.admin.delete_role(s.project, s.role().await, initiator).await
     }),
-    change!("create_key", [Keys Create], |s, doer| {
-        s.app.app.admin.create_key(s.project, new_key(), doer)
+    change!("create_key", [Keys Create], |s, initiator| {
+        s.app.app.admin.create_key(s.project, new_key(), initiator)
     }),
-    change!("regenerate_key", [Keys Update], |s, doer| async {
-        s.app.app.admin.regenerate_key(s.project, s.key().await, doer).await
+    change!("regenerate_key", [Keys Update], |s, initiator| async {
+        s.app.app.admin.regenerate_key(s.project, s.key().await, initiator).await
     }),
-    change!("revoke_key", [Keys Delete], |s, doer| async {
-        s.app.app.admin.revoke_key(s.project, s.key().await, doer).await
+    change!("revoke_key", [Keys Delete], |s, initiator| async {
+        s.app.app.admin.revoke_key(s.project, s.key().await, initiator).await
     }),
-    change!("put_settings", [Settings Update], |s, doer| {
-        s.app.app.admin.put_settings(s.project, Settings::default(), &Precondition::None, doer)
+    change!("put_settings", [Settings Update], |s, initiator| {
+        s.app.app.admin.put_settings(s.project, Settings::default(), &Precondition::None, initiator)
     }),
-    change!("change_project", [Projects Update], |s, doer| {
+    change!("change_project", [Projects Update], |s, initiator| {
         let change = ProjectChange { description: Some("Other.".to_owned()), ..ProjectChange::default() };
-        s.app.app.admin.change_project(s.project, change, doer)
+        s.app.app.admin.change_project(s.project, change, initiator)
     }),
-    change!("export_audit", [Audit Export], |s, doer| async {
-        Ok(s.app.app.audit.note_export(s.project, doer, json!({})).await?)
+    change!("export_audit", [Audit Export], |s, initiator| async {
+        Ok(s.app.app.audit.note_export(s.project, initiator, json!({})).await?)
     }),
 ];
 
 /// What people of the platform do to projects.
 const OF_PLATFORM: &[Change] = &[
-    change!("create_project", [Projects Create], |s, doer| {
-        s.app.app.admin.onboard(onboarding(&s.fresh()), doer)
+    change!("create_project", [Projects Create], |s, initiator| {
+        s.app.app.admin.onboard(onboarding(&s.fresh()), initiator)
     }),
-    change!("change_project", [Projects Update], |s, doer| async {
+    change!("change_project", [Projects Update], |s, initiator| async {
         let change = ProjectChange { name: Some(s.fresh()), ..ProjectChange::default() };
-        s.app.app.admin.change_project(s.tenant().await, change, doer).await
+        s.app.app.admin.change_project(s.tenant().await, change, initiator).await
     }),
-    change!("suspend_project", [Projects Manage], |s, doer| async {
-        s.app.app.admin.set_project_works(s.tenant().await, false, doer).await
+    change!("suspend_project", [Projects Manage], |s, initiator| async {
+        s.app.app.admin.set_project_works(s.tenant().await, false, initiator).await
     }),
-    change!("archive_project", [Projects Delete], |s, doer| async {
-        s.app.app.admin.archive_project(s.tenant().await, doer).await
+    change!("archive_project", [Projects Delete], |s, initiator| async {
+        s.app.app.admin.archive_project(s.tenant().await, initiator).await
     }),
-    change!("put_plan", [Projects Manage], |s, doer| async {
-        s.app.app.admin.set_plan(s.tenant().await, Plan::default(), doer).await
+    change!("put_plan", [Projects Manage], |s, initiator| async {
+        s.app.app.admin.set_plan(s.tenant().await, Plan::default(), initiator).await
     }),
-    change!("put_features", [Projects Manage], |s, doer| async {
-        s.app.app.admin.set_features(s.tenant().await, Switched::new(), doer).await
+    change!("put_features", [Projects Manage], |s, initiator| async {
+        s.app.app.admin.set_features(s.tenant().await, Switched::new(), initiator).await
     }),
 ];
 
@@ -239,12 +244,12 @@ fn invitation(name: &str, roles: &[&str]) -> NewInvitation {
 }
 
 /// A user with this role, and their request as it was let in.
-async fn let_in(scene: &Scene<'_>, slug: &str, role: &str) -> (UserId, Doer) {
+async fn let_in(scene: &Scene<'_>, slug: &str, role: &str) -> (UserId, Initiator) {
     let (name, admin) = (scene.fresh(), &scene.app.app.admin);
     let new =
         Invitee { password: Some("correct horse battery".to_owned()), ..invitee(&name, &[role]) };
     let (user, _) =
-        admin.create_user(scene.project, new, &Doer::system()).await.expect("an account");
+        admin.create_user(scene.project, new, &Initiator::system()).await.expect("an account");
     let email = format!("{name}@example.com");
     let (status, pass) =
         Account::try_log_in(scene.app, slug, &email, "correct horse battery").await;
@@ -257,22 +262,29 @@ async fn let_in(scene: &Scene<'_>, slug: &str, role: &str) -> (UserId, Doer) {
         session: Some(person.session),
         needs: Vec::new(),
     };
-    (user.id, Doer { actor: Actor::User(user.id), requester: Some(requester), ..Doer::system() })
+    (
+        user.id,
+        Initiator {
+            actor: Actor::User(user.id),
+            requester: Some(requester),
+            ..Initiator::system()
+        },
+    )
 }
 
-fn needing(doer: &Doer, needs: &[(Resource, Action)]) -> Doer {
+fn needing(initiator: &Initiator, needs: &[(Resource, Action)]) -> Initiator {
     let need = |(resource, action): &(Resource, Action)| Need {
         resource: *resource,
         action: *action,
         own: *resource == Resource::Projects,
     };
-    let requester = doer.requester.clone().expect("a person");
+    let requester = initiator.requester.clone().expect("a person");
     let requester = Requester { needs: needs.iter().map(need).collect(), ..requester };
-    Doer { requester: Some(requester), ..doer.clone() }
+    Initiator { requester: Some(requester), ..initiator.clone() }
 }
 
 async fn take(scene: &Scene<'_>, taken: Taken, user: UserId) {
-    let (app, system) = (&scene.app.app, Doer::system());
+    let (app, system) = (&scene.app.app, Initiator::system());
     match taken {
         Taken::Role => {
             let none = Precondition::None;
@@ -296,16 +308,16 @@ async fn take(scene: &Scene<'_>, taken: Taken, user: UserId) {
 }
 
 async fn tried(scene: &Scene<'_>, slug: &str, role: &str, changes: &[Change]) {
-    let (_, doer) = let_in(scene, slug, role).await;
+    let (_, initiator) = let_in(scene, slug, role).await;
     for (name, needs, change) in changes {
-        let done = change(scene, &needing(&doer, needs)).await;
+        let done = change(scene, &needing(&initiator, needs)).await;
         assert!(done.is_ok(), "{name} with the right: {done:?}");
     }
     for taken in [Taken::Role, Taken::Account, Taken::Session] {
-        let (user, doer) = let_in(scene, slug, role).await;
+        let (user, initiator) = let_in(scene, slug, role).await;
         take(scene, taken, user).await;
         for (name, needs, change) in changes {
-            let done = change(scene, &needing(&doer, needs)).await;
+            let done = change(scene, &needing(&initiator, needs)).await;
             assert!(
                 matches!(done, Err(AdminError::Forbidden(_))),
                 "{name} after {taken:?}: {done:?}"
@@ -320,7 +332,7 @@ async fn a_right_that_was_taken_meanwhile_is_not_used(pair: Pair) {
     let scene = |project| Scene { app: &app, project, made: 0.into() };
     tried(&scene(ada.project), "acme", "admin", OF_PROJECT).await;
     let new = Invitee { password: None, ..invitee("root", &["super_admin"]) };
-    app.app.admin.create_user(ProjectId::PLATFORM, new, &Doer::system()).await.expect("root");
+    app.app.admin.create_user(ProjectId::PLATFORM, new, &Initiator::system()).await.expect("root");
     tried(&scene(ProjectId::PLATFORM), "platform", "super_admin", OF_PLATFORM).await;
     app.stop().await;
 }
@@ -336,13 +348,15 @@ async fn an_invitation_gives_what_its_maker_may_give_when_it_is_accepted(pair: P
         (Some(Taken::Role), false),
         (Some(Taken::Account), false),
     ] {
-        let (user, doer) = let_in(&scene, "acme", "hr").await;
-        let doer =
-            needing(&doer, &[(Resource::Users, Action::Create), (Resource::Users, Action::Manage)]);
+        let (user, initiator) = let_in(&scene, "acme", "hr").await;
+        let initiator = needing(
+            &initiator,
+            &[(Resource::Users, Action::Create), (Resource::Users, Action::Manage)],
+        );
         let email = scene.fresh();
         app.app
             .admin
-            .invite(ada.project, invitation(&email, &["hr"]), &doer)
+            .invite(ada.project, invitation(&email, &["hr"]), &initiator)
             .await
             .expect("invites");
         if let Some(taken) = taken {

@@ -7,7 +7,7 @@ use domain::audit::{Actor, AuditAction, Broken, Flaw};
 use domain::clock::{Clock, ManualClock};
 use domain::id::{KeyId, ProjectId, UserId};
 use serde_json::json;
-use services::audit::{Audit, AuditedAction, Doer, Origin};
+use services::audit::{Audit, AuditedAction, Initiator, Origin};
 use store::Store;
 use store::audit::AuditFilter;
 use uuid::Uuid;
@@ -52,12 +52,19 @@ impl Log {
             self.clock.advance(std::time::Duration::from_secs(1));
             let after =
                 json!({ "name": format!("Schlüssel {number}"), "scopes": ["read"], "n": number });
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 after: Some(after),
                 ..AuditedAction::new(AuditAction::KeyCreate, Uuid::from_u128(number as u128))
             };
-            note(&self.audit, &self.place.store, self.project, &Doer::system(), deed, &self.clock)
-                .await;
+            note(
+                &self.audit,
+                &self.place.store,
+                self.project,
+                &Initiator::system(),
+                audited,
+                &self.clock,
+            )
+            .await;
         }
     }
 
@@ -83,11 +90,11 @@ async fn note(
     audit: &Audit,
     store: &Store,
     project: ProjectId,
-    doer: &Doer,
-    deed: AuditedAction,
+    initiator: &Initiator,
+    audited: AuditedAction,
     clock: &ManualClock,
 ) {
-    let entry = audit.entry(project, doer, deed).await.expect("an entry");
+    let entry = audit.entry(project, initiator, audited).await.expect("an entry");
     store.note(project, &entry, Clock::Manual(clock.clone()).now()).await.expect("writes");
 }
 
@@ -99,7 +106,7 @@ async fn every_row_gets_its_place_once(which: Stores) {
         &log.audit,
         &log.place.store,
         other,
-        &Doer::system(),
+        &Initiator::system(),
         AuditedAction::new(AuditAction::ProjectUpdate, other.0),
         &log.clock,
     )
@@ -133,8 +140,8 @@ async fn every_row_gets_its_place_once(which: Stores) {
 async fn a_row_that_commits_late_comes_later_in_the_chain(which: Stores) {
     let log = Log::sealed(which, 3).await;
     let early = ManualClock::at(start());
-    let deed = AuditedAction::new(AuditAction::KeyRevoke, Uuid::from_u128(99));
-    note(&log.audit, &log.place.store, log.project, &Doer::system(), deed, &early).await;
+    let audited = AuditedAction::new(AuditAction::KeyRevoke, Uuid::from_u128(99));
+    note(&log.audit, &log.place.store, log.project, &Initiator::system(), audited, &early).await;
     assert_eq!(log.audit.seal_all().await.expect("seals"), 1);
     assert_eq!(log.broken().await, None);
     let late = log.place.store.audit_links(log.project, 3, 9).await.expect("answers");
@@ -285,7 +292,7 @@ async fn a_person_is_forgotten_and_the_chain_stays_whole(which: Stores) {
     let log = Log::open(which).await;
     let (store, other) = (&log.place.store, project(&log.place.store, "other").await);
     let (ana, ben) = (UserId(Uuid::from_u128(10)), UserId(Uuid::from_u128(11)));
-    let doer = |user: UserId| Doer {
+    let initiator = |user: UserId| Initiator {
         actor: Actor::User(user),
         origin: Origin {
             address: Some(std::net::IpAddr::from([192, 0, 2, 7])),
@@ -298,11 +305,11 @@ async fn a_person_is_forgotten_and_the_chain_stays_whole(which: Stores) {
     };
     for of in [log.project, other] {
         for (user, email) in [(ana, "ana@example.com"), (ben, "ben@example.com")] {
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 personal: Some((user, json!({ "email": email }))),
                 ..AuditedAction::new(AuditAction::UserCreate, user.0)
             };
-            note(&log.audit, store, of, &doer(ana), deed, &log.clock).await;
+            note(&log.audit, store, of, &initiator(ana), audited, &log.clock).await;
         }
     }
     log.audit.seal_all().await.expect("seals");
@@ -358,7 +365,7 @@ async fn a_list_shows_what_was_asked_for(which: Stores) {
     let log = Log::open(which).await;
     let (store, other) = (&log.place.store, project(&log.place.store, "other").await);
     let (user, key) = (UserId(Uuid::from_u128(10)), KeyId(Uuid::from_u128(11)));
-    let doer = |actor| Doer { actor, ..Doer::system() };
+    let initiator = |actor| Initiator { actor, ..Initiator::system() };
     for (of, actor, action, resource) in [
         (log.project, Actor::System, AuditAction::ProjectCreate, 1),
         (log.project, Actor::User(user), AuditAction::KeyCreate, 2),
@@ -367,8 +374,8 @@ async fn a_list_shows_what_was_asked_for(which: Stores) {
         (other, Actor::User(user), AuditAction::KeyCreate, 2),
     ] {
         log.clock.advance(std::time::Duration::from_secs(1));
-        let deed = AuditedAction::new(action, Uuid::from_u128(resource));
-        note(&log.audit, store, of, &doer(actor), deed, &log.clock).await;
+        let audited = AuditedAction::new(action, Uuid::from_u128(resource));
+        note(&log.audit, store, of, &initiator(actor), audited, &log.clock).await;
     }
     let all = AuditFilter::default;
     let texts = |action: &str| Some(action.to_owned());

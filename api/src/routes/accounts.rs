@@ -137,7 +137,7 @@ impl Operations {
         let project = self.place(request, project.as_deref()).await?;
         limits::attempt(&self.app, Some(project), AttemptKind::Register, caller.context()).await?;
         let new = Application { email, full_name };
-        self.app.admin.register(project, new, &caller.doer).await?;
+        self.app.admin.register(project, new, &caller.initiator).await?;
         Ok(Taken)
     }
 
@@ -154,7 +154,7 @@ impl Operations {
         let RegistrationConfirmation { token, password, full_name } = body.value;
         let confirmation = Confirmation { token, password, full_name };
         limits::attempt(&self.app, None, AttemptKind::Accept, caller.context()).await?;
-        let user = self.app.admin.confirm_registration(confirmation, &caller.doer).await?;
+        let user = self.app.admin.confirm_registration(confirmation, &caller.initiator).await?;
         Ok(Made(User::of(user, Vec::new())))
     }
 
@@ -169,7 +169,7 @@ impl Operations {
         body: Body<MailedToken>,
     ) -> Result<Done, Failure<Enters>> {
         limits::attempt(&self.app, None, AttemptKind::Verify, caller.context()).await?;
-        self.app.admin.verify_email(&body.value.token, &caller.doer).await?;
+        self.app.admin.verify_email(&body.value.token, &caller.initiator).await?;
         Ok(Done)
     }
 
@@ -187,7 +187,7 @@ impl Operations {
         let AccountAddress { project, email } = body.value;
         let project = self.place(request, project.as_deref()).await?;
         limits::attempt(&self.app, Some(project), AttemptKind::Verify, caller.context()).await?;
-        self.app.admin.resend_verification(project, &email, &caller.doer).await?;
+        self.app.admin.resend_verification(project, &email, &caller.initiator).await?;
         Ok(Taken)
     }
 
@@ -205,7 +205,7 @@ impl Operations {
         let AccountAddress { project, email } = body.value;
         let project = self.place(request, project.as_deref()).await?;
         limits::attempt(&self.app, Some(project), AttemptKind::Forgot, caller.context()).await?;
-        self.app.admin.forgot_password(project, &email, &caller.doer).await?;
+        self.app.admin.forgot_password(project, &email, &caller.initiator).await?;
         Ok(Taken)
     }
 
@@ -221,7 +221,7 @@ impl Operations {
     ) -> Result<Done, Failure<Enters>> {
         let PasswordReset { token, new_password } = &body.value;
         limits::attempt(&self.app, None, AttemptKind::Reset, caller.context()).await?;
-        self.app.admin.reset_password(token, new_password, &caller.doer).await?;
+        self.app.admin.reset_password(token, new_password, &caller.initiator).await?;
         Ok(Done)
     }
 }

@@ -118,7 +118,7 @@ impl Operations {
         let filter = within(&caller, asked)?;
         let audit = &self.app.audit;
         // It is written down before anything is given out.
-        audit.note_export(caller.project, &caller.doer, told(&filter)).await?;
+        audit.note_export(caller.project, &caller.initiator, told(&filter)).await?;
         let right = Right::of(&self.app, request, &caller);
         Ok(export::run(audit.clone(), caller.project, filter, right).await?)
     }

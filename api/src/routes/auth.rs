@@ -176,7 +176,7 @@ impl Operations {
         let pass = self
             .app
             .sessions
-            .login(project, &email, &password, code.as_deref(), &caller.doer)
+            .login(project, &email, &password, code.as_deref(), &caller.initiator)
             .await;
         Ok(Answer(pass.map_err(Problem::from)?.into()))
     }
@@ -194,7 +194,7 @@ impl Operations {
         if let Some(project) = services::sessions::project_of(&body.value.refresh_token) {
             caller.context().note_named(project);
         }
-        match self.app.sessions.refresh(&body.value.refresh_token, &caller.doer).await {
+        match self.app.sessions.refresh(&body.value.refresh_token, &caller.initiator).await {
             Ok(pass) => Ok(Answer(pass.into())),
             Err(LoginError::Refused) => {
                 let detail = "This refresh token is not valid, or no longer; log in again.";
@@ -253,7 +253,7 @@ impl Operations {
 impl Operations {
     async fn end(&self, me: &Me, which: Which, why: Ended) -> Result<u64, Failure<Acts>> {
         let (project, user) = (me.person.project, me.person.user);
-        Ok(self.app.sessions.end(project, user, which, why, &me.doer).await?)
+        Ok(self.app.sessions.end(project, user, which, why, &me.initiator).await?)
     }
 }
 

@@ -168,7 +168,7 @@ impl Operations {
     async fn invite(
         &self,
         caller: Caller<UsersCreate>,
-        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
@@ -186,7 +186,7 @@ impl Operations {
         let new = admin::NewInvitation { email, full_name, roles, good_for };
         let what = (Operation::Invite, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            Ok(app.admin.invite(caller.project, new, &caller.doer).await?.into())
+            Ok(app.admin.invite(caller.project, new, &caller.initiator).await?.into())
         });
         Ok(made.await?)
     }
@@ -203,7 +203,7 @@ impl Operations {
     ) -> Result<Done, Failure<Acts>> {
         all(&caller)?;
         let admin = &self.app.admin;
-        admin.revoke_invitation(caller.project, id.0, &caller.doer).await?;
+        admin.revoke_invitation(caller.project, id.0, &caller.initiator).await?;
         Ok(Done)
     }
 
@@ -220,7 +220,7 @@ impl Operations {
         let InvitationAcceptance { token, password, full_name } = body.value;
         let acceptance = admin::Acceptance { token, password, full_name };
         limits::attempt(&self.app, None, AttemptKind::Accept, caller.context()).await?;
-        let (user, roles) = self.app.admin.accept_invitation(acceptance, &caller.doer).await?;
+        let (user, roles) = self.app.admin.accept_invitation(acceptance, &caller.initiator).await?;
         Ok(Made(User::of(user, roles)))
     }
 }

@@ -209,7 +209,7 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<KeysCreate>,
-        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
@@ -224,7 +224,7 @@ impl Operations {
         let what = (Operation::CreateKey, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
             let admin = &app.admin;
-            Ok(admin.create_key(caller.project, change, &caller.doer).await?.into())
+            Ok(admin.create_key(caller.project, change, &caller.initiator).await?.into())
         });
         Ok(made.await?)
     }
@@ -239,7 +239,7 @@ impl Operations {
         caller: Caller<Looking<KeysUpdate>>,
         /// The key.
         id: Path<Uuid>,
-        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
@@ -252,7 +252,7 @@ impl Operations {
         let made = once(&self.app, caller, request, what, move |app, caller| async move {
             reach(&app, &caller, id).await?;
             let admin = &app.admin;
-            Ok(admin.regenerate_key(caller.project, KeyId(id), &caller.doer).await?.into())
+            Ok(admin.regenerate_key(caller.project, KeyId(id), &caller.initiator).await?.into())
         });
         Ok(made.await?)
     }
@@ -270,7 +270,7 @@ impl Operations {
     ) -> Result<Done, Failure<Acts>> {
         reach(&self.app, &caller, id.0).await?;
         let admin = &self.app.admin;
-        admin.revoke_key(caller.project, KeyId(id.0), &caller.doer).await?;
+        admin.revoke_key(caller.project, KeyId(id.0), &caller.initiator).await?;
         Ok(Done)
     }
 }

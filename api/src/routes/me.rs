@@ -135,7 +135,7 @@ impl Operations {
     ) -> Result<Answer<User>, Failure<Changes>> {
         let (project, user) = (me.person.project, me.person.user);
         let people = &self.app.accounts;
-        let (user, roles) = people.change(project, user, body.value.into(), &me.doer).await?;
+        let (user, roles) = people.change(project, user, body.value.into(), &me.initiator).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
@@ -147,7 +147,7 @@ impl Operations {
     async fn password(&self, me: Me, body: Body<PasswordChange>) -> Result<Done, Failure<Changes>> {
         let PasswordChange { old_password, new_password } = &body.value;
         let admin = &self.app.admin;
-        admin.change_password(&me.person, old_password, new_password, &me.doer).await?;
+        admin.change_password(&me.person, old_password, new_password, &me.initiator).await?;
         Ok(Done)
     }
 
@@ -161,7 +161,7 @@ impl Operations {
     async fn email(&self, me: Me, body: Body<EmailChange>) -> Result<Taken, Failure<Changes>> {
         let EmailChange { email, password } = &body.value;
         let admin = &self.app.admin;
-        admin.ask_email(&me.person, email, password, &me.doer).await?;
+        admin.ask_email(&me.person, email, password, &me.initiator).await?;
         Ok(Taken)
     }
 
@@ -188,7 +188,7 @@ impl Operations {
         let (project, user) = (me.person.project, me.person.user);
         let people = &self.app.accounts;
         let file = Some(body.value.file.as_str());
-        let (user, roles) = people.set_avatar(project, user, file, &me.doer).await?;
+        let (user, roles) = people.set_avatar(project, user, file, &me.initiator).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
@@ -198,7 +198,7 @@ impl Operations {
     #[oai(path = "/avatar", method = "delete", operation_id = "delete_avatar")]
     async fn delete_avatar(&self, me: Me) -> Result<Done, Failure<Acts>> {
         let (project, user) = (me.person.project, me.person.user);
-        self.app.accounts.set_avatar(project, user, None, &me.doer).await?;
+        self.app.accounts.set_avatar(project, user, None, &me.initiator).await?;
         Ok(Done)
     }
 
@@ -266,7 +266,7 @@ impl Operations {
         let seen = body.value.version;
         let wanted = body.value.wanted()?;
         let people = &self.app.accounts;
-        let version = people.set_preferences(project, user, &wanted, seen, &me.doer).await?;
+        let version = people.set_preferences(project, user, &wanted, seen, &me.initiator).await?;
         Ok(Answer(Preferences::of(wanted, Some(version))))
     }
 
@@ -277,7 +277,7 @@ impl Operations {
     async fn export(&self, me: Me, request: &Request) -> Result<ExportAnswer, Failure<Reads>> {
         let people = self.app.accounts.clone();
         let right = Right::of_me(&self.app, request, &me);
-        Ok(export::run(people, me.person.project, me.person.user, &me.doer, right).await?)
+        Ok(export::run(people, me.person.project, me.person.user, &me.initiator, right).await?)
     }
 
     /// Erase my account
@@ -288,7 +288,7 @@ impl Operations {
     #[oai(path = "/erase", method = "post", operation_id = "erase_me")]
     async fn erase(&self, me: Me, body: Body<Erasure>) -> Result<Done, Failure<Changes>> {
         let people = &self.app.accounts;
-        people.erase_me(&me.person, &body.value.password, &me.doer).await?;
+        people.erase_me(&me.person, &body.value.password, &me.initiator).await?;
         Ok(Done)
     }
 }

@@ -253,7 +253,7 @@ impl Operations {
         let NewPlan { plan, limits } = body.value;
         let plan = plan::Plan { name: plan, limits: limits.into() };
         let admin = &self.app.admin;
-        Ok(Answer(admin.set_plan(id, plan, &caller.doer).await?.into()))
+        Ok(Answer(admin.set_plan(id, plan, &caller.initiator).await?.into()))
     }
 
     /// Get a project's features
@@ -285,7 +285,7 @@ impl Operations {
         let id = project.0.for_platform(&self.app, &caller).await?;
         let switched = read(&body.value.features)?;
         let admin = &self.app.admin;
-        let set = admin.set_features(id, switched, &caller.doer);
+        let set = admin.set_features(id, switched, &caller.initiator);
         Ok(Answer(listed(set.await?)))
     }
 

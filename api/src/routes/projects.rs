@@ -201,7 +201,7 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<ProjectsCreate>,
-        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
@@ -220,7 +220,7 @@ impl Operations {
         };
         let what = (Operation::CreateProject, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
-            let made = app.admin.onboard(new, &caller.doer).await?;
+            let made = app.admin.onboard(new, &caller.initiator).await?;
             Ok(MadeProject {
                 project: made.project.into(),
                 admin_id: made.admin.0,
@@ -290,7 +290,7 @@ impl Operations {
         let id = project.0.within_reach(&self.app, &caller).await?;
         let Change { name, description } = body.value;
         let change = ProjectChange { name, description };
-        Ok(Answer(self.app.admin.change_project(id, change, &caller.doer).await?.into()))
+        Ok(Answer(self.app.admin.change_project(id, change, &caller.initiator).await?.into()))
     }
 
     /// Suspend a project
@@ -331,7 +331,7 @@ impl Operations {
         project: Path<ProjectName>,
     ) -> Result<Done, Failure<Acts>> {
         let id = project.0.for_platform(&self.app, &caller).await?;
-        self.app.admin.archive_project(id, &caller.doer).await?;
+        self.app.admin.archive_project(id, &caller.initiator).await?;
         Ok(Done)
     }
 }
@@ -345,7 +345,7 @@ impl Operations {
     ) -> Result<Answer<Project>, Failure<Acts>> {
         let id = name.for_platform(&self.app, caller).await?;
         let admin = &self.app.admin;
-        Ok(Answer(admin.set_project_works(id, works, &caller.doer).await?.into()))
+        Ok(Answer(admin.set_project_works(id, works, &caller.initiator).await?.into()))
     }
 }
 

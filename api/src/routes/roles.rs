@@ -179,7 +179,7 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<RolesCreate>,
-        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
@@ -193,7 +193,7 @@ impl Operations {
         let made = once(&self.app, caller, request, what, |app, caller| async move {
             features::demand(&app, caller.project, Feature::CustomRoles)?;
             let admin = &app.admin;
-            Ok(admin.create_role(caller.project, new, &caller.doer).await?.into())
+            Ok(admin.create_role(caller.project, new, &caller.initiator).await?.into())
         });
         Ok(made.await?)
     }
@@ -238,7 +238,7 @@ impl Operations {
         let change = admin::RoleChange { name, description, permissions, parent };
         let admin = &self.app.admin;
         let changed =
-            admin.change_role(caller.project, RoleId(id.0), change, &condition, &caller.doer);
+            admin.change_role(caller.project, RoleId(id.0), change, &condition, &caller.initiator);
         Ok(tagged(changed.await?))
     }
 
@@ -256,7 +256,7 @@ impl Operations {
         all(&caller)?;
         self.reach(&caller, id.0).await?;
         let admin = &self.app.admin;
-        admin.delete_role(caller.project, RoleId(id.0), &caller.doer).await?;
+        admin.delete_role(caller.project, RoleId(id.0), &caller.initiator).await?;
         Ok(Done)
     }
 

@@ -118,7 +118,7 @@ impl Operations {
         body: Body<CodeProof>,
     ) -> Result<Answer<IssuedBackupCodes>, Failure<Changes>> {
         let sessions = &self.app.sessions;
-        let made = sessions.confirm(&me.person, &body.value.code, &me.doer).await;
+        let made = sessions.confirm(&me.person, &body.value.code, &me.initiator).await;
         Ok(Answer(IssuedBackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
 
@@ -134,7 +134,7 @@ impl Operations {
     ) -> Result<Answer<IssuedBackupCodes>, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
         let sessions = &self.app.sessions;
-        let made = sessions.renew_codes(&me.person, password, code, &me.doer).await;
+        let made = sessions.renew_codes(&me.person, password, code, &me.initiator).await;
         Ok(Answer(IssuedBackupCodes { backup_codes: made.map_err(Problem::from)? }))
     }
 
@@ -145,7 +145,7 @@ impl Operations {
     async fn disable(&self, me: Me, body: Body<BothProofs>) -> Result<Done, Failure<Changes>> {
         let BothProofs { password, code } = &body.value;
         let sessions = &self.app.sessions;
-        sessions.disable(&me.person, password, code, &me.doer).await.map_err(Problem::from)?;
+        sessions.disable(&me.person, password, code, &me.initiator).await.map_err(Problem::from)?;
         Ok(Done)
     }
 }

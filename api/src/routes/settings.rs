@@ -70,7 +70,7 @@ impl Operations {
             Problem::invalid(vec![fault])
         })?;
         let admin = &self.app.admin;
-        Ok(tagged(admin.put_settings(id, wanted, &condition, &caller.doer).await?)?)
+        Ok(tagged(admin.put_settings(id, wanted, &condition, &caller.initiator).await?)?)
     }
 }
 

@@ -273,7 +273,7 @@ impl Operations {
     async fn create(
         &self,
         caller: Caller<UsersCreate>,
-        /// Makes a second sending the same deed: 1 to 255 visible characters of the caller's choice. The first answer
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
@@ -290,7 +290,7 @@ impl Operations {
         let what = (Operation::CreateUser, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, |app, caller| async move {
             let admin = &app.admin;
-            let (user, roles) = admin.create_user(caller.project, new, &caller.doer).await?;
+            let (user, roles) = admin.create_user(caller.project, new, &caller.initiator).await?;
             shown(&app, user, roles).await
         });
         Ok(made.await?)
@@ -327,7 +327,7 @@ impl Operations {
         let id = reach(&self.app, &caller, id.0).await?;
         let people = &self.app.accounts;
         let change = body.value.into();
-        let (user, roles) = people.change(caller.project, id, change, &caller.doer).await?;
+        let (user, roles) = people.change(caller.project, id, change, &caller.initiator).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
@@ -366,7 +366,7 @@ impl Operations {
         let id = reach_others(&self.app, &caller, id.0).await?;
         let admin = &self.app.admin;
         let (project, roles) = (caller.project, body.value.roles);
-        let set = admin.set_roles(project, id, roles, &condition, &caller.doer);
+        let set = admin.set_roles(project, id, roles, &condition, &caller.initiator);
         let (user, roles) = set.await?;
         let tag = tag_of_roles(&roles);
         Ok(Tagged(shown(&self.app, user, roles).await?, tag))
@@ -393,7 +393,8 @@ impl Operations {
             caller.also::<UsersManage>()?;
         }
         let admin = &self.app.admin;
-        let (user, roles) = admin.approve_user(caller.project, id, roles, &caller.doer).await?;
+        let (user, roles) =
+            admin.approve_user(caller.project, id, roles, &caller.initiator).await?;
         Ok(Answer(User::of(user, roles)))
     }
 
@@ -438,7 +439,7 @@ impl Operations {
     ) -> Result<Done, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
         let admin = &self.app.admin;
-        admin.reset_second_factor(caller.project, id, &caller.doer).await?;
+        admin.reset_second_factor(caller.project, id, &caller.initiator).await?;
         Ok(Done)
     }
 
@@ -454,7 +455,7 @@ impl Operations {
         id: Path<Uuid>,
     ) -> Result<Done, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
-        self.app.admin.delete_user(caller.project, id, &caller.doer).await?;
+        self.app.admin.delete_user(caller.project, id, &caller.initiator).await?;
         Ok(Done)
     }
 
@@ -473,7 +474,7 @@ impl Operations {
         let id = reach(&self.app, &caller, id.0).await?;
         let people = self.app.accounts.clone();
         let right = Right::of(&self.app, request, &caller);
-        Ok(export::run(people, caller.project, id, &caller.doer, right).await?)
+        Ok(export::run(people, caller.project, id, &caller.initiator, right).await?)
     }
 
     /// Erase a user
@@ -494,7 +495,7 @@ impl Operations {
             Err(problem) if problem.code == Code::NotFound && caller.may_blindly() => UserId(id.0),
             Err(problem) => return Err(problem.into()),
         };
-        self.app.accounts.erase(caller.project, id, &caller.doer).await?;
+        self.app.accounts.erase(caller.project, id, &caller.initiator).await?;
         Ok(Done)
     }
 }
@@ -545,7 +546,8 @@ impl Operations {
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, caller, id).await?;
         let admin = &self.app.admin;
-        let (user, roles) = admin.set_user_status(caller.project, id, status, &caller.doer).await?;
+        let (user, roles) =
+            admin.set_user_status(caller.project, id, status, &caller.initiator).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 }

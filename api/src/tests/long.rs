@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use poem::{Body, Request};
 use serde_json::json;
-use services::audit::Doer;
+use services::audit::Initiator;
 
 use super::{Got, NDJSON, Scene};
 use crate::auth::Right;
@@ -27,7 +27,7 @@ async fn endless(scene: &Scene, first: impl Future<Output = ()> + Send + 'static
 /// Takes the first key back.
 async fn revoke(scene: &Scene) {
     let (acme, key) = (scene.callers.acme, scene.callers.key_id);
-    scene.app.admin.revoke_key(acme, key, &Doer::system()).await.expect("revoked");
+    scene.app.admin.revoke_key(acme, key, &Initiator::system()).await.expect("revoked");
 }
 
 /// The right of a key as it is now, for whatever its holder asks for.
@@ -54,10 +54,10 @@ async fn an_import_ends_when_its_right_or_its_time_does() {
         let scene = Scene::with(change.unwrap_or(|_| {})).await;
         let (admin, callers) = (scene.app.admin.clone(), scene.callers.clone());
         let lose = async move {
-            let (acme, doer) = (callers.acme, Doer::system());
+            let (acme, initiator) = (callers.acme, Initiator::system());
             let lost = match loss {
-                "key" => admin.revoke_key(acme, callers.key_id, &doer).await,
-                "project" => admin.set_project_works(acme, false, &doer).await.map(drop),
+                "key" => admin.revoke_key(acme, callers.key_id, &initiator).await,
+                "project" => admin.set_project_works(acme, false, &initiator).await.map(drop),
                 _ => Ok(()),
             };
             lost.expect("lost");
@@ -75,7 +75,7 @@ async fn a_right_is_gone_with_the_feature_that_it_needs() {
     let scene = Scene::new().await;
     let (admin, globex) = (&scene.app.admin, scene.callers.globex);
     let off = [(Feature::EventImport, false)].into();
-    admin.set_features(globex, off, &Doer::system()).await.expect("switched off");
+    admin.set_features(globex, off, &Initiator::system()).await.expect("switched off");
     let refusal = Some("feature_disabled");
     for (key, refused) in [(&scene.callers.key, None), (&scene.callers.other, refusal)] {
         let right = right(&scene, key).await;

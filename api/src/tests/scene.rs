@@ -16,7 +16,7 @@ use poem::test::{TestClient, TestRequestBuilder};
 use poem::{Body, EndpointExt, Response};
 use runtime::app::App;
 use services::admin::{Admin, KeyChange, MadeProject, Onboarding};
-use services::audit::Doer;
+use services::audit::Initiator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -235,7 +235,7 @@ async fn template() -> Template {
 }
 
 async fn callers(app: &App) -> Callers {
-    let (admin, doer) = (&app.admin, Doer::system());
+    let (admin, initiator) = (&app.admin, Initiator::system());
     let acme = project(admin, "acme").await;
     let id = acme.project.id;
     let page = Settings { cors_origins: vec![PAGE_OF_ACME.to_owned()], ..Settings::default() };
@@ -243,15 +243,15 @@ async fn callers(app: &App) -> Callers {
     let key = async |name: &str, expires_at| {
         let name = name.to_owned();
         let change = KeyChange { name, scopes: vec![Scope::Read], expires_at };
-        admin.create_key(id, change, &doer).await.expect("a key")
+        admin.create_key(id, change, &initiator).await.expect("a key")
     };
     let reader = key("reader", None).await.plain.text();
     let expired = key("expired", Some(app.clock.now().plus(SHORT))).await.plain.text();
     let revoked = key("revoked", None).await;
-    admin.revoke_key(id, revoked.key.id, &doer).await.expect("revoked");
+    admin.revoke_key(id, revoked.key.id, &initiator).await.expect("revoked");
     let globex = project(admin, "globex").await;
     let suspended = project(admin, "suspended").await;
-    admin.set_project_works(suspended.project.id, false, &doer).await.expect("suspended");
+    admin.set_project_works(suspended.project.id, false, &initiator).await.expect("suspended");
     let limited = async |slug: &str, rate_limits: RateLimits| {
         let made = project(admin, slug).await;
         set(admin, made.project.id, Settings { rate_limits, ..Settings::default() }).await;
@@ -284,11 +284,11 @@ async fn project(admin: &Admin, slug: &str) -> MadeProject {
         admin_name: "Ana Admin".to_owned(),
         admin_password: "correct horse battery".to_owned(),
     };
-    admin.onboard(new, &Doer::system()).await.expect("a project")
+    admin.onboard(new, &Initiator::system()).await.expect("a project")
 }
 
 async fn set(admin: &Admin, project: ProjectId, settings: Settings) {
-    let doer = Doer::system();
-    let set = admin.put_settings(project, settings, &Precondition::None, &doer).await;
+    let initiator = Initiator::system();
+    let set = admin.put_settings(project, settings, &Precondition::None, &initiator).await;
     set.expect("settings");
 }

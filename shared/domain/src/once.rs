@@ -41,7 +41,7 @@ pub struct IdempotencyKey {
     pub expires_at: Time,
 }
 
-/// The key under which a deed is done once. It is claimed by the transaction that does the deed, so that of two that come
+/// The key under which a request is done once. It is claimed by the transaction that does the request, so that of two that come
 /// at once one does it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Once {

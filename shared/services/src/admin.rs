@@ -131,7 +131,7 @@ pub struct Admin {
     /// How far settings may go.
     bounds: Bounds,
     environment: Environment,
-    /// How long the key of a deed that is done once is remembered.
+    /// How long the key of a request that is done once is remembered.
     idempotency_ttl: Duration,
 }
 

@@ -34,7 +34,7 @@ pub struct Origin {
 
 /// Who does something, and with which request.
 #[derive(Clone, Debug)]
-pub struct Doer {
+pub struct Initiator {
     /// Who.
     pub actor: Actor,
     /// From where.
@@ -49,7 +49,7 @@ pub struct Doer {
     pub requester: Option<Requester>,
 }
 
-impl Doer {
+impl Initiator {
     /// Bellbuoy itself, or an operator at the command line.
     pub fn system() -> Self {
         Self {
@@ -137,34 +137,34 @@ impl Audit {
     pub async fn entry(
         &self,
         project: ProjectId,
-        doer: &Doer,
-        deed: AuditedAction,
+        initiator: &Initiator,
+        audited: AuditedAction,
     ) -> Result<Entry, StoreError> {
-        let origin = if doer.origin == Origin::default() {
+        let origin = if initiator.origin == Origin::default() {
             None
         } else {
-            let value = serde_json::to_value(&doer.origin).unwrap_or_default();
+            let value = serde_json::to_value(&initiator.origin).unwrap_or_default();
             // Where somebody of the platform sits is nothing for the tenant whose log this is: it is sealed with a key
             // that the tenant's rows are never opened with.
-            let home = doer.home.unwrap_or(project);
-            Some(self.seal(home, doer.actor.id(), &value).await?)
+            let home = initiator.home.unwrap_or(project);
+            Some(self.seal(home, initiator.actor.id(), &value).await?)
         };
-        let (subject, personal) = match &deed.personal {
+        let (subject, personal) = match &audited.personal {
             Some((user, value)) => (user.0, Some(self.seal(project, user.0, value).await?)),
             None => (Uuid::nil(), None),
         };
         Ok(Entry {
-            actor: doer.actor,
-            action: deed.action,
-            resource: deed.resource,
-            before: deed.before,
-            after: deed.after,
+            actor: initiator.actor,
+            action: audited.action,
+            resource: audited.resource,
+            before: audited.before,
+            after: audited.after,
             subject,
             personal,
             origin,
-            correlation: doer.correlation.clone(),
-            once: doer.once.clone(),
-            requester: doer.requester.clone(),
+            correlation: initiator.correlation.clone(),
+            once: initiator.once.clone(),
+            requester: initiator.requester.clone(),
         })
     }
 
@@ -271,14 +271,14 @@ impl Audit {
     pub async fn note_export(
         &self,
         project: ProjectId,
-        doer: &Doer,
+        initiator: &Initiator,
         filter: Value,
     ) -> Result<(), StoreError> {
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(filter),
             ..AuditedAction::new(AuditAction::AuditExport, project.0)
         };
-        let entry = self.entry(project, doer, deed).await?;
+        let entry = self.entry(project, initiator, audited).await?;
         self.store.note(project, &entry, self.clock.now()).await
     }
 

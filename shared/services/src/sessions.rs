@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::audit::{Audit, AuditedAction, Doer};
+use crate::audit::{Audit, AuditedAction, Initiator};
 use crate::epochs::Epochs;
 use crate::mails::Mails;
 use config::{AuthConfig, Config};
@@ -195,7 +195,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When it does not hold.
-    pub async fn refresh(&self, token: &str, doer: &Doer) -> Result<Pass, LoginError> {
+    pub async fn refresh(&self, token: &str, initiator: &Initiator) -> Result<Pass, LoginError> {
         let (project, session, secret) = parse(token).ok_or(LoginError::Refused)?;
         // Before anything is written: a made-up project leaves no trace, and a suspended one uses no token up.
         match self.store.project(project).await {
@@ -208,8 +208,8 @@ impl Sessions {
         }
         let now = self.clock.now();
         let next = Secret::fresh();
-        let deed = AuditedAction::new(AuditAction::SessionReuse, session);
-        let reuse = self.audit.entry(project, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::SessionReuse, session);
+        let reuse = self.audit.entry(project, initiator, audited).await?;
         let idle = now.minus(self.config.session_idle);
         let rotated =
             self.store.rotate(project, session, secret.hash(), next.hash(), idle, &reuse, now);
@@ -340,7 +340,7 @@ impl Sessions {
         user: UserId,
         which: Which,
         why: Ended,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<u64, StoreError> {
         let action = match why {
             Ended::Logout => AuditAction::SessionLogout,
@@ -350,7 +350,7 @@ impl Sessions {
             | Ended::SecondFactor
             | Ended::Suspended => AuditAction::SessionRevoke,
         };
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(match which {
                 Which::One(id) => json!({ "session": id }),
                 Which::AllBut(id) => json!({ "all_but": id }),
@@ -358,7 +358,7 @@ impl Sessions {
             }),
             ..AuditedAction::new(action, user.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         let ended =
             self.store.end_sessions(project, user, which, why, &entry, self.clock.now()).await?;
         // This process must not wait for the epoch: whoever logs out is out with the answer.

@@ -78,7 +78,7 @@ pub enum StoreError {
     /// Something of that name or key is there already.
     #[error("conflict: {0}")]
     Conflict(&'static str),
-    /// The idempotency key that the deed came with is there already: it was done, or another one is doing it.
+    /// The idempotency key that the request came with is there already: it was done, or another one is doing it.
     #[error("the idempotency key was used before")]
     Repeated,
     /// The project's plan allows no more of it.

@@ -1,4 +1,4 @@
-//! Keys of deeds that are done once: claimed by the transaction of the deed, and kept with its answer.
+//! Keys of requests that are done once: claimed by the transaction of the request, and kept with its answer.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use domain::id::{ProjectId, UserId};
 use domain::once::{Kept, Once, Operation};
 use domain::time::Time;
 
-/// Claims a key for the deed of this transaction. If it is there already, the deed was done or is being done, and is not
+/// Claims a key for the request of this transaction. If it is there already, the request was done or is being done, and is not
 /// done again.
 pub(super) async fn claim(tx: &mut Tx, once: &Once, result: Uuid) -> Result<()> {
     let done = sql!(
@@ -105,7 +105,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Keeps the sealed answer to the deed that claimed a key.
+    /// Keeps the sealed answer to the request that claimed a key.
     ///
     /// # Errors
     /// When the engine is away.

@@ -27,7 +27,7 @@ pub enum Column {
     Mails,
     /// The signatures of the audit log's checkpoints.
     AuditCheckpoints,
-    /// Answers to deeds that are done once.
+    /// Answers to requests that are done once.
     OnceAnswers,
     /// What tells whether a key is the one that the store was sealed with.
     Probe,

@@ -112,7 +112,7 @@ impl Store {
     ///
     /// # Errors
     /// A conflict when it is on already, or its secret is another one by now.
-    #[allow(clippy::too_many_arguments, reason = "each is part of one deed")]
+    #[allow(clippy::too_many_arguments, reason = "each is part of one audited")]
     pub async fn confirm_factor(
         &self,
         project: ProjectId,

@@ -10,7 +10,7 @@ use domain::rule::{Priority, RuleBody, Suppression};
 use domain::time::Time;
 use reqwest::Method;
 use serde_json::{Value, json};
-use services::audit::{Audit, AuditedAction, Doer};
+use services::audit::{Audit, AuditedAction, Initiator};
 use services::onboarding;
 
 use super::bodies::{Words, is_misshapen};
@@ -150,8 +150,9 @@ impl Filled {
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             std::fs::write(file, format!("GIF89a{}", self.words.canary)).expect("stored");
             let user = id.parse().expect("an id");
-            let deed = AuditedAction::new(AuditAction::UserUpdate, user);
-            let entry = audit.entry(project, &Doer::system(), deed).await.expect("an entry");
+            let audited = AuditedAction::new(AuditAction::UserUpdate, user);
+            let entry =
+                audit.entry(project, &Initiator::system(), audited).await.expect("an entry");
             let kept = store.set_avatar(project, UserId(user), Some(&path), &entry, now).await;
             kept.expect("kept");
         }

@@ -12,7 +12,7 @@ use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use services::accounts::Accounts;
 use services::admin::AdminError;
-use services::audit::{Doer, Origin};
+use services::audit::{Initiator, Origin};
 use store::named::NamedIn;
 use store::sessions::Session;
 use uuid::Uuid;
@@ -156,10 +156,10 @@ pub async fn run(
     people: Accounts,
     project: ProjectId,
     id: UserId,
-    doer: &Doer,
+    initiator: &Initiator,
     right: Right,
 ) -> Result<ExportAnswer, AdminError> {
-    let export = people.export(project, id, doer).await?;
+    let export = people.export(project, id, initiator).await?;
     let head = Head {
         user: User::of(export.user, export.roles).with(export.profile),
         sessions: export.sessions.into_iter().map(ExportedSession::from).collect(),

@@ -98,7 +98,7 @@ impl Operations {
     ) -> Result<Answer<User>, Failure<Acts>> {
         let id = reach_others(&self.app, &caller, id.0).await?;
         let admin = &self.app.admin;
-        let (user, roles) = admin.unlock_user(caller.project, id, &caller.doer).await?;
+        let (user, roles) = admin.unlock_user(caller.project, id, &caller.initiator).await?;
         Ok(Answer(shown(&self.app, user, roles).await?))
     }
 
@@ -129,6 +129,6 @@ impl Operations {
     ) -> Result<u64, Failure<Acts>> {
         let id: UserId = reach_others(&self.app, caller, id).await?;
         let admin = &self.app.admin;
-        Ok(admin.end_sessions_of(caller.project, id, which, &caller.doer).await?)
+        Ok(admin.end_sessions_of(caller.project, id, which, &caller.initiator).await?)
     }
 }

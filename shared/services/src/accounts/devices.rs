@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Accounts;
 use crate::admin::AdminError;
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{ProjectId, RuleId, UserId, fresh};
@@ -114,7 +114,7 @@ impl Accounts {
         user: UserId,
         wanted: &Preferences,
         seen: Option<i64>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<i64, AdminError> {
         let Self { admin, .. } = self;
         let mut faults = preferences::faults(wanted);
@@ -126,11 +126,11 @@ impl Accounts {
         }
         let body = serde_json::to_value(wanted).unwrap_or_default();
         let (before, _) = admin.store.preferences(project, user).await?;
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             personal: Some((user, json!({ "before": before, "after": body }))),
             ..AuditedAction::new(AuditAction::UserPreferences, user.0)
         };
-        let entry = admin.audit.entry(project, doer, deed).await?;
+        let entry = admin.audit.entry(project, initiator, audited).await?;
         let now = admin.clock.now();
         Ok(admin.store.set_preferences(project, user, body, seen, &entry, now).await?)
     }

@@ -4,7 +4,7 @@
 use super::records::avatar_folder;
 use super::{Accounts, SETTLE, file_error};
 use crate::admin::{AdminError, wrong_password};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::sessions::Person;
 use domain::audit::AuditAction;
 use domain::id::{ProjectId, UserId};
@@ -23,14 +23,14 @@ impl Accounts {
         &self,
         person: &Person,
         password: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let (project, id) = (person.project, person.user);
         let user = self.admin.store.user(project, id).await?;
         if self.admin.sessions.proves(project, &user.email, password).await?.is_none() {
             return Err(wrong_password("password"));
         }
-        self.erase(project, id, doer).await
+        self.erase(project, id, initiator).await
     }
 
     /// Erases somebody, deleted or not: their account is emptied, what is personal is gone, their history stays.
@@ -41,11 +41,11 @@ impl Accounts {
         &self,
         project: ProjectId,
         id: UserId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let Self { admin, .. } = self;
-        let deed = AuditedAction::new(AuditAction::UserErase, id.0);
-        let entry = admin.audit.entry(project, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::UserErase, id.0);
+        let entry = admin.audit.entry(project, initiator, audited).await?;
         admin.store.begin_erasure(project, id, &entry, admin.clock.now()).await?;
         metrics::counter!("bellbuoy_erasures_total").increment(1);
         admin.announce(project).await;

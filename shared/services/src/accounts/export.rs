@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Accounts;
 use crate::admin::AdminError;
-use crate::audit::{AuditedAction, Doer, Origin, Shown};
+use crate::audit::{AuditedAction, Initiator, Origin, Shown};
 use domain::audit::AuditAction;
 use domain::id::{NotificationId, ProjectId, UserId};
 use domain::preferences::Preferences;
@@ -48,7 +48,7 @@ impl Accounts {
         &self,
         project: ProjectId,
         id: UserId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Export, AdminError> {
         let Self { admin, .. } = self;
         let (user, roles) = admin.user(project, id).await?;
@@ -61,8 +61,8 @@ impl Accounts {
             devices: self.devices(project, id).await?,
             preferences: self.preferences(project, id).await?.0,
         };
-        let deed = AuditedAction::new(AuditAction::UserExport, id.0);
-        let entry = admin.audit.entry(project, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::UserExport, id.0);
+        let entry = admin.audit.entry(project, initiator, audited).await?;
         admin.store.note_reading(project, id, &entry, admin.clock.now()).await?;
         Ok(export)
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Accounts, file_error};
 use crate::admin::AdminError;
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{ProjectId, UserId};
@@ -56,10 +56,10 @@ impl Accounts {
         project: ProjectId,
         id: UserId,
         change: AccountChange,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         for _ in 0..TRIES {
-            match self.try_change(project, id, change.clone(), doer).await? {
+            match self.try_change(project, id, change.clone(), initiator).await? {
                 AccountVerdict::Done => return self.admin.user(project, id).await,
                 AccountVerdict::UsernameTaken => return Err(taken("username")),
                 AccountVerdict::PhoneTaken => return Err(taken("phone")),
@@ -74,7 +74,7 @@ impl Accounts {
         project: ProjectId,
         id: UserId,
         change: AccountChange,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<AccountVerdict, AdminError> {
         let Self { admin, .. } = self;
         let user = admin.store.user(project, id).await?;
@@ -100,11 +100,11 @@ impl Accounts {
             profile: admin.audit.seal(project, id.0, &profile).await?,
         };
         let (before, after) = differences(&told(&before), &told(&after));
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             personal: Some((id, json!({ "before": before, "after": after }))),
             ..AuditedAction::new(AuditAction::UserUpdate, id.0)
         };
-        let entry = admin.audit.entry(project, doer, deed).await?;
+        let entry = admin.audit.entry(project, initiator, audited).await?;
         Ok(admin.store.keep_account(project, id, &kept, &entry, admin.clock.now()).await?)
     }
 
@@ -117,7 +117,7 @@ impl Accounts {
         project: ProjectId,
         id: UserId,
         path: Option<&str>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         let Self { admin, files } = self;
         if let Some(path) = path {
@@ -138,12 +138,12 @@ impl Accounts {
         }
         let before = admin.store.user(project, id).await?.avatar;
         if before.as_deref() != path {
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 before: Some(json!({ "avatar": before })),
                 after: Some(json!({ "avatar": path })),
                 ..AuditedAction::new(AuditAction::UserUpdate, id.0)
             };
-            let entry = admin.audit.entry(project, doer, deed).await?;
+            let entry = admin.audit.entry(project, initiator, audited).await?;
             admin.store.set_avatar(project, id, path, &entry, admin.clock.now()).await?;
         }
         admin.user(project, id).await

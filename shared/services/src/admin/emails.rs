@@ -5,7 +5,7 @@ use serde_json::json;
 use super::registering::bad_token;
 use super::users::wrong_password;
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::mails::{Addressee, in_words};
 use crate::pace::paced;
 use crate::sessions::Person;
@@ -30,7 +30,7 @@ impl Admin {
         person: &Person,
         email: &str,
         password: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let (project, id) = (person.project, person.user);
         let user = self.store.user(project, id).await?;
@@ -46,11 +46,11 @@ impl Admin {
         paced(async {
             let home = self.store.project(project).await?;
             let request = self.email_request(&home, &user, email.clone(), proved).await?;
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 personal: Some((id, json!({ "email": email }))),
                 ..AuditedAction::new(AuditAction::UserEmailAsk, id.0)
             };
-            let entry = self.audit.entry(project, doer, deed).await?;
+            let entry = self.audit.entry(project, initiator, audited).await?;
             match self.store.ask_email(project, id, &request, &entry, self.clock.now()).await {
                 // It was changed since it was proved.
                 Err(StoreError::NotFound("password")) => Err(wrong_password("password")),
@@ -86,7 +86,7 @@ impl Admin {
     pub(super) async fn prove_new_email(
         &self,
         key: TokenKey,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let home = self.open_project(key.project).await?.ok_or_else(bad_token)?;
         let now = self.clock.now();
@@ -98,11 +98,12 @@ impl Admin {
         };
         let notice = self.mail(&home, &user, MailKind::EmailChanged, None)?;
         let change = json!({ "before": { "email": user.email }, "after": { "email": email } });
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             personal: Some((id, change)),
             ..AuditedAction::new(AuditAction::UserEmail, id.0)
         };
-        let entry = self.audit.entry(home.id, &doer.known_as(Actor::User(id)), deed).await?;
+        let entry =
+            self.audit.entry(home.id, &initiator.known_as(Actor::User(id)), audited).await?;
         match self.store.change_email(home.id, id, key, &notice, &entry, now).await {
             Err(StoreError::NotFound(_)) => Err(bad_token()),
             Err(StoreError::Conflict(_)) => {

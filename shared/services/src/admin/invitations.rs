@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::registering::bad_token;
 use super::users::distinct;
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::mails::{Addressee, in_words};
 use domain::audit::{Actor, AuditAction};
 use domain::fault::{Fault, FaultCode};
@@ -58,7 +58,7 @@ impl Admin {
         &self,
         project: ProjectId,
         new: NewInvitation,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Invitation, AdminError> {
         let email = normal_email(&new.email);
         let mut faults: Vec<Fault> = email_fault(&email).into_iter().collect();
@@ -76,7 +76,7 @@ impl Admin {
         let home = self.store.project(project).await?;
         let now = self.clock.now();
         let (text, key) = one_time::make(Purpose::Invitation, project, fresh(now), rand::random());
-        let invited_by = match doer.actor {
+        let invited_by = match initiator.actor {
             Actor::User(user) => Some(user),
             _ => None,
         };
@@ -94,13 +94,13 @@ impl Admin {
         let mails = &self.sessions.mails;
         let mail = mails.write(MailKind::Invitation, whom, Some(&link), None, now)?;
         // Whoever is invited is nobody yet whose key could seal their address; the log has the invitation's id.
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(
                 json!({ "roles": invitation.roles, "expires_at": invitation.expires_at.rfc3339() }),
             ),
             ..AuditedAction::new(AuditAction::InvitationCreate, invitation.id)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         if !self.store.invite(project, &invitation, key, &mail, &entry, now).await? {
             let kind = MailKind::Invitation.as_str();
             metrics::counter!("bellbuoy_mails_held_back_total", "kind" => kind).increment(1);
@@ -132,10 +132,10 @@ impl Admin {
         &self,
         project: ProjectId,
         id: Uuid,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
-        let deed = AuditedAction::new(AuditAction::InvitationRevoke, id);
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::InvitationRevoke, id);
+        let entry = self.audit.entry(project, initiator, audited).await?;
         Ok(self.store.revoke_invitation(project, id, &entry, self.clock.now()).await?)
     }
 
@@ -147,7 +147,7 @@ impl Admin {
     pub async fn accept_invitation(
         &self,
         acceptance: Acceptance,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         let key = one_time::parse(Purpose::Invitation, &acceptance.token).ok_or_else(bad_token)?;
         let project = key.project;
@@ -185,13 +185,13 @@ impl Admin {
             password: Some(self.sessions.passwords.hash(&acceptance.password).await?),
             roles: found.roles,
         };
-        let doer = doer.known_as(Actor::User(new.id));
-        let deed = AuditedAction {
+        let initiator = initiator.known_as(Actor::User(new.id));
+        let audited = AuditedAction {
             after: Some(json!({ "user": new.id, "roles": new.roles })),
             personal: Some((new.id, json!({ "email": new.email, "full_name": new.full_name }))),
             ..AuditedAction::new(AuditAction::InvitationAccept, found.id)
         };
-        let entry = self.audit.entry(home.id, &doer, deed).await?;
+        let entry = self.audit.entry(home.id, &initiator, audited).await?;
         let by = found.invited_by;
         match self.store.accept_invitation(project, key, by, &new, &entry, now).await {
             Err(StoreError::NotFound("token")) => return Err(bad_token()),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId};
@@ -61,7 +61,7 @@ impl Admin {
         &self,
         project: ProjectId,
         change: KeyChange,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<MadeKey, AdminError> {
         let now = self.clock.now();
         let mut faults: Vec<Fault> = name_fault("name", &change.name).into_iter().collect();
@@ -84,11 +84,11 @@ impl Admin {
         scopes.sort_unstable();
         scopes.dedup();
         let made = fresh(project, change.name, scopes, change.expires_at, now);
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(told(&made.0)),
             ..AuditedAction::new(AuditAction::KeyCreate, made.0.id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.create_key(project, &made.0, Some(&entry), now).await?;
         Ok(shown(made, now))
     }
@@ -101,11 +101,11 @@ impl Admin {
         &self,
         project: ProjectId,
         id: KeyId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let entry = self
             .audit
-            .entry(project, doer, AuditedAction::new(AuditAction::KeyRevoke, id.0))
+            .entry(project, initiator, AuditedAction::new(AuditAction::KeyRevoke, id.0))
             .await?;
         self.store.revoke_key(project, id, Some(&entry), self.clock.now()).await?;
         self.announce(project).await;
@@ -120,17 +120,17 @@ impl Admin {
         &self,
         project: ProjectId,
         id: KeyId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<MadeKey, AdminError> {
         let now = self.clock.now();
         let old = self.store.key(project, id).await?;
         let made = fresh(project, old.name, old.scopes, old.expires_at, now);
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             before: Some(json!({ "key": id })),
             after: Some(told(&made.0)),
             ..AuditedAction::new(AuditAction::KeyRegenerate, made.0.id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.replace_key(project, id, &made.0, &entry, now).await?;
         self.announce(project).await;
         Ok(shown(made, now))

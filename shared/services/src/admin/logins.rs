@@ -1,7 +1,7 @@
 //! What administrators do with the logins of others: see and end sessions, and unlock an account.
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer, Origin};
+use crate::audit::{AuditedAction, Initiator, Origin};
 use domain::audit::AuditAction;
 use domain::id::{ProjectId, UserId};
 use domain::user::User;
@@ -38,9 +38,9 @@ impl Admin {
         project: ProjectId,
         id: UserId,
         which: Which,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<u64, AdminError> {
-        let ended = self.sessions.end(project, id, which, Ended::Revoked, doer).await?;
+        let ended = self.sessions.end(project, id, which, Ended::Revoked, initiator).await?;
         self.announce(project).await;
         Ok(ended)
     }
@@ -53,10 +53,10 @@ impl Admin {
         &self,
         project: ProjectId,
         id: UserId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
-        let deed = AuditedAction::new(AuditAction::UserUnlock, id.0);
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::UserUnlock, id.0);
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.unlock_user(project, id, &entry, self.clock.now()).await?;
         self.user(project, id).await
     }

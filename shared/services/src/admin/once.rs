@@ -12,7 +12,7 @@ use domain::once::{Kept, Once, Operation};
 use store::StoreError;
 use store::once::answer_name;
 
-/// How long a deed whose answer is not there is taken to be under way.
+/// How long a request whose answer is not there is taken to be under way.
 const UNDER_WAY: Duration = Duration::from_secs(10);
 
 /// What came of a key that was used before.
@@ -83,7 +83,7 @@ impl Admin {
         }
     }
 
-    /// Keeps what was answered to the deed that claimed a key.
+    /// Keeps what was answered to the request that claimed a key.
     ///
     /// # Errors
     /// When the store is away.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::feature::{Feature, Switched};
 use domain::id::ProjectId;
@@ -63,18 +63,18 @@ impl Admin {
         &self,
         project: ProjectId,
         plan: Plan,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<PlanView, AdminError> {
         let wrong = plan_faults(&plan);
         if !wrong.is_empty() {
             return Err(AdminError::Invalid(wrong));
         }
         self.standing_project(project).await?;
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(plan.told()),
             ..AuditedAction::new(AuditAction::ProjectPlan, project.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.set_plan(project, &plan, &entry, self.clock.now()).await?;
         self.announce(project).await;
         Ok(self.view(plan))
@@ -106,14 +106,14 @@ impl Admin {
         &self,
         project: ProjectId,
         switched: Switched,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Vec<FeatureView>, AdminError> {
         self.standing_project(project).await?;
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(json!(switched)),
             ..AuditedAction::new(AuditAction::ProjectFeatures, project.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.set_features(project, &switched, &entry, self.clock.now()).await?;
         self.announce(project).await;
         Ok(self.feature_views(&switched))

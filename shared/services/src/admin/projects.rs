@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError, clash, told};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId, UserId};
@@ -56,7 +56,11 @@ impl Admin {
     ///
     /// # Errors
     /// When something of it is not right or taken.
-    pub async fn onboard(&self, new: Onboarding, doer: &Doer) -> Result<MadeProject, AdminError> {
+    pub async fn onboard(
+        &self,
+        new: Onboarding,
+        initiator: &Initiator,
+    ) -> Result<MadeProject, AdminError> {
         let email = normal_email(&new.admin_email);
         let mut faults = text_faults(Some(&new.name), Some(&new.description));
         faults.extend(
@@ -102,13 +106,13 @@ impl Admin {
             key: Some(key),
         };
         self.judge_names(Some(&slug), &project.name, None).await?;
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(
                 json!({ "slug": slug, "name": project.name, "admin": admin_id, "key": key_id }),
             ),
             ..AuditedAction::new(AuditAction::ProjectCreate, id.0)
         };
-        let entry = self.audit.entry(id, doer, deed).await?;
+        let entry = self.audit.entry(id, initiator, audited).await?;
         self.store.onboard(&project, Some(&entry), now).await?;
         self.announce(id).await;
         let project = self.store.project(id).await?;
@@ -179,7 +183,7 @@ impl Admin {
         &self,
         id: ProjectId,
         change: ProjectChange,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Project, AdminError> {
         let faults = text_faults(change.name.as_deref(), change.description.as_deref());
         if !faults.is_empty() {
@@ -192,7 +196,7 @@ impl Admin {
         let (name, description) = (change.name.as_deref(), change.description.as_deref());
         let entry = self
             .audit
-            .entry(id, doer, AuditedAction::new(AuditAction::ProjectUpdate, id.0))
+            .entry(id, initiator, AuditedAction::new(AuditAction::ProjectUpdate, id.0))
             .await?;
         self.store.change_project(id, name, description, &entry, self.clock.now()).await?;
         Ok(self.store.project(id).await?)
@@ -207,7 +211,7 @@ impl Admin {
         &self,
         id: ProjectId,
         works: bool,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Project, AdminError> {
         let before = self.standing_project(id).await?;
         let (status, action) = if works {
@@ -216,7 +220,7 @@ impl Admin {
             (ProjectStatus::Suspended, AuditAction::ProjectSuspend)
         };
         if before.status != status {
-            let entry = self.audit.entry(id, doer, AuditedAction::new(action, id.0)).await?;
+            let entry = self.audit.entry(id, initiator, AuditedAction::new(action, id.0)).await?;
             self.store.set_project_status(id, status, Some(&entry), self.clock.now()).await?;
             self.announce(id).await;
         }
@@ -227,10 +231,14 @@ impl Admin {
     ///
     /// # Errors
     /// When it is not there or archived already.
-    pub async fn archive_project(&self, id: ProjectId, doer: &Doer) -> Result<(), AdminError> {
+    pub async fn archive_project(
+        &self,
+        id: ProjectId,
+        initiator: &Initiator,
+    ) -> Result<(), AdminError> {
         self.standing_project(id).await?;
-        let deed = AuditedAction::new(AuditAction::ProjectArchive, id.0);
-        let entry = self.audit.entry(id, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::ProjectArchive, id.0);
+        let entry = self.audit.entry(id, initiator, audited).await?;
         self.store.archive_project(id, &entry, self.clock.now()).await?;
         self.announce(id).await;
         Ok(())

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::registering::bad_token;
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::pace::paced;
 use domain::audit::{Actor, AuditAction};
 use domain::fault::Fault;
@@ -25,7 +25,7 @@ impl Admin {
         &self,
         project: ProjectId,
         email: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let email = normal_email(email);
         if let Some(fault) = email_fault(&email) {
@@ -45,9 +45,11 @@ impl Admin {
             }
             let (token, link) = self.token(project, user.id, Purpose::ResetPassword);
             let mail = self.mail(&home, &user, MailKind::PasswordReset, Some(&link))?;
-            let deed = AuditedAction::new(AuditAction::UserResetRequest, user.id.0);
+            let audited = AuditedAction::new(AuditAction::UserResetRequest, user.id.0);
             let now = self.clock.now();
-            Ok(self.mail_account(&home, &user, Some(token), mail, Some((deed, doer)), now).await?)
+            Ok(self
+                .mail_account(&home, &user, Some(token), mail, Some((audited, initiator)), now)
+                .await?)
         })
         .await
     }
@@ -61,19 +63,19 @@ impl Admin {
         &self,
         token: &str,
         new: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let (key, home, user) = self.token_holder(token, Purpose::ResetPassword).await?;
         if let Some(fault) = password_fault(new, &user.email, self.password_policy(home.id)) {
             return Err(AdminError::Invalid(vec![Fault { field: "new_password".into(), ..fault }]));
         }
         let hash = self.sessions.passwords.hash(new).await?;
-        let doer = doer.known_as(Actor::User(user.id));
-        let deed = AuditedAction {
+        let initiator = initiator.known_as(Actor::User(user.id));
+        let audited = AuditedAction {
             after: Some(json!({ "sessions": "all" })),
             ..AuditedAction::new(AuditAction::UserReset, user.id.0)
         };
-        let entry = self.audit.entry(home.id, &doer, deed).await?;
+        let entry = self.audit.entry(home.id, &initiator, audited).await?;
         let new = self.new_password(&user, hash, Some(key), Which::All).await?;
         let now = self.clock.now();
         match self.store.set_password(home.id, user.id, &new, &entry, now).await {
@@ -106,11 +108,11 @@ impl Admin {
         &self,
         project: ProjectId,
         id: UserId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let user = self.store.user(project, id).await?;
         let home = self.store.project(project).await?;
-        self.sessions.reset_factor(&home, &user, doer).await?;
+        self.sessions.reset_factor(&home, &user, initiator).await?;
         self.announce(project).await;
         Ok(())
     }

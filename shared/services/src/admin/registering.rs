@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::users::distinct;
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::mails::{Addressee, in_words};
 use crate::pace::paced;
 use domain::audit::{Actor, AuditAction};
@@ -84,7 +84,7 @@ impl Admin {
         &self,
         project: ProjectId,
         new: Application,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         if !self.auth.registration || project == ProjectId::PLATFORM {
             return Err(not_open());
@@ -107,7 +107,7 @@ impl Admin {
                 metrics::counter!("bellbuoy_registrations_dropped_total").increment(1);
                 return Ok(());
             }
-            Ok(self.keep_registration(&home, &email, new.full_name.trim(), doer).await?)
+            Ok(self.keep_registration(&home, &email, new.full_name.trim(), initiator).await?)
         })
         .await
     }
@@ -140,7 +140,7 @@ impl Admin {
         home: &Project,
         email: &str,
         full_name: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), StoreError> {
         let (now, ttl) = (self.clock.now(), self.auth.verify_ttl);
         let (text, key) =
@@ -156,8 +156,8 @@ impl Admin {
         let mails = &self.sessions.mails;
         let mail = mails.write(MailKind::Registration, whom, Some(&link), None, now)?;
         // There is no account whose key could seal the address; the log has the registration's id.
-        let deed = AuditedAction::new(AuditAction::RegistrationCreate, new.id);
-        let entry = self.audit.entry(home.id, doer, deed).await?;
+        let audited = AuditedAction::new(AuditAction::RegistrationCreate, new.id);
+        let entry = self.audit.entry(home.id, initiator, audited).await?;
         if !self.store.register(home.id, &new, key, &mail, &entry, now).await? {
             count_held_back(MailKind::Registration);
         }
@@ -173,7 +173,7 @@ impl Admin {
     pub async fn confirm_registration(
         &self,
         confirmation: Confirmation,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<User, AdminError> {
         let key =
             one_time::parse(Purpose::Registration, &confirmation.token).ok_or_else(bad_token)?;
@@ -203,13 +203,13 @@ impl Admin {
             password: Some(self.sessions.passwords.hash(&confirmation.password).await?),
             roles: Vec::new(),
         };
-        let doer = doer.known_as(Actor::User(new.id));
-        let deed = AuditedAction {
+        let initiator = initiator.known_as(Actor::User(new.id));
+        let audited = AuditedAction {
             after: Some(json!({ "registration": found.id })),
             personal: Some((new.id, json!({ "email": new.email, "full_name": new.full_name }))),
             ..AuditedAction::new(AuditAction::UserRegister, new.id.0)
         };
-        let entry = self.audit.entry(project, &doer, deed).await?;
+        let entry = self.audit.entry(project, &initiator, audited).await?;
         match self.store.confirm_registration(project, key, &new, &entry, now).await {
             Err(StoreError::NotFound(_)) => return Err(bad_token()),
             Err(StoreError::Conflict(_)) => {
@@ -261,11 +261,13 @@ impl Admin {
         user: &User,
         token: Option<NewToken>,
         mail: NewMail,
-        deed: Option<(AuditedAction, &Doer)>,
+        audited: Option<(AuditedAction, &Initiator)>,
         now: domain::time::Time,
     ) -> Result<(), StoreError> {
-        let entry = match deed {
-            Some((deed, doer)) => Some(self.audit.entry(home.id, doer, deed).await?),
+        let entry = match audited {
+            Some((audited, initiator)) => {
+                Some(self.audit.entry(home.id, initiator, audited).await?)
+            }
             None => None,
         };
         let kept = self.store.mail_account(home.id, user.id, token, &mail, entry.as_ref(), now);
@@ -289,7 +291,7 @@ impl Admin {
         &self,
         project: ProjectId,
         email: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let email = normal_email(email);
         if let Some(fault) = email_fault(&email) {
@@ -298,7 +300,7 @@ impl Admin {
         paced(async {
             let Some(home) = self.open_project(project).await? else { return Ok(()) };
             let Some(user) = self.store.user_by_email(project, &email).await? else {
-                return Ok(self.resend_registration(&home, &email, doer).await?);
+                return Ok(self.resend_registration(&home, &email, initiator).await?);
             };
             if user.email_verified_at.is_some() || user.status != UserStatus::Active {
                 return Ok(());
@@ -315,11 +317,11 @@ impl Admin {
         &self,
         home: &Project,
         email: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), StoreError> {
         let older = self.store.registration_by_email(home.id, email).await?;
         match older.filter(|_| self.is_registration_open(home.id)) {
-            Some(older) => self.keep_registration(home, email, &older.full_name, doer).await,
+            Some(older) => self.keep_registration(home, email, &older.full_name, initiator).await,
             None => Ok(()),
         }
     }
@@ -346,17 +348,17 @@ impl Admin {
     ///
     /// # Errors
     /// When the token is not good, or no longer.
-    pub async fn verify_email(&self, token: &str, doer: &Doer) -> Result<(), AdminError> {
+    pub async fn verify_email(&self, token: &str, initiator: &Initiator) -> Result<(), AdminError> {
         if let Some(key) = one_time::parse(Purpose::ChangeEmail, token) {
-            return self.prove_new_email(key, doer).await;
+            return self.prove_new_email(key, initiator).await;
         }
         let (key, home, user) = self.token_holder(token, Purpose::VerifyEmail).await?;
         if user.status != UserStatus::Active {
             return Err(bad_token());
         }
-        let doer = doer.known_as(Actor::User(user.id));
-        let deed = AuditedAction::new(AuditAction::UserVerifyEmail, user.id.0);
-        let entry = self.audit.entry(home.id, &doer, deed).await?;
+        let initiator = initiator.known_as(Actor::User(user.id));
+        let audited = AuditedAction::new(AuditAction::UserVerifyEmail, user.id.0);
+        let entry = self.audit.entry(home.id, &initiator, audited).await?;
         let now = self.clock.now();
         match self.store.verify_email(home.id, user.id, key, &entry, now).await {
             Err(StoreError::NotFound(_)) => Err(bad_token()),
@@ -373,7 +375,7 @@ impl Admin {
         project: ProjectId,
         id: UserId,
         roles: Option<Vec<String>>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         let user = self.store.user(project, id).await?;
         let faults = self.role_faults(project, roles.as_deref().unwrap_or_default()).await?;
@@ -385,7 +387,7 @@ impl Admin {
         let mail = self.mail(&home, &user, MailKind::LetIn, None)?;
         let entry = self
             .audit
-            .entry(project, doer, AuditedAction::new(AuditAction::UserApprove, id.0))
+            .entry(project, initiator, AuditedAction::new(AuditAction::UserApprove, id.0))
             .await?;
         let now = self.clock.now();
         self.store.approve_user(project, id, roles.as_deref(), &mail, &entry, now).await?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::reseal::{Found, Mode, walk};
 use crypto::seal::SealId;
 use domain::audit::AuditAction;
@@ -48,11 +48,11 @@ impl Admin {
         if mode == Mode::Reseal && done.older() > 0 {
             let after = json!({ "key": done.newest.to_string(), "resealed": done.older() });
             let platform = ProjectId::PLATFORM;
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 after: Some(after),
                 ..AuditedAction::new(AuditAction::KeyReseal, platform.0)
             };
-            let entry = self.audit.entry(platform, &Doer::system(), deed).await?;
+            let entry = self.audit.entry(platform, &Initiator::system(), audited).await?;
             self.store.note(platform, &entry, self.clock.now()).await?;
         }
         Ok(done)

@@ -1,7 +1,7 @@
 //! Roles: made, changed, taken away. Nobody gives more than they have.
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::fault::Fault;
 use domain::id::{ProjectId, RoleId};
@@ -64,7 +64,7 @@ impl Admin {
         &self,
         project: ProjectId,
         new: NewRole,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Role, AdminError> {
         let now = self.clock.now();
         let permissions = read(Some(&new.name), Some(&new.description), Some(&new.permissions))?;
@@ -78,11 +78,11 @@ impl Admin {
             created_at: now,
             updated_at: now,
         };
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(role.told()),
             ..AuditedAction::new(AuditAction::RoleCreate, role.id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         let role = answer(self.store.add_role(project, &role, &entry, now).await?)?;
         self.announce(project).await;
         Ok(role)
@@ -99,7 +99,7 @@ impl Admin {
         id: RoleId,
         change: RoleChange,
         condition: &Precondition,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Role, AdminError> {
         let RoleChange { name, description, permissions, parent } = change;
         let permissions = read(name.as_deref(), description.as_deref(), permissions.as_deref())?;
@@ -107,7 +107,7 @@ impl Admin {
         let change = role::RoleChange { name, description, permissions, parent, condition };
         let entry = self
             .audit
-            .entry(project, doer, AuditedAction::new(AuditAction::RoleUpdate, id.0))
+            .entry(project, initiator, AuditedAction::new(AuditAction::RoleUpdate, id.0))
             .await?;
         let now = self.clock.now();
         let role = answer(self.store.change_role(project, id, &change, &entry, now).await?)?;
@@ -123,11 +123,11 @@ impl Admin {
         &self,
         project: ProjectId,
         id: RoleId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let entry = self
             .audit
-            .entry(project, doer, AuditedAction::new(AuditAction::RoleDelete, id.0))
+            .entry(project, initiator, AuditedAction::new(AuditAction::RoleDelete, id.0))
             .await?;
         answer(self.store.delete_role(project, id, &entry, self.clock.now()).await?)?;
         self.announce(project).await;

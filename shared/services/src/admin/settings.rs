@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::reseal::setting_row;
 use domain::audit::AuditAction;
 use domain::feature::Feature;
@@ -59,7 +59,7 @@ impl Admin {
         project: ProjectId,
         wanted: Settings,
         condition: &Precondition,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<ShownSettings, AdminError> {
         self.judge_there(project).await?;
         for _ in 0..TRIES {
@@ -75,12 +75,12 @@ impl Admin {
                 return Err(AdminError::Invalid(wrong));
             }
             let (before, after) = told(kept.settings.clone(), &set, &settings, &given);
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 before: Some(before),
                 after: Some(after),
                 ..AuditedAction::new(AuditAction::ProjectSettings, project.0)
             };
-            let entry = self.audit.entry(project, doer, deed).await?;
+            let entry = self.audit.entry(project, initiator, audited).await?;
             let new = NewSettings {
                 after: kept.version,
                 settings,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, AdminError};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::sessions::Person;
 use domain::audit::AuditAction;
 use domain::fault::{Fault, FaultCode};
@@ -38,7 +38,7 @@ impl Admin {
         &self,
         project: ProjectId,
         new: Invitee,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         let email = normal_email(&new.email);
         let mut faults: Vec<Fault> = email_fault(&email).into_iter().collect();
@@ -68,12 +68,12 @@ impl Admin {
             password,
             roles: distinct(new.roles),
         };
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(json!({ "roles": user.roles })),
             personal: Some((user.id, json!({ "email": user.email, "full_name": user.full_name }))),
             ..AuditedAction::new(AuditAction::UserCreate, user.id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.add_user(project, &user, &entry, now).await?;
         self.announce(project).await;
         self.user(project, user.id).await
@@ -127,18 +127,18 @@ impl Admin {
         id: UserId,
         roles: Vec<String>,
         condition: &Precondition,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         let faults = self.role_faults(project, &roles).await?;
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
         }
         let roles = distinct(roles);
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(json!({ "roles": roles })),
             ..AuditedAction::new(AuditAction::UserRoles, id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         let now = self.clock.now();
         if !self.store.set_user_roles(project, id, &roles, condition, &entry, now).await? {
             return Err(AdminError::Stale);
@@ -171,17 +171,17 @@ impl Admin {
         project: ProjectId,
         id: UserId,
         status: UserStatus,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(User, Vec<String>), AdminError> {
         let action = match status {
             UserStatus::Suspended => AuditAction::UserSuspend,
             UserStatus::Active | UserStatus::Pending => AuditAction::UserReactivate,
         };
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(json!({ "sessions": "all" })),
             ..AuditedAction::new(action, id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         self.store.set_user_status(project, id, status, &entry, self.clock.now()).await?;
         self.announce(project).await;
         self.user(project, id).await
@@ -195,11 +195,11 @@ impl Admin {
         &self,
         project: ProjectId,
         id: UserId,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let entry = self
             .audit
-            .entry(project, doer, AuditedAction::new(AuditAction::UserDelete, id.0))
+            .entry(project, initiator, AuditedAction::new(AuditAction::UserDelete, id.0))
             .await?;
         self.store.delete_user(project, id, &entry, self.clock.now()).await?;
         self.announce(project).await;
@@ -215,7 +215,7 @@ impl Admin {
         person: &Person,
         old: &str,
         new: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), AdminError> {
         let (project, id) = (person.project, person.user);
         let user = self.store.user(project, id).await?;
@@ -226,11 +226,11 @@ impl Admin {
         let proved = self.sessions.proves(project, &user.email, old).await?;
         let proved = proved.ok_or_else(|| wrong_password("old_password"))?;
         let hash = self.sessions.passwords.hash(new).await?;
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(json!({ "sessions": { "all_but": person.session } })),
             ..AuditedAction::new(AuditAction::UserPassword, id.0)
         };
-        let entry = self.audit.entry(project, doer, deed).await?;
+        let entry = self.audit.entry(project, initiator, audited).await?;
         let ends = Which::AllBut(person.session);
         let new = self.new_password(&user, hash, None, ends).await?;
         let new = NewPassword { proved: Some(proved), ..new };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Audit, AuditedAction, Doer};
+use super::{Audit, AuditedAction, Initiator};
 use domain::audit::AuditAction;
 use domain::id::ProjectId;
 use store::StoreError;
@@ -43,11 +43,11 @@ impl Audit {
             for (channel, state, count) in &hour.counts {
                 channels.entry(channel.as_str()).or_default().insert(state.as_str(), *count);
             }
-            let deed = AuditedAction {
+            let audited = AuditedAction {
                 after: Some(json!({ "hour": hour.begins.rfc3339(), "deliveries": channels })),
                 ..AuditedAction::new(AuditAction::DeliverySummary, project.0)
             };
-            let entry = self.entry(project, &Doer::system(), deed).await?;
+            let entry = self.entry(project, &Initiator::system(), audited).await?;
             hours += u64::from(self.store.sum_up_hour(project, &hour, &entry, now).await?);
         }
     }

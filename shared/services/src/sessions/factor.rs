@@ -7,7 +7,7 @@ use qrcode::render::svg;
 use serde_json::json;
 
 use super::{LoginError, Person, Sessions};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::mails::Addressee;
 use crate::reseal::factor_row;
 use domain::audit::AuditAction;
@@ -80,7 +80,7 @@ impl Sessions {
         home: &Project,
         user: &User,
         code: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Option<Proof>, LoginError> {
         let Some(known) = self.store.second_factor(home.id, user.id).await? else {
             return Ok(None);
@@ -96,8 +96,8 @@ impl Sessions {
                 step.map(|step| Some(Proof::Step(step))).ok_or(LoginError::CodeRefused)
             }
             Some(Given::Backup(hash)) => {
-                let deed = AuditedAction::new(AuditAction::UserBackupCode, user.id.0);
-                let entry = Box::new(self.audit.entry(home.id, doer, deed).await?);
+                let audited = AuditedAction::new(AuditAction::UserBackupCode, user.id.0);
+                let entry = Box::new(self.audit.entry(home.id, initiator, audited).await?);
                 let whom = Addressee { project: home, user: Some(user.id), email: &user.email };
                 let now = self.clock.now();
                 let mail = self.mails.write(MailKind::BackupCodeUsed, whom, None, None, now)?;
@@ -142,7 +142,7 @@ impl Sessions {
         &self,
         person: &Person,
         code: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Vec<String>, FactorError> {
         let (home, user) = self.account(person).await?;
         let known = self.store.second_factor(home.id, user.id).await?.ok_or(NONE)?;
@@ -156,7 +156,7 @@ impl Sessions {
         let (texts, hashes) = fresh_codes();
         let ends = Some(Which::AllBut(person.session));
         let (kind, action) = (MailKind::SecondFactorOn, AuditAction::UserFactorOn);
-        let change = self.change(&home, &user, kind, action, ends, doer).await?;
+        let change = self.change(&home, &user, kind, action, ends, initiator).await?;
         let (id, sealed) = (user.id, known.secret.as_slice());
         self.store.confirm_factor(home.id, id, sealed, step, hashes, &change, now).await?;
         self.forget();
@@ -172,16 +172,16 @@ impl Sessions {
         person: &Person,
         password: &str,
         code: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Vec<String>, FactorError> {
         let (home, user) = self.account(person).await?;
-        let (last, proof) = self.prove_both(&home, &user, password, code, doer).await?;
+        let (last, proof) = self.prove_both(&home, &user, password, code, initiator).await?;
         let (texts, hashes) = fresh_codes();
         let (kind, action) = (MailKind::BackupCodesMade, AuditAction::UserBackupCodes);
-        let change = self.change(&home, &user, kind, action, None, doer).await?;
+        let change = self.change(&home, &user, kind, action, None, initiator).await?;
         let now = self.clock.now();
         let renewed = self.store.renew_codes(home.id, user.id, &proof, hashes, &change, now).await;
-        self.settle(&home, &user, last, doer, renewed).await?;
+        self.settle(&home, &user, last, initiator, renewed).await?;
         Ok(texts)
     }
 
@@ -194,16 +194,16 @@ impl Sessions {
         person: &Person,
         password: &str,
         code: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), FactorError> {
         let (home, user) = self.account(person).await?;
-        let (last, proof) = self.prove_both(&home, &user, password, code, doer).await?;
+        let (last, proof) = self.prove_both(&home, &user, password, code, initiator).await?;
         let ends = Some(Which::AllBut(person.session));
         let (kind, action) = (MailKind::SecondFactorOff, AuditAction::UserFactorOff);
-        let change = self.change(&home, &user, kind, action, ends, doer).await?;
+        let change = self.change(&home, &user, kind, action, ends, initiator).await?;
         let now = self.clock.now();
         let removed = self.store.remove_factor(home.id, user.id, Some(&proof), &change, now).await;
-        self.settle(&home, &user, last, doer, removed).await?;
+        self.settle(&home, &user, last, initiator, removed).await?;
         self.forget();
         Ok(())
     }
@@ -216,10 +216,10 @@ impl Sessions {
         &self,
         home: &Project,
         user: &User,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), StoreError> {
         let (kind, action) = (MailKind::SecondFactorOff, AuditAction::UserFactorReset);
-        let change = self.change(home, user, kind, action, Some(Which::All), doer).await?;
+        let change = self.change(home, user, kind, action, Some(Which::All), initiator).await?;
         self.store.remove_factor(home.id, user.id, None, &change, self.clock.now()).await?;
         self.forget();
         Ok(())
@@ -246,24 +246,24 @@ impl Sessions {
         user: &User,
         password: &str,
         code: &str,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(bool, Proof), FactorError> {
         let last = match self.attempt(home.id, &user.email, password).await? {
             super::logins::Tried::Right(proved) => proved.last,
             super::logins::Tried::Wrong(_, last) => {
-                self.note_failure(home.id, user.id, last, doer).await?;
+                self.note_failure(home.id, user.id, last, initiator).await?;
                 return Err(FactorError::Password);
             }
             super::logins::Tried::Nobody => return Err(FactorError::Password),
         };
-        match self.proof(home, user, code, doer).await {
+        match self.proof(home, user, code, initiator).await {
             Ok(Some(proof)) => Ok((last, proof)),
             Ok(None) => {
                 self.store.take_back_attempt(home.id, user.id, last).await?;
                 Err(NONE)
             }
             Err(LoginError::CodeRefused) => {
-                self.note_failure(home.id, user.id, last, doer).await?;
+                self.note_failure(home.id, user.id, last, initiator).await?;
                 Err(FactorError::Code)
             }
             Err(other) => Err(other.into()),
@@ -276,13 +276,13 @@ impl Sessions {
         home: &Project,
         user: &User,
         last: bool,
-        doer: &Doer,
+        initiator: &Initiator,
         done: Result<(), StoreError>,
     ) -> Result<(), FactorError> {
         match done {
             Ok(()) => Ok(self.store.forgive(home.id, user.id).await?),
             Err(StoreError::NotFound("code")) => {
-                self.note_failure(home.id, user.id, last, doer).await?;
+                self.note_failure(home.id, user.id, last, initiator).await?;
                 Err(FactorError::Code)
             }
             Err(other) => Err(other.into()),
@@ -296,18 +296,18 @@ impl Sessions {
         kind: MailKind,
         action: AuditAction,
         ends: Option<Which>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<FactorChange, StoreError> {
         let whom = Addressee { project: home, user: Some(user.id), email: &user.email };
         let after = ends.map(|which| match which {
             Which::AllBut(session) => json!({ "sessions": { "all_but": session } }),
             _ => json!({ "sessions": "all" }),
         });
-        let deed = AuditedAction { after, ..AuditedAction::new(action, user.id.0) };
+        let audited = AuditedAction { after, ..AuditedAction::new(action, user.id.0) };
         Ok(FactorChange {
             ends,
             mail: self.mails.write(kind, whom, None, None, self.clock.now())?,
-            entry: self.audit.entry(home.id, doer, deed).await?,
+            entry: self.audit.entry(home.id, initiator, audited).await?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{LoginError, Pass, Secret, Sessions};
-use crate::audit::{AuditedAction, Doer};
+use crate::audit::{AuditedAction, Initiator};
 use crate::mails::Addressee;
 use crate::pace::Pace;
 use crypto::passwords::{PATIENCE, PasswordError};
@@ -28,10 +28,10 @@ impl Sessions {
         email: &str,
         password: &str,
         code: Option<&str>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Pass, LoginError> {
         let pace = Pace::begin();
-        let done = self.try_login(project, email, password, code, doer).await;
+        let done = self.try_login(project, email, password, code, initiator).await;
         if matches!(done, Err(LoginError::Refused)) {
             // A failure of an account that is there is written down, one of any other is not: time must not tell which.
             pace.keep().await;
@@ -45,13 +45,13 @@ impl Sessions {
         email: &str,
         password: &str,
         code: Option<&str>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Pass, LoginError> {
         let email = normal_email(email);
         let Proved { user, hash, last } = match self.attempt(project, &email, password).await? {
             Tried::Right(proved) => proved,
             Tried::Wrong(user, last) => {
-                self.note_failure(project, user.id, last, doer).await?;
+                self.note_failure(project, user.id, last, initiator).await?;
                 return Err(LoginError::Refused);
             }
             Tried::Nobody => return Err(LoginError::Refused),
@@ -61,7 +61,7 @@ impl Sessions {
             UserStatus::Pending => LoginError::Pending,
             UserStatus::Suspended => LoginError::Suspended,
             UserStatus::Active if home.status == ProjectStatus::Active => {
-                let begun = self.begin(&home, &user, hash, code, doer).await;
+                let begun = self.begin(&home, &user, hash, code, initiator).await;
                 match &begun {
                     // No failure, but nothing that makes up for failures before: whoever has the password alone must
                     // not buy new tries at the code with it.
@@ -69,7 +69,7 @@ impl Sessions {
                         self.store.take_back_attempt(project, user.id, last).await?;
                     }
                     Err(LoginError::CodeRefused) => {
-                        self.note_failure(project, user.id, last, doer).await?;
+                        self.note_failure(project, user.id, last, initiator).await?;
                     }
                     _ => {}
                 }
@@ -153,11 +153,12 @@ impl Sessions {
         project: ProjectId,
         user: UserId,
         last: bool,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<(), StoreError> {
         metrics::counter!("bellbuoy_login_failures_total").increment(1);
         let action = if last { AuditAction::SessionLockout } else { AuditAction::SessionFailure };
-        let entry = self.audit.entry(project, doer, AuditedAction::new(action, user.0)).await?;
+        let entry =
+            self.audit.entry(project, initiator, AuditedAction::new(action, user.0)).await?;
         self.store.note(project, &entry, self.clock.now()).await
     }
 
@@ -167,17 +168,17 @@ impl Sessions {
         user: &User,
         hash: String,
         code: Option<&str>,
-        doer: &Doer,
+        initiator: &Initiator,
     ) -> Result<Pass, LoginError> {
         let (now, project) = (self.clock.now(), home.id);
         let (session, secret) = (fresh(now), Secret::fresh());
-        let doer = doer.known_as(Actor::User(user.id));
+        let initiator = initiator.known_as(Actor::User(user.id));
         let proof = match code {
-            Some(code) => self.proof(home, user, code, &doer).await?,
+            Some(code) => self.proof(home, user, code, &initiator).await?,
             None => None,
         };
-        let origin = serde_json::to_value(&doer.origin).unwrap_or_default();
-        let agent = doer.origin.user_agent.clone().unwrap_or_default();
+        let origin = serde_json::to_value(&initiator.origin).unwrap_or_default();
+        let agent = initiator.origin.user_agent.clone().unwrap_or_default();
         let new = NewSession {
             id: session,
             user: user.id,
@@ -191,15 +192,15 @@ impl Sessions {
                 MailKind::NewDevice,
                 Addressee { project: home, user: Some(user.id), email: &user.email },
                 None,
-                Some(&whence(&doer, now)),
+                Some(&whence(&initiator, now)),
                 now,
             )?,
         };
-        let deed = AuditedAction {
+        let audited = AuditedAction {
             after: Some(json!({ "session": session })),
             ..AuditedAction::new(AuditAction::SessionLogin, user.id.0)
         };
-        let entry = self.audit.entry(project, &doer, deed).await?;
+        let entry = self.audit.entry(project, &initiator, audited).await?;
         match self.store.begin_session(project, &new, &entry, now).await? {
             Begun::Yes(_) => {}
             Begun::ProofMissing => return Err(LoginError::CodeMissing),
@@ -232,10 +233,10 @@ pub(super) enum Tried {
 }
 
 /// When and from where somebody logged in, as a mail tells it.
-fn whence(doer: &Doer, now: Time) -> String {
+fn whence(initiator: &Initiator, now: Time) -> String {
     let address =
-        doer.origin.address.map_or("an unknown address".to_owned(), |one| one.to_string());
+        initiator.origin.address.map_or("an unknown address".to_owned(), |one| one.to_string());
     let agent =
-        doer.origin.user_agent.as_deref().unwrap_or("something that does not say what it is");
+        initiator.origin.user_agent.as_deref().unwrap_or("something that does not say what it is");
     format!("It was at {} from {address}, with {agent}.", now.rfc3339())
 }
