@@ -159,7 +159,7 @@ def register():
 def mailed(email, prefix):
     """The token that was mailed to somebody, once the due loop has handed it over."""
     folder = pathlib.Path(WORLD["mailbox"])
-    for _ in range(200):
+    for _ in range(1200):
         for path in folder.glob("*.eml"):
             text = path.read_text(encoding="utf-8")
             if f"To: {email}" in text and (found := re.search(rf"\?token=({prefix}\w+)", text)):
