@@ -85,8 +85,7 @@ pub(super) async fn record(tx: &mut Tx, settled: &[Settled], now: Time) -> Resul
     let is_late = |one: &&Settled| one.next.is_success() && !written.contains(&one.id);
     let late: Vec<&Settled> = settled.iter().filter(is_late).collect();
     arrive_late(tx, &late, now).await?;
-    let is_over =
-        |one: &&Settled| one.next.is_success() || (one.next.is_over() && written.contains(&one.id));
+    let is_over = |one: &&Settled| one.next.is_over() && written.contains(&one.id);
     let over: Vec<(ProjectId, MailId)> =
         settled.iter().filter(is_over).filter_map(|one| Some((one.project, one.mail?))).collect();
     empty_mails(tx, &over).await
