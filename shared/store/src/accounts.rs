@@ -80,19 +80,19 @@ impl Store {
     ) -> Result<Vec<User>> {
         let rows = self
             .read("list_users", verb!(|tx, filter| {
-                    let before = before.unwrap_or(UserId(Uuid::max()));
-                    let begins = filter.search.as_deref().map(begins_with).unwrap_or_default();
-                    let any = filter.search.is_none();
-                    sql!(
-                        tx, fetch_all as Row,
-                        concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR id = $5) AND ($6 OR status = $7)
-                         AND ($8 OR email LIKE $9 ESCAPE '!' OR LOWER(full_name) LIKE $10 ESCAPE '!' OR username LIKE $11 ESCAPE '!')
-                         ORDER BY id DESC LIMIT $12"),
-                        project, Uuid::nil(), before, filter.only.is_none(),
-                        filter.only.unwrap_or(UserId(Uuid::nil())), filter.status.is_none(),
-                        filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins.clone(), begins, limit
-                    )
-                }))
+                let before = before.unwrap_or(UserId(Uuid::max()));
+                let begins = filter.search.as_deref().map(begins_with).unwrap_or_default();
+                let any = filter.search.is_none();
+                sql!(
+                    tx, fetch_all as Row,
+                    concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND live = $2 AND id < $3 AND ($4 OR id = $5) AND ($6 OR status = $7)
+                     AND ($8 OR email LIKE $9 ESCAPE '!' OR LOWER(full_name) LIKE $10 ESCAPE '!' OR username LIKE $11 ESCAPE '!')
+                     ORDER BY id DESC LIMIT $12"),
+                    project, Uuid::nil(), before, filter.only.is_none(),
+                    filter.only.unwrap_or(UserId(Uuid::nil())), filter.status.is_none(),
+                    filter.status.map_or(0, UserStatus::number), any, begins.clone(), begins.clone(), begins, limit
+                )
+            }))
             .await?;
         rows.into_iter().map(user).collect()
     }
@@ -255,22 +255,22 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("unlock_user", verb!(|tx, entry| {
-                judge_acting_on(tx, project, id, false, &mut entry, now).await?;
-                lock(tx, project, id).await?;
-                let unlocked = sql!(
-                    tx,
-                    execute,
-                    "UPDATE users SET failed_logins = 0, locked_until = NULL, updated_at = $1
-                     WHERE project_id = $2 AND id = $3 AND (failed_logins > 0 OR locked_until IS NOT NULL)",
-                    now,
-                    project,
-                    id
-                )?;
-                if unlocked > 0 {
-                    note(tx, project, &entry, now).await?;
-                }
-                Ok(())
-            }))
+            judge_acting_on(tx, project, id, false, &mut entry, now).await?;
+            lock(tx, project, id).await?;
+            let unlocked = sql!(
+                tx,
+                execute,
+                "UPDATE users SET failed_logins = 0, locked_until = NULL, updated_at = $1
+                 WHERE project_id = $2 AND id = $3 AND (failed_logins > 0 OR locked_until IS NOT NULL)",
+                now,
+                project,
+                id
+            )?;
+            if unlocked > 0 {
+                note(tx, project, &entry, now).await?;
+            }
+            Ok(())
+        }))
         .await
     }
 
@@ -287,23 +287,23 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("delete_user", verb!(|tx, entry| {
-                bump_epoch(tx, project).await?;
-                judge_acting_on(tx, project, id, false, &mut entry, now).await?;
-                let before = administrators(tx, project).await?;
-                touch(tx, project, id, now).await?;
-                delete_ways_in(tx, project, id).await?;
-                sql!(
-                    tx, execute,
-                    "UPDATE users SET live = $1, deleted_at = $2, password_hash = NULL WHERE project_id = $3 AND id = $4",
-                    id.0, now, project, id
-                )?;
-                sql!(tx, execute, "DELETE FROM user_roles WHERE project_id = $1 AND user_id = $2", project, id)?;
-                sql!(tx, execute, "DELETE FROM sessions WHERE project_id = $1 AND user_id = $2", project, id)?;
-                forget_tokens(tx, project, id).await?;
-                keep_one(tx, project, before).await?;
-                bump_access(tx, project).await?;
-                note(tx, project, &entry, now).await
-            }))
+            bump_epoch(tx, project).await?;
+            judge_acting_on(tx, project, id, false, &mut entry, now).await?;
+            let before = administrators(tx, project).await?;
+            touch(tx, project, id, now).await?;
+            delete_ways_in(tx, project, id).await?;
+            sql!(
+                tx, execute,
+                "UPDATE users SET live = $1, deleted_at = $2, password_hash = NULL WHERE project_id = $3 AND id = $4",
+                id.0, now, project, id
+            )?;
+            sql!(tx, execute, "DELETE FROM user_roles WHERE project_id = $1 AND user_id = $2", project, id)?;
+            sql!(tx, execute, "DELETE FROM sessions WHERE project_id = $1 AND user_id = $2", project, id)?;
+            forget_tokens(tx, project, id).await?;
+            keep_one(tx, project, before).await?;
+            bump_access(tx, project).await?;
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 }

@@ -169,21 +169,21 @@ impl Store {
         let about = filter.about;
         let rows = self
             .read("list_audit", verb!(|tx, action, kinds| {
-                    sql!(
-                        tx, fetch_all as Kept,
-                        "SELECT a.id, a.at, a.actor_kind, a.actor_id, a.action, a.resource_id, a.before_change, a.after_change,
-                                a.subject_id, a.personal, a.origin, a.correlation_id, c.seq, c.hash
-                         FROM audit a LEFT JOIN audit_chain c ON c.project_id = a.project_id AND c.audit_id = a.id
-                         WHERE a.project_id = $1 AND a.id < $2 AND a.id >= $3 AND ($4 OR a.actor_id = $5)
-                           AND ($6 OR a.action = $7) AND ($8 OR a.action LIKE $9) AND ($10 OR a.resource_id = $11)
-                           AND ($12 OR a.actor_id = $13 OR a.resource_id = $14 OR a.subject_id = $15)
-                         ORDER BY a.id DESC LIMIT $16",
-                        project, upper, lower, actor.is_none(), actor.unwrap_or_default(),
-                        action.is_none(), action.unwrap_or_default(), kinds.is_none(), kinds.unwrap_or_default(),
-                        resource.is_none(), resource.unwrap_or_default(), about.is_none(), about.unwrap_or_default(),
-                        about.unwrap_or_default(), about.unwrap_or_default(), limit
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as Kept,
+                    "SELECT a.id, a.at, a.actor_kind, a.actor_id, a.action, a.resource_id, a.before_change, a.after_change,
+                            a.subject_id, a.personal, a.origin, a.correlation_id, c.seq, c.hash
+                     FROM audit a LEFT JOIN audit_chain c ON c.project_id = a.project_id AND c.audit_id = a.id
+                     WHERE a.project_id = $1 AND a.id < $2 AND a.id >= $3 AND ($4 OR a.actor_id = $5)
+                       AND ($6 OR a.action = $7) AND ($8 OR a.action LIKE $9) AND ($10 OR a.resource_id = $11)
+                       AND ($12 OR a.actor_id = $13 OR a.resource_id = $14 OR a.subject_id = $15)
+                     ORDER BY a.id DESC LIMIT $16",
+                    project, upper, lower, actor.is_none(), actor.unwrap_or_default(),
+                    action.is_none(), action.unwrap_or_default(), kinds.is_none(), kinds.unwrap_or_default(),
+                    resource.is_none(), resource.unwrap_or_default(), about.is_none(), about.unwrap_or_default(),
+                    about.unwrap_or_default(), about.unwrap_or_default(), limit
+                )
+            }))
             .await?;
         rows.into_iter().map(|kept| row(project, kept)).collect()
     }
@@ -201,25 +201,25 @@ impl Store {
     ) -> Result<Vec<u8>> {
         let fresh = fresh.to_vec();
         self.write("subject_key", verb!(|tx, fresh| {
-                let known = sql!(
-                    tx,
-                    fetch_optional as (Vec<u8>,),
-                    "SELECT secret FROM subject_keys WHERE project_id = $1 AND subject_id = $2",
-                    project,
-                    subject
-                )?;
-                if let Some((known,)) = known {
-                    return Ok(known);
-                }
-                // Another transaction may be as far: its key stands, and ours is tried again and found to be there.
-                sql!(
-                    tx, execute,
-                    "INSERT INTO subject_keys (project_id, subject_id, secret, created_at) VALUES ($1, $2, $3, $4)",
-                    project, subject, fresh.clone(), now
-                )
-                .map_err(StoreError::again_on_conflict)?;
-                Ok(fresh)
-            }))
+            let known = sql!(
+                tx,
+                fetch_optional as (Vec<u8>,),
+                "SELECT secret FROM subject_keys WHERE project_id = $1 AND subject_id = $2",
+                project,
+                subject
+            )?;
+            if let Some((known,)) = known {
+                return Ok(known);
+            }
+            // Another transaction may be as far: its key stands, and ours is tried again and found to be there.
+            sql!(
+                tx, execute,
+                "INSERT INTO subject_keys (project_id, subject_id, secret, created_at) VALUES ($1, $2, $3, $4)",
+                project, subject, fresh.clone(), now
+            )
+            .map_err(StoreError::again_on_conflict)?;
+            Ok(fresh)
+        }))
         .await
     }
 
@@ -233,16 +233,16 @@ impl Store {
         subjects: Vec<Uuid>,
     ) -> Result<Vec<(Uuid, Vec<u8>)>> {
         self.read("subject_keys", verb!(|tx, subjects| {
-                Ok(rows_in!(
-                    tx,
-                    as (Uuid, Vec<u8>),
-                    "SELECT subject_id, secret FROM subject_keys WHERE project_id = $1 AND subject_id",
-                    [project],
-                    subjects,
-                    lite "",
-                    server ""
-                ))
-            }))
+            Ok(rows_in!(
+                tx,
+                as (Uuid, Vec<u8>),
+                "SELECT subject_id, secret FROM subject_keys WHERE project_id = $1 AND subject_id",
+                [project],
+                subjects,
+                lite "",
+                server ""
+            ))
+        }))
         .await
     }
 

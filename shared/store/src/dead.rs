@@ -42,12 +42,12 @@ impl Store {
     ) -> Result<Vec<DeadJob>> {
         let rows = self
             .read("dead_jobs_in", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as (ProjectId, JobId, Vec<u8>, String),
-                        "SELECT project_id, id, body, error FROM dead_jobs WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3",
-                        number(queue), after, limit
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as (ProjectId, JobId, Vec<u8>, String),
+                    "SELECT project_id, id, body, error FROM dead_jobs WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3",
+                    number(queue), after, limit
+                )
+            }))
             .await?;
         let dead = |(project, id, body, error)| DeadJob { project, id, queue, body, error };
         Ok(rows.into_iter().map(dead).collect())

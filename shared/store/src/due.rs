@@ -184,20 +184,20 @@ impl Store {
     pub async fn projects_with_due(&self, now: Time) -> Result<Vec<ProjectId>> {
         let rows = self
             .read("projects_with_due", verb!(|tx| {
-                    // Jumps from project to project along the index, however many rows each has.
-                    sql!(
-                        tx, fetch_all as (ProjectId,),
-                        "WITH RECURSIVE p (id) AS (
-                           SELECT (SELECT project_id FROM due ORDER BY project_id LIMIT 1)
-                           UNION ALL
-                           SELECT (SELECT project_id FROM due WHERE project_id > p.id ORDER BY project_id LIMIT 1)
-                           FROM p WHERE p.id IS NOT NULL
-                         )
-                         SELECT id FROM p WHERE id IS NOT NULL
-                           AND EXISTS (SELECT 1 FROM due WHERE project_id = p.id AND at <= $1)",
-                        now
-                    )
-                }))
+                // Jumps from project to project along the index, however many rows each has.
+                sql!(
+                    tx, fetch_all as (ProjectId,),
+                    "WITH RECURSIVE p (id) AS (
+                       SELECT (SELECT project_id FROM due ORDER BY project_id LIMIT 1)
+                       UNION ALL
+                       SELECT (SELECT project_id FROM due WHERE project_id > p.id ORDER BY project_id LIMIT 1)
+                       FROM p WHERE p.id IS NOT NULL
+                     )
+                     SELECT id FROM p WHERE id IS NOT NULL
+                       AND EXISTS (SELECT 1 FROM due WHERE project_id = p.id AND at <= $1)",
+                    now
+                )
+            }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }

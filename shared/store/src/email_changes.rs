@@ -56,21 +56,21 @@ impl Store {
     ) -> Result<()> {
         let (request, entry) = (request.clone(), entry.clone());
         self.write("ask_email", verb!(|tx, request, entry| {
-                lock(tx, project, user).await?;
-                judge_proved(tx, project, user, &request.proved).await?;
-                delete_email_change(tx, project, user).await?;
-                let mailed = insert_mail(tx, project, &request.mail, now).await?;
-                if let Some(new) = request.new.filter(|_| mailed) {
-                    sql!(
-                        tx, execute,
-                        "INSERT INTO email_changes (project_id, user_id, id, email, token_hash, created_at, expires_at)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                        project, user, new.key.id, new.email, new.key.hash.to_vec(), now, new.expires_at
-                    )?;
-                }
-                insert_mail(tx, project, &request.notice, now).await?;
-                note(tx, project, &entry, now).await
-            }))
+            lock(tx, project, user).await?;
+            judge_proved(tx, project, user, &request.proved).await?;
+            delete_email_change(tx, project, user).await?;
+            let mailed = insert_mail(tx, project, &request.mail, now).await?;
+            if let Some(new) = request.new.filter(|_| mailed) {
+                sql!(
+                    tx, execute,
+                    "INSERT INTO email_changes (project_id, user_id, id, email, token_hash, created_at, expires_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    project, user, new.key.id, new.email, new.key.hash.to_vec(), now, new.expires_at
+                )?;
+            }
+            insert_mail(tx, project, &request.notice, now).await?;
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 
@@ -85,14 +85,14 @@ impl Store {
         now: Time,
     ) -> Result<Option<(UserId, String)>> {
         self.read("email_change_of", verb!(|tx| {
-                sql!(
-                    tx, fetch_optional as (UserId, String),
-                    "SELECT u.id, c.email FROM email_changes c JOIN users u ON u.project_id = c.project_id AND u.id = c.user_id
-                     WHERE c.project_id = $1 AND c.id = $2 AND c.token_hash = $3 AND c.expires_at > $4
-                       AND u.live = $5 AND u.status = $6",
-                    project, key.id, key.hash.to_vec(), now, Uuid::nil(), UserStatus::Active.number()
-                )
-            }))
+            sql!(
+                tx, fetch_optional as (UserId, String),
+                "SELECT u.id, c.email FROM email_changes c JOIN users u ON u.project_id = c.project_id AND u.id = c.user_id
+                 WHERE c.project_id = $1 AND c.id = $2 AND c.token_hash = $3 AND c.expires_at > $4
+                   AND u.live = $5 AND u.status = $6",
+                project, key.id, key.hash.to_vec(), now, Uuid::nil(), UserStatus::Active.number()
+            )
+        }))
         .await
     }
 
@@ -112,30 +112,30 @@ impl Store {
     ) -> Result<()> {
         let (notice, entry) = (notice.clone(), entry.clone());
         self.write("change_email", verb!(|tx, notice, entry| {
-                lock(tx, project, user).await?;
-                let named = sql!(
-                    tx, fetch_optional as (String,),
-                    "SELECT email FROM email_changes
-                     WHERE project_id = $1 AND user_id = $2 AND id = $3 AND token_hash = $4 AND expires_at > $5",
-                    project, user, key.id, key.hash.to_vec(), now
-                )?;
-                let (email,) = named.ok_or(StoreError::NotFound("token"))?;
-                delete_email_change(tx, project, user).await?;
-                let changed = sql!(
-                    tx, execute,
-                    "UPDATE users SET email = $1, email_verified_at = $2, updated_at = $3
-                     WHERE project_id = $4 AND id = $5 AND status = $6",
-                    email.clone(), now, now, project, user, UserStatus::Active.number()
-                )?;
-                if changed == 0 {
-                    return Err(StoreError::NotFound("token"));
-                }
-                void_tokens(tx, project, user, Purpose::VerifyEmail, now).await?;
-                void_tokens(tx, project, user, Purpose::ResetPassword, now).await?;
-                delete_registrations_of(tx, project, &email).await?;
-                insert_mail(tx, project, &notice, now).await?;
-                note(tx, project, &entry, now).await
-            }))
+            lock(tx, project, user).await?;
+            let named = sql!(
+                tx, fetch_optional as (String,),
+                "SELECT email FROM email_changes
+                 WHERE project_id = $1 AND user_id = $2 AND id = $3 AND token_hash = $4 AND expires_at > $5",
+                project, user, key.id, key.hash.to_vec(), now
+            )?;
+            let (email,) = named.ok_or(StoreError::NotFound("token"))?;
+            delete_email_change(tx, project, user).await?;
+            let changed = sql!(
+                tx, execute,
+                "UPDATE users SET email = $1, email_verified_at = $2, updated_at = $3
+                 WHERE project_id = $4 AND id = $5 AND status = $6",
+                email.clone(), now, now, project, user, UserStatus::Active.number()
+            )?;
+            if changed == 0 {
+                return Err(StoreError::NotFound("token"));
+            }
+            void_tokens(tx, project, user, Purpose::VerifyEmail, now).await?;
+            void_tokens(tx, project, user, Purpose::ResetPassword, now).await?;
+            delete_registrations_of(tx, project, &email).await?;
+            insert_mail(tx, project, &notice, now).await?;
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 
@@ -145,25 +145,25 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_email_changes(&self, before: Time, limit: i64) -> Result<u64> {
         self.write("forget_email_changes", verb!(|tx| {
-                let old = sql!(
+            let old = sql!(
+                tx,
+                fetch_all as (ProjectId, UserId),
+                "SELECT project_id, user_id FROM email_changes WHERE expires_at < $1 LIMIT $2",
+                before,
+                limit
+            )?;
+            for (project, user) in &old {
+                sql!(
                     tx,
-                    fetch_all as (ProjectId, UserId),
-                    "SELECT project_id, user_id FROM email_changes WHERE expires_at < $1 LIMIT $2",
-                    before,
-                    limit
+                    execute,
+                    "DELETE FROM email_changes WHERE project_id = $1 AND user_id = $2 AND expires_at < $3",
+                    *project,
+                    *user,
+                    before
                 )?;
-                for (project, user) in &old {
-                    sql!(
-                        tx,
-                        execute,
-                        "DELETE FROM email_changes WHERE project_id = $1 AND user_id = $2 AND expires_at < $3",
-                        *project,
-                        *user,
-                        before
-                    )?;
-                }
-                Ok(old.len() as u64)
-            }))
+            }
+            Ok(old.len() as u64)
+        }))
         .await
     }
 }

@@ -44,36 +44,36 @@ impl Store {
     ) -> Result<()> {
         let entry = entry.clone();
         self.write("begin_erasure", verb!(|tx, entry| {
-                bump_epoch(tx, project).await?;
-                judge_acting_on(tx, project, user, false, &mut entry, now).await?;
-                let before = administrators(tx, project).await?;
-                // Open invitations are found by the address, which goes next.
-                delete_ways_in(tx, project, user).await?;
-                let touched = sql!(
-                    tx, execute,
-                    "UPDATE users SET live = $1, deleted_at = COALESCE(deleted_at, $2), erased_at = $3, updated_at = $4,
-                       email = '', full_name = $5, username = NULL, phone_hash = NULL, profile = NULL, avatar = NULL,
-                       password_hash = NULL, failed_logins = 0, locked_until = NULL, email_verified_at = NULL,
-                       last_login_at = NULL
-                     WHERE project_id = $6 AND id = $7 AND erased_at IS NULL",
-                    user.0, now, now, now, ERASED, project, user
-                )?;
-                if touched == 0 {
-                    return Err(StoreError::NotFound("user"));
-                }
-                wipe(tx, project, user).await?;
-                keep_one(tx, project, before).await?;
-                sql!(
-                    tx,
-                    execute,
-                    "INSERT INTO erasures (project_id, user_id, started_at) VALUES ($1, $2, $3)",
-                    project,
-                    user,
-                    now
-                )?;
-                bump_access(tx, project).await?;
-                note(tx, project, &entry, now).await
-            }))
+            bump_epoch(tx, project).await?;
+            judge_acting_on(tx, project, user, false, &mut entry, now).await?;
+            let before = administrators(tx, project).await?;
+            // Open invitations are found by the address, which goes next.
+            delete_ways_in(tx, project, user).await?;
+            let touched = sql!(
+                tx, execute,
+                "UPDATE users SET live = $1, deleted_at = COALESCE(deleted_at, $2), erased_at = $3, updated_at = $4,
+                   email = '', full_name = $5, username = NULL, phone_hash = NULL, profile = NULL, avatar = NULL,
+                   password_hash = NULL, failed_logins = 0, locked_until = NULL, email_verified_at = NULL,
+                   last_login_at = NULL
+                 WHERE project_id = $6 AND id = $7 AND erased_at IS NULL",
+                user.0, now, now, now, ERASED, project, user
+            )?;
+            if touched == 0 {
+                return Err(StoreError::NotFound("user"));
+            }
+            wipe(tx, project, user).await?;
+            keep_one(tx, project, before).await?;
+            sql!(
+                tx,
+                execute,
+                "INSERT INTO erasures (project_id, user_id, started_at) VALUES ($1, $2, $3)",
+                project,
+                user,
+                now
+            )?;
+            bump_access(tx, project).await?;
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 
@@ -92,13 +92,13 @@ impl Store {
     pub async fn erasures(&self, limit: i64) -> Result<Vec<Erasure>> {
         let rows = self
             .read("erasures", verb!(|tx| {
-                    sql!(
-                        tx,
-                        fetch_all as (ProjectId, UserId, Time),
-                        "SELECT project_id, user_id, started_at FROM erasures ORDER BY started_at, user_id LIMIT $1",
-                        limit
-                    )
-                }))
+                sql!(
+                    tx,
+                    fetch_all as (ProjectId, UserId, Time),
+                    "SELECT project_id, user_id, started_at FROM erasures ORDER BY started_at, user_id LIMIT $1",
+                    limit
+                )
+            }))
             .await?;
         let erasure = |(project, user, started_at)| Erasure { project, user, started_at };
         Ok(rows.into_iter().map(erasure).collect())
@@ -131,12 +131,12 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_subject_in(&self, project: ProjectId, user: UserId) -> Result<u64> {
         self.write("forget_subject_in", verb!(|tx| {
-                sql!(
-                    tx, execute,
-                    "DELETE FROM subject_keys WHERE project_id = $1 AND subject_id = $2 AND subject_id <> $3",
-                    project, user, Uuid::nil()
-                )
-            }))
+            sql!(
+                tx, execute,
+                "DELETE FROM subject_keys WHERE project_id = $1 AND subject_id = $2 AND subject_id <> $3",
+                project, user, Uuid::nil()
+            )
+        }))
         .await
     }
 }

@@ -150,15 +150,15 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_idempotency_keys(&self, now: Time, limit: i64) -> Result<u64> {
         self.write("forget_idempotency_keys", verb!(|tx| {
-                sql!(
-                    tx, execute,
-                    any "DELETE FROM idempotency_keys WHERE (project_id, operation, key_hash) IN
-                           (SELECT project_id, operation, key_hash FROM idempotency_keys WHERE expires_at < $1
-                            ORDER BY expires_at LIMIT $2)",
-                    my "DELETE FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2",
-                    now, limit
-                )
-            }))
+            sql!(
+                tx, execute,
+                any "DELETE FROM idempotency_keys WHERE (project_id, operation, key_hash) IN
+                       (SELECT project_id, operation, key_hash FROM idempotency_keys WHERE expires_at < $1
+                        ORDER BY expires_at LIMIT $2)",
+                my "DELETE FROM idempotency_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2",
+                now, limit
+            )
+        }))
         .await
     }
 }

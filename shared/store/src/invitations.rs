@@ -109,13 +109,13 @@ impl Store {
     ) -> Result<Vec<Invitation>> {
         let rows = self
             .read("invitations", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as Row,
-                        "SELECT id, email, full_name, roles, invited_by, created_at, expires_at FROM invitations
-                         WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-                        project, before.unwrap_or(Uuid::max()), limit
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as Row,
+                    "SELECT id, email, full_name, roles, invited_by, created_at, expires_at FROM invitations
+                     WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                    project, before.unwrap_or(Uuid::max()), limit
+                )
+            }))
             .await?;
         Ok(rows.into_iter().map(invitation).collect())
     }
@@ -132,13 +132,13 @@ impl Store {
     ) -> Result<Option<Invitation>> {
         let row = self
             .read("invitation_of", verb!(|tx| {
-                    sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT id, email, full_name, roles, invited_by, created_at, expires_at FROM invitations
-                         WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
-                        project, key.id, key.hash.to_vec(), now
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as Row,
+                    "SELECT id, email, full_name, roles, invited_by, created_at, expires_at FROM invitations
+                     WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
+                    project, key.id, key.hash.to_vec(), now
+                )
+            }))
             .await?;
         Ok(row.map(invitation))
     }
@@ -160,25 +160,25 @@ impl Store {
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("accept_invitation", verb!(|tx, new, entry| {
-                bump_epoch(tx, project).await?;
-                let open = sql!(
-                    tx, execute,
-                    "DELETE FROM invitations WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
-                    project, key.id, key.hash.to_vec(), now
-                )?;
-                if open == 0 {
-                    return Err(StoreError::NotFound("token"));
-                }
-                if let Some(user) = invited_by {
-                    let needs = Need::to_invite(!new.roles.is_empty());
-                    let requester = Requester { project, user, session: None, needs };
-                    let caller = authority(tx, &requester, now).await?;
-                    judge_giving(tx, project, &caller, &new.roles).await?;
-                }
-                insert_user(tx, project, &new, now).await?;
-                mark_proved(tx, project, new.id, now).await?;
-                note(tx, project, &entry, now).await
-            }))
+            bump_epoch(tx, project).await?;
+            let open = sql!(
+                tx, execute,
+                "DELETE FROM invitations WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
+                project, key.id, key.hash.to_vec(), now
+            )?;
+            if open == 0 {
+                return Err(StoreError::NotFound("token"));
+            }
+            if let Some(user) = invited_by {
+                let needs = Need::to_invite(!new.roles.is_empty());
+                let requester = Requester { project, user, session: None, needs };
+                let caller = authority(tx, &requester, now).await?;
+                judge_giving(tx, project, &caller, &new.roles).await?;
+            }
+            insert_user(tx, project, &new, now).await?;
+            mark_proved(tx, project, new.id, now).await?;
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 

@@ -154,16 +154,16 @@ impl Store {
 
     async fn has_jobs(&self, queue: QueueName, now: Time) -> Result<bool> {
         self.read("look_for_jobs", verb!(|tx| {
-                let found = sql!(
-                    tx, fetch_optional as (i64,),
-                    any "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
-                           OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
-                    my "SELECT CAST(1 AS SIGNED) FROM DUAL WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
-                          OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
-                    number(queue), number(queue), now
-                )?;
-                Ok(found.is_some())
-            }))
+            let found = sql!(
+                tx, fetch_optional as (i64,),
+                any "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                       OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                my "SELECT CAST(1 AS SIGNED) FROM DUAL WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = $1)
+                      OR EXISTS (SELECT 1 FROM job_leases WHERE queue = $2 AND until <= $3)",
+                number(queue), number(queue), now
+            )?;
+            Ok(found.is_some())
+        }))
         .await
     }
 }

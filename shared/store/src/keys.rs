@@ -61,13 +61,13 @@ impl Store {
     ) -> Result<Vec<ListedKey>> {
         let rows = self
             .read("list_keys", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as Listed,
-                        "SELECT id, name, prefix, scopes, expires_at, revoked_at, last_used_at, created_at FROM api_keys
-                         WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-                        project, before.unwrap_or(KeyId(uuid::Uuid::max())), limit
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as Listed,
+                    "SELECT id, name, prefix, scopes, expires_at, revoked_at, last_used_at, created_at FROM api_keys
+                     WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                    project, before.unwrap_or(KeyId(uuid::Uuid::max())), limit
+                )
+            }))
             .await?;
         let listed = |row: Listed| {
             let (id, name, prefix, scopes, expires_at, revoked_at, last_used_at, created_at) = row;
@@ -95,16 +95,16 @@ impl Store {
     /// When the engine is away.
     pub async fn touch_keys(&self, used: Vec<(ProjectId, KeyId, Time)>) -> Result<()> {
         self.write("touch_keys", verb!(|tx, used| {
-                for (project, id, at) in used {
-                    sql!(
-                        tx, execute,
-                        "UPDATE api_keys SET last_used_at = $1
-                         WHERE project_id = $2 AND id = $3 AND (last_used_at IS NULL OR last_used_at < $4)",
-                        at, project, id, at
-                    )?;
-                }
-                Ok(())
-            }))
+            for (project, id, at) in used {
+                sql!(
+                    tx, execute,
+                    "UPDATE api_keys SET last_used_at = $1
+                     WHERE project_id = $2 AND id = $3 AND (last_used_at IS NULL OR last_used_at < $4)",
+                    at, project, id, at
+                )?;
+            }
+            Ok(())
+        }))
         .await
     }
 
@@ -142,14 +142,14 @@ impl Store {
         let prefix = prefix.to_owned();
         let row = self
             .read("find_key", verb!(|tx, prefix| {
-                    sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT k.id, k.project_id, k.name, k.prefix, k.secret_hash, k.scopes, k.expires_at, k.revoked_at,
-                                p.status, p.epoch
-                         FROM api_keys k JOIN projects p ON p.id = k.project_id WHERE k.prefix = $1",
-                        prefix
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as Row,
+                    "SELECT k.id, k.project_id, k.name, k.prefix, k.secret_hash, k.scopes, k.expires_at, k.revoked_at,
+                            p.status, p.epoch
+                     FROM api_keys k JOIN projects p ON p.id = k.project_id WHERE k.prefix = $1",
+                    prefix
+                )
+            }))
             .await?;
         row.map(read).transpose()
     }

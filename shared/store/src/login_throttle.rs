@@ -43,12 +43,12 @@ impl Store {
     ) -> Result<Option<Counted>> {
         let row = self
             .read("attempts", verb!(|tx| {
-                    sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT attempts, since FROM auth_attempts WHERE project_id = $1 AND kind = $2 AND source_hash = $3",
-                        project, kind.number(), source.to_vec()
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as Row,
+                    "SELECT attempts, since FROM auth_attempts WHERE project_id = $1 AND kind = $2 AND source_hash = $3",
+                    project, kind.number(), source.to_vec()
+                )
+            }))
             .await?;
         Ok(row.map(counted))
     }

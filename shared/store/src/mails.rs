@@ -118,15 +118,15 @@ impl Store {
     /// When the engine is away.
     pub async fn forget_mails(&self, before: Time, limit: i64) -> Result<u64> {
         self.write("forget_mails", verb!(|tx| {
-                // What waits is tried again for a day and more, and has its content until the end of that.
-                let old = sql!(
-                    tx, fetch_all as (ProjectId, MailId),
-                    "SELECT project_id, id FROM mails WHERE created_at < $1 AND content IS NULL LIMIT $2",
-                    before, limit
-                )?;
-                delete_mails(tx, &old).await?;
-                Ok(old.len() as u64)
-            }))
+            // What waits is tried again for a day and more, and has its content until the end of that.
+            let old = sql!(
+                tx, fetch_all as (ProjectId, MailId),
+                "SELECT project_id, id FROM mails WHERE created_at < $1 AND content IS NULL LIMIT $2",
+                before, limit
+            )?;
+            delete_mails(tx, &old).await?;
+            Ok(old.len() as u64)
+        }))
         .await
     }
 
@@ -138,15 +138,15 @@ impl Store {
         type Kept = (MailId, i16, Option<Vec<u8>>, i16, i64, Option<String>);
         let rows = self
             .read("mails", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as Kept,
-                        "SELECT m.id, m.kind, m.content, d.state, d.attempts, COALESCE(a.detail, d.detail)
-                         FROM mails m JOIN deliveries d ON d.project_id = m.project_id AND d.id = m.id
-                         LEFT JOIN attempts a ON a.project_id = d.project_id AND a.delivery_id = d.id AND a.number = d.attempts
-                         WHERE m.project_id = $1 ORDER BY m.id LIMIT 1000",
-                        project
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as Kept,
+                    "SELECT m.id, m.kind, m.content, d.state, d.attempts, COALESCE(a.detail, d.detail)
+                     FROM mails m JOIN deliveries d ON d.project_id = m.project_id AND d.id = m.id
+                     LEFT JOIN attempts a ON a.project_id = d.project_id AND a.delivery_id = d.id AND a.number = d.attempts
+                     WHERE m.project_id = $1 ORDER BY m.id LIMIT 1000",
+                    project
+                )
+            }))
             .await?;
         let kept = |(id, kind, content, state, attempts, detail): Kept| {
             let corrupt = || StoreError::Corrupt(format!("mail {id}"));

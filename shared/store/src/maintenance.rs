@@ -52,16 +52,16 @@ impl Store {
     ) -> Result<Vec<EventId>> {
         let rows = self
             .read("unevaluated", verb!(|tx| {
-                    // A subquery for each row rather than NOT EXISTS: a server plans once, perhaps while the tables are
-                    // empty, and the anti-join of such a plan reads all evaluations for each event.
-                    sql!(
-                        tx, fetch_all as (EventId,),
-                        "SELECT e.id FROM events e WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3
-                           AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
-                         ORDER BY e.id LIMIT $4",
-                        project, floor(from), floor(before), limit
-                    )
-                }))
+                // A subquery for each row rather than NOT EXISTS: a server plans once, perhaps while the tables are
+                // empty, and the anti-join of such a plan reads all evaluations for each event.
+                sql!(
+                    tx, fetch_all as (EventId,),
+                    "SELECT e.id FROM events e WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3
+                       AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
+                     ORDER BY e.id LIMIT $4",
+                    project, floor(from), floor(before), limit
+                )
+            }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
@@ -90,16 +90,16 @@ impl Store {
     /// When the engine is away.
     pub async fn set_watermark(&self, project: ProjectId, at: Time) -> Result<()> {
         self.write("set_watermark", verb!(|tx| {
-                sql!(
-                    tx, execute,
-                    any "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
-                         ON CONFLICT (project_id, kind) DO UPDATE SET at = excluded.at WHERE watermarks.at < excluded.at",
-                    my "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
-                        ON DUPLICATE KEY UPDATE at = GREATEST(at, VALUES(at))",
-                    project, at
-                )
-                .map(|_| ())
-            }))
+            sql!(
+                tx, execute,
+                any "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
+                     ON CONFLICT (project_id, kind) DO UPDATE SET at = excluded.at WHERE watermarks.at < excluded.at",
+                my "INSERT INTO watermarks (project_id, kind, at) VALUES ($1, 1, $2)
+                    ON DUPLICATE KEY UPDATE at = GREATEST(at, VALUES(at))",
+                project, at
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -133,17 +133,17 @@ impl Store {
     /// When the engine is away.
     pub async fn waiting(&self, now: Time) -> Result<Waiting> {
         self.read("waiting", verb!(|tx| {
-                let (planned, claimed, due, events) = sql!(
-                    tx, fetch_one as (i64, i64, i64, i64),
-                    "SELECT (SELECT COUNT(*) FROM deliveries WHERE state = $1),
-                            (SELECT COUNT(*) FROM deliveries WHERE state = $2),
-                            (SELECT COUNT(*) FROM due WHERE at <= $3),
-                            (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
-                             WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL)",
-                    DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
-                )?;
-                Ok(Waiting { planned, claimed, due, events })
-            }))
+            let (planned, claimed, due, events) = sql!(
+                tx, fetch_one as (i64, i64, i64, i64),
+                "SELECT (SELECT COUNT(*) FROM deliveries WHERE state = $1),
+                        (SELECT COUNT(*) FROM deliveries WHERE state = $2),
+                        (SELECT COUNT(*) FROM due WHERE at <= $3),
+                        (SELECT COUNT(*) FROM events e JOIN projects p ON p.id = e.project_id AND p.status = 0
+                         WHERE (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL)",
+                DeliveryState::Planned.number(), DeliveryState::Claimed.number(), now
+            )?;
+            Ok(Waiting { planned, claimed, due, events })
+        }))
         .await
     }
 

@@ -106,15 +106,15 @@ impl Store {
         let role = role.to_owned();
         let row = self
             .read("has_member", verb!(|tx, role| {
-                    sql!(
-                        tx, fetch_optional as (UserId,),
-                        "SELECT m.user_id FROM user_roles m
-                         JOIN roles r ON r.project_id = m.project_id AND r.id = m.role_id
-                         JOIN users u ON u.project_id = m.project_id AND u.id = m.user_id
-                         WHERE m.project_id = $1 AND r.name = $2 AND r.live = $3 AND u.live = $4 LIMIT 1",
-                        project, role, Uuid::nil(), Uuid::nil()
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as (UserId,),
+                    "SELECT m.user_id FROM user_roles m
+                     JOIN roles r ON r.project_id = m.project_id AND r.id = m.role_id
+                     JOIN users u ON u.project_id = m.project_id AND u.id = m.user_id
+                     WHERE m.project_id = $1 AND r.name = $2 AND r.live = $3 AND u.live = $4 LIMIT 1",
+                    project, role, Uuid::nil(), Uuid::nil()
+                )
+            }))
             .await?;
         Ok(row.is_some())
     }
@@ -125,13 +125,13 @@ impl Store {
     /// When the engine is away.
     pub async fn forgive(&self, project: ProjectId, id: UserId) -> Result<()> {
         self.write("forgive", verb!(|tx| {
-                sql!(
-                    tx, execute,
-                    "UPDATE users SET failed_logins = 0, locked_until = NULL WHERE project_id = $1 AND id = $2",
-                    project, id
-                )
-                .map(|_| ())
-            }))
+            sql!(
+                tx, execute,
+                "UPDATE users SET failed_logins = 0, locked_until = NULL WHERE project_id = $1 AND id = $2",
+                project, id
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -147,14 +147,14 @@ impl Store {
         last: bool,
     ) -> Result<()> {
         self.write("take_back_attempt", verb!(|tx| {
-                sql!(
-                    tx, execute,
-                    "UPDATE users SET failed_logins = failed_logins - 1, locked_until = CASE WHEN $1 THEN NULL ELSE locked_until END
-                     WHERE project_id = $2 AND id = $3 AND failed_logins > 0",
-                    last, project, id
-                )
-                .map(|_| ())
-            }))
+            sql!(
+                tx, execute,
+                "UPDATE users SET failed_logins = failed_logins - 1, locked_until = CASE WHEN $1 THEN NULL ELSE locked_until END
+                 WHERE project_id = $2 AND id = $3 AND failed_logins > 0",
+                last, project, id
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -172,45 +172,45 @@ impl Store {
     ) -> Result<Attempt> {
         let email = email.to_owned();
         self.write("begin_login", verb!(|tx, email| {
-                let found = sql!(
-                    tx, fetch_optional as (UserId,),
-                    "SELECT id FROM users WHERE project_id = $1 AND email = $2 AND live = $3",
-                    project, email, Uuid::nil()
-                )?;
-                let Some((id,)) = found else { return Ok(Attempt::Unknown) };
-                // The lock that has ended is forgotten with its failures; one that holds keeps the count as it is.
-                sql!(
-                    tx, execute,
-                    "UPDATE users SET failed_logins = 0, locked_until = NULL
-                     WHERE project_id = $1 AND id = $2 AND locked_until <= $3",
-                    project, id, now
-                )?;
-                let counted = sql!(
-                    tx, execute,
-                    "UPDATE users SET failed_logins = failed_logins + 1
-                     WHERE project_id = $1 AND id = $2 AND locked_until IS NULL",
-                    project, id
-                )?;
-                if counted == 0 {
-                    return Ok(Attempt::Locked(id));
-                }
-                let last = sql!(
-                    tx, execute,
-                    "UPDATE users SET locked_until = $1 WHERE project_id = $2 AND id = $3 AND failed_logins >= $4",
-                    lockout.until, project, id, lockout.failures
-                )? == 1;
-                let row = sql!(
-                    tx, fetch_one as Row,
-                    concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND id = $2"),
-                    project, id
-                )?;
-                let (password,) = sql!(
-                    tx, fetch_one as (Option<String>,),
-                    "SELECT password_hash FROM users WHERE project_id = $1 AND id = $2",
-                    project, id
-                )?;
-                Ok(Attempt::Try { user: Box::new(user(row)?), password, last })
-            }))
+            let found = sql!(
+                tx, fetch_optional as (UserId,),
+                "SELECT id FROM users WHERE project_id = $1 AND email = $2 AND live = $3",
+                project, email, Uuid::nil()
+            )?;
+            let Some((id,)) = found else { return Ok(Attempt::Unknown) };
+            // The lock that has ended is forgotten with its failures; one that holds keeps the count as it is.
+            sql!(
+                tx, execute,
+                "UPDATE users SET failed_logins = 0, locked_until = NULL
+                 WHERE project_id = $1 AND id = $2 AND locked_until <= $3",
+                project, id, now
+            )?;
+            let counted = sql!(
+                tx, execute,
+                "UPDATE users SET failed_logins = failed_logins + 1
+                 WHERE project_id = $1 AND id = $2 AND locked_until IS NULL",
+                project, id
+            )?;
+            if counted == 0 {
+                return Ok(Attempt::Locked(id));
+            }
+            let last = sql!(
+                tx, execute,
+                "UPDATE users SET locked_until = $1 WHERE project_id = $2 AND id = $3 AND failed_logins >= $4",
+                lockout.until, project, id, lockout.failures
+            )? == 1;
+            let row = sql!(
+                tx, fetch_one as Row,
+                concat!("SELECT ", user_columns!(), " FROM users WHERE project_id = $1 AND id = $2"),
+                project, id
+            )?;
+            let (password,) = sql!(
+                tx, fetch_one as (Option<String>,),
+                "SELECT password_hash FROM users WHERE project_id = $1 AND id = $2",
+                project, id
+            )?;
+            Ok(Attempt::Try { user: Box::new(user(row)?), password, last })
+        }))
         .await
     }
 
@@ -221,12 +221,12 @@ impl Store {
     pub async fn password(&self, project: ProjectId, id: UserId) -> Result<Option<String>> {
         let row = self
             .read("password", verb!(|tx| {
-                    sql!(
-                        tx, fetch_optional as (Option<String>,),
-                        "SELECT password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                        project, id, Uuid::nil()
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as (Option<String>,),
+                    "SELECT password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                    project, id, Uuid::nil()
+                )
+            }))
             .await?;
         row.map(|(hash,)| hash).ok_or(StoreError::NotFound("user"))
     }

@@ -37,30 +37,30 @@ impl Store {
     ) -> Result<(Vec<NamedIn>, Option<NotificationId>)> {
         let (rows, next) = self
             .read("named_in", verb!(|tx| {
-                    let last = sql!(
-                        tx,
-                        fetch_optional as (NotificationId,),
-                        "SELECT notification_id FROM recipients WHERE project_id = $1 AND notification_id < $2
-                         ORDER BY notification_id DESC LIMIT 1 OFFSET $3",
-                        project,
-                        before,
-                        STEP - 1
-                    )?
-                    .map(|(id,)| id);
-                    let rows = sql!(
-                        tx,
-                        fetch_all as (NotificationId, Option<String>, Option<String>, Time),
-                        "SELECT r.notification_id, n.title, r.role, r.created_at FROM recipients r
-                         LEFT JOIN notifications n ON n.project_id = r.project_id AND n.id = r.notification_id
-                         WHERE r.project_id = $1 AND r.notification_id < $2 AND r.notification_id >= $3 AND r.user_id = $4
-                         ORDER BY r.notification_id DESC",
-                        project,
-                        before,
-                        last.unwrap_or(NotificationId(Uuid::nil())),
-                        user
-                    )?;
-                    Ok((rows, last))
-                }))
+                let last = sql!(
+                    tx,
+                    fetch_optional as (NotificationId,),
+                    "SELECT notification_id FROM recipients WHERE project_id = $1 AND notification_id < $2
+                     ORDER BY notification_id DESC LIMIT 1 OFFSET $3",
+                    project,
+                    before,
+                    STEP - 1
+                )?
+                .map(|(id,)| id);
+                let rows = sql!(
+                    tx,
+                    fetch_all as (NotificationId, Option<String>, Option<String>, Time),
+                    "SELECT r.notification_id, n.title, r.role, r.created_at FROM recipients r
+                     LEFT JOIN notifications n ON n.project_id = r.project_id AND n.id = r.notification_id
+                     WHERE r.project_id = $1 AND r.notification_id < $2 AND r.notification_id >= $3 AND r.user_id = $4
+                     ORDER BY r.notification_id DESC",
+                    project,
+                    before,
+                    last.unwrap_or(NotificationId(Uuid::nil())),
+                    user
+                )?;
+                Ok((rows, last))
+            }))
             .await?;
         let named = |(notification, title, role, at): (_, Option<String>, _, _)| NamedIn {
             notification,

@@ -89,18 +89,21 @@ impl Store {
             let body = body.map_err(|_| StoreError::Corrupt("body hash of a key".into()))?;
             return Ok(Some(Kept { result, body, answer }));
         }
-        self.write("forget_once", verb!(|tx, hash| {
+        self.write(
+            "forget_once",
+            verb!(|tx, hash| {
                 sql!(
                     tx,
                     execute,
                     "DELETE FROM idempotency_keys
-                     WHERE project_id = $1 AND operation = $2 AND key_hash = $3 AND expires_at = $4",
+                 WHERE project_id = $1 AND operation = $2 AND key_hash = $3 AND expires_at = $4",
                     project,
                     operation,
                     hash,
                     expires_at
                 )
-            }))
+            }),
+        )
         .await?;
         Ok(None)
     }

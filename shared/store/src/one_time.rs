@@ -100,14 +100,14 @@ impl Store {
     ) -> Result<Option<UserId>> {
         let row = self
             .read("token_user", verb!(|tx| {
-                    sql!(
-                        tx, fetch_optional as (UserId,),
-                        "SELECT u.id FROM one_time_tokens t JOIN users u ON u.project_id = t.project_id AND u.id = t.user_id
-                         WHERE t.project_id = $1 AND t.id = $2 AND t.token_hash = $3 AND t.purpose = $4
-                           AND t.used_at IS NULL AND t.expires_at > $5 AND u.live = $6",
-                        project, key.id, key.hash.to_vec(), purpose.number(), now, Uuid::nil()
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as (UserId,),
+                    "SELECT u.id FROM one_time_tokens t JOIN users u ON u.project_id = t.project_id AND u.id = t.user_id
+                     WHERE t.project_id = $1 AND t.id = $2 AND t.token_hash = $3 AND t.purpose = $4
+                       AND t.used_at IS NULL AND t.expires_at > $5 AND u.live = $6",
+                    project, key.id, key.hash.to_vec(), purpose.number(), now, Uuid::nil()
+                )
+            }))
             .await?;
         Ok(row.map(|(id,)| id))
     }

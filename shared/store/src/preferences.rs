@@ -24,14 +24,14 @@ impl Store {
     ) -> Result<(Preferences, i64)> {
         let row = self
             .read("preferences", verb!(|tx| {
-                    sql!(
-                        tx,
-                        fetch_optional as (Json<Value>, i64),
-                        "SELECT body, version FROM preferences WHERE project_id = $1 AND user_id = $2",
-                        project,
-                        user
-                    )
-                }))
+                sql!(
+                    tx,
+                    fetch_optional as (Json<Value>, i64),
+                    "SELECT body, version FROM preferences WHERE project_id = $1 AND user_id = $2",
+                    project,
+                    user
+                )
+            }))
             .await?;
         let Some((Json(body), version)) = row else { return Ok((Preferences::default(), 0)) };
         let read = serde_json::from_value(body);
@@ -54,42 +54,42 @@ impl Store {
     ) -> Result<i64> {
         let entry = entry.clone();
         self.write("set_preferences", verb!(|tx, body, entry| {
-                // The account's row is the lock: whoever erases it comes before or after.
-                let there = sql!(
-                    tx, fetch_optional as (UserId,),
-                    lite "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                    server "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
-                    project, user, Uuid::nil()
+            // The account's row is the lock: whoever erases it comes before or after.
+            let there = sql!(
+                tx, fetch_optional as (UserId,),
+                lite "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                server "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
+                project, user, Uuid::nil()
+            )?;
+            there.ok_or(StoreError::NotFound("user"))?;
+            let known = sql!(
+                tx,
+                fetch_optional as (i64,),
+                "SELECT version FROM preferences WHERE project_id = $1 AND user_id = $2",
+                project,
+                user
+            )?;
+            let version = known.map_or(0, |(version,)| version);
+            if seen.is_some_and(|seen| seen != version) {
+                return Err(StoreError::Conflict("version: the preferences were changed since; read them again"));
+            }
+            let next = version + 1;
+            if known.is_some() {
+                sql!(
+                    tx, execute,
+                    "UPDATE preferences SET version = $1, body = $2, updated_at = $3 WHERE project_id = $4 AND user_id = $5",
+                    next, Json(body), now, project, user
                 )?;
-                there.ok_or(StoreError::NotFound("user"))?;
-                let known = sql!(
-                    tx,
-                    fetch_optional as (i64,),
-                    "SELECT version FROM preferences WHERE project_id = $1 AND user_id = $2",
-                    project,
-                    user
+            } else {
+                sql!(
+                    tx, execute,
+                    "INSERT INTO preferences (project_id, user_id, version, body, updated_at) VALUES ($1, $2, $3, $4, $5)",
+                    project, user, next, Json(body), now
                 )?;
-                let version = known.map_or(0, |(version,)| version);
-                if seen.is_some_and(|seen| seen != version) {
-                    return Err(StoreError::Conflict("version: the preferences were changed since; read them again"));
-                }
-                let next = version + 1;
-                if known.is_some() {
-                    sql!(
-                        tx, execute,
-                        "UPDATE preferences SET version = $1, body = $2, updated_at = $3 WHERE project_id = $4 AND user_id = $5",
-                        next, Json(body), now, project, user
-                    )?;
-                } else {
-                    sql!(
-                        tx, execute,
-                        "INSERT INTO preferences (project_id, user_id, version, body, updated_at) VALUES ($1, $2, $3, $4, $5)",
-                        project, user, next, Json(body), now
-                    )?;
-                }
-                note(tx, project, &entry, now).await?;
-                Ok(next)
-            }))
+            }
+            note(tx, project, &entry, now).await?;
+            Ok(next)
+        }))
         .await
     }
 

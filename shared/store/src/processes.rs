@@ -33,18 +33,18 @@ impl Store {
     /// When the engine is away.
     pub async fn beat(&self, process: Process, now: Time) -> Result<()> {
         self.write("beat", verb!(|tx, process| {
-                sql!(
-                    tx, execute,
-                    any "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                         ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, beat_at = excluded.beat_at",
-                    my "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
-                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                        ON DUPLICATE KEY UPDATE beat = VALUES(beat), beat_at = VALUES(beat_at)",
-                    process.id, process.role, process.host, process.pid, process.version, process.beat, process.started_at, now
-                )
-                .map(|_| ())
-            }))
+            sql!(
+                tx, execute,
+                any "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                     ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, beat_at = excluded.beat_at",
+                my "INSERT INTO processes (id, role, host, pid, version, beat, started_at, beat_at)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                    ON DUPLICATE KEY UPDATE beat = VALUES(beat), beat_at = VALUES(beat_at)",
+                process.id, process.role, process.host, process.pid, process.version, process.beat, process.started_at, now
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -55,11 +55,11 @@ impl Store {
     pub async fn processes(&self) -> Result<Vec<Process>> {
         let rows = self
             .read("processes", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as Row,
-                        "SELECT id, role, host, pid, version, beat, started_at FROM processes ORDER BY id"
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as Row,
+                    "SELECT id, role, host, pid, version, beat, started_at FROM processes ORDER BY id"
+                )
+            }))
             .await?;
         let process = |(id, role, host, pid, version, beat, started_at)| Process {
             id,

@@ -53,45 +53,45 @@ impl Store {
     ) -> Result<AccountVerdict> {
         let (kept, entry) = (kept.clone(), entry.clone());
         self.write("keep_account", verb!(|tx, kept, entry| {
-                if entry.requester.is_some() {
-                    judge_acting_on(tx, project, id, true, &mut entry, now).await?;
-                }
-                let nil = Uuid::nil();
-                let there = sql!(
-                    tx,
-                    fetch_optional as (UserId,),
-                    "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                    project,
-                    id,
-                    nil
-                )?;
-                there.ok_or(StoreError::NotFound("user"))?;
-                if username_taken(tx, project, id, kept.username.as_deref()).await? {
-                    return Ok(AccountVerdict::UsernameTaken);
-                }
-                if phone_taken(tx, project, id, kept.phone_hash).await? {
-                    return Ok(AccountVerdict::PhoneTaken);
-                }
-                let hash = kept.phone_hash.map(|hash| hash.to_vec());
-                // Each sealing differs from every other, so that equal bytes say that nothing came in between.
-                let touched = sql!(
-                    tx, execute,
-                    lite "UPDATE users SET full_name = $1, username = $2, phone_hash = $3, profile = $4, updated_at = $5
-                          WHERE project_id = $6 AND id = $7 AND live = $8 AND profile IS $9",
-                    pg "UPDATE users SET full_name = $1, username = $2, phone_hash = $3, profile = $4, updated_at = $5
-                        WHERE project_id = $6 AND id = $7 AND live = $8 AND profile IS NOT DISTINCT FROM $9",
-                    my "UPDATE users SET full_name = $1, username = $2, phone_hash = $3, profile = $4, updated_at = $5
-                        WHERE project_id = $6 AND id = $7 AND live = $8 AND profile <=> $9",
-                    kept.full_name, kept.username, hash, kept.profile, now, project, id, nil, kept.founded_on
-                )
-                // Somebody took the name or number since we looked: the next try finds it taken.
-                .map_err(StoreError::again_on_conflict)?;
-                if touched == 0 {
-                    return Ok(AccountVerdict::Overtaken);
-                }
-                note(tx, project, &entry, now).await?;
-                Ok(AccountVerdict::Done)
-            }))
+            if entry.requester.is_some() {
+                judge_acting_on(tx, project, id, true, &mut entry, now).await?;
+            }
+            let nil = Uuid::nil();
+            let there = sql!(
+                tx,
+                fetch_optional as (UserId,),
+                "SELECT id FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                project,
+                id,
+                nil
+            )?;
+            there.ok_or(StoreError::NotFound("user"))?;
+            if username_taken(tx, project, id, kept.username.as_deref()).await? {
+                return Ok(AccountVerdict::UsernameTaken);
+            }
+            if phone_taken(tx, project, id, kept.phone_hash).await? {
+                return Ok(AccountVerdict::PhoneTaken);
+            }
+            let hash = kept.phone_hash.map(|hash| hash.to_vec());
+            // Each sealing differs from every other, so that equal bytes say that nothing came in between.
+            let touched = sql!(
+                tx, execute,
+                lite "UPDATE users SET full_name = $1, username = $2, phone_hash = $3, profile = $4, updated_at = $5
+                      WHERE project_id = $6 AND id = $7 AND live = $8 AND profile IS $9",
+                pg "UPDATE users SET full_name = $1, username = $2, phone_hash = $3, profile = $4, updated_at = $5
+                    WHERE project_id = $6 AND id = $7 AND live = $8 AND profile IS NOT DISTINCT FROM $9",
+                my "UPDATE users SET full_name = $1, username = $2, phone_hash = $3, profile = $4, updated_at = $5
+                    WHERE project_id = $6 AND id = $7 AND live = $8 AND profile <=> $9",
+                kept.full_name, kept.username, hash, kept.profile, now, project, id, nil, kept.founded_on
+            )
+            // Somebody took the name or number since we looked: the next try finds it taken.
+            .map_err(StoreError::again_on_conflict)?;
+            if touched == 0 {
+                return Ok(AccountVerdict::Overtaken);
+            }
+            note(tx, project, &entry, now).await?;
+            Ok(AccountVerdict::Done)
+        }))
         .await
     }
 
@@ -109,16 +109,16 @@ impl Store {
     ) -> Result<()> {
         let (avatar, entry) = (avatar.map(str::to_owned), entry.clone());
         self.write("set_avatar", verb!(|tx, avatar, entry| {
-                let touched = sql!(
-                    tx, execute,
-                    "UPDATE users SET avatar = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
-                    avatar, now, project, id, Uuid::nil()
-                )?;
-                if touched == 0 {
-                    return Err(StoreError::NotFound("user"));
-                }
-                note(tx, project, &entry, now).await
-            }))
+            let touched = sql!(
+                tx, execute,
+                "UPDATE users SET avatar = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
+                avatar, now, project, id, Uuid::nil()
+            )?;
+            if touched == 0 {
+                return Err(StoreError::NotFound("user"));
+            }
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 }

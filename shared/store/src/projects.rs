@@ -70,26 +70,26 @@ impl Store {
     pub async fn onboard(&self, new: &NewProject, entry: Option<&Entry>, now: Time) -> Result<()> {
         let (new, entry) = (new.clone(), entry.cloned());
         self.write("onboard", verb!(|tx, new, entry| {
-                sql!(
-                    tx, execute,
-                    "INSERT INTO projects (id, slug, name, description, status, epoch, access_epoch, settings_epoch, limits, features,
-                                           live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, 0, 1, 1, 0, $5, $6, $7, $8, $9)",
-                    new.id, new.slug, new.name, new.description, Json(Limits::default()),
-                    Json(Switched::new()), Uuid::nil(), now, now
-                )?;
-                insert_built_in(tx, new.id, new.roles, now).await?;
-                if let Some(admin) = &new.admin {
-                    insert_user(tx, new.id, admin, now).await?;
-                }
-                if let Some(key) = &new.key {
-                    insert_key(tx, key, now).await?;
-                }
-                if let Some(entry) = &entry {
-                    note(tx, new.id, entry, now).await?;
-                }
-                Ok(())
-            }))
+            sql!(
+                tx, execute,
+                "INSERT INTO projects (id, slug, name, description, status, epoch, access_epoch, settings_epoch, limits, features,
+                                       live, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, 0, 1, 1, 0, $5, $6, $7, $8, $9)",
+                new.id, new.slug, new.name, new.description, Json(Limits::default()),
+                Json(Switched::new()), Uuid::nil(), now, now
+            )?;
+            insert_built_in(tx, new.id, new.roles, now).await?;
+            if let Some(admin) = &new.admin {
+                insert_user(tx, new.id, admin, now).await?;
+            }
+            if let Some(key) = &new.key {
+                insert_key(tx, key, now).await?;
+            }
+            if let Some(entry) = &entry {
+                note(tx, new.id, entry, now).await?;
+            }
+            Ok(())
+        }))
         .await
     }
 
@@ -165,15 +165,15 @@ impl Store {
     ) -> Result<Vec<Project>> {
         let rows = self
             .read("list_projects", verb!(|tx| {
-                    let before = before.unwrap_or(ProjectId(Uuid::max()));
-                    sql!(
-                        tx, fetch_all as Row,
-                        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects
-                         WHERE id < $1 AND id <> $2 AND ($3 OR status = $4) ORDER BY id DESC LIMIT $5",
-                        before, ProjectId::PLATFORM, status.is_none(),
-                        status.map_or(0, ProjectStatus::number), limit
-                    )
-                }))
+                let before = before.unwrap_or(ProjectId(Uuid::max()));
+                sql!(
+                    tx, fetch_all as Row,
+                    "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects
+                     WHERE id < $1 AND id <> $2 AND ($3 OR status = $4) ORDER BY id DESC LIMIT $5",
+                    before, ProjectId::PLATFORM, status.is_none(),
+                    status.map_or(0, ProjectStatus::number), limit
+                )
+            }))
             .await?;
         rows.into_iter().map(project).collect()
     }
@@ -220,11 +220,11 @@ impl Store {
     pub async fn project(&self, id: ProjectId) -> Result<Project> {
         let row = self
             .read("project", verb!(|tx| {
-                    sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE id = $1", id
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as Row,
+                    "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE id = $1", id
+                )
+            }))
             .await?;
         project(row.ok_or(StoreError::NotFound("project"))?)
     }
@@ -237,12 +237,12 @@ impl Store {
         let slug = slug.to_owned();
         let row = self
             .read("project_by_slug", verb!(|tx, slug| {
-                    sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE slug = $1 AND live = $2",
-                        slug, Uuid::nil()
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as Row,
+                    "SELECT id, slug, name, description, status, epoch, created_at, updated_at FROM projects WHERE slug = $1 AND live = $2",
+                    slug, Uuid::nil()
+                )
+            }))
             .await?;
         row.map(project).transpose()
     }
@@ -277,13 +277,13 @@ impl Store {
     pub async fn epochs(&self) -> Result<Vec<Standing>> {
         let rows = self
             .read("epochs", verb!(|tx| {
-                    sql!(
-                        tx,
-                        fetch_all as (ProjectId, i64, i64, i64, i16),
-                        "SELECT id, epoch, access_epoch, settings_epoch, status FROM projects WHERE live = $1 ORDER BY id",
-                        Uuid::nil()
-                    )
-                }))
+                sql!(
+                    tx,
+                    fetch_all as (ProjectId, i64, i64, i64, i16),
+                    "SELECT id, epoch, access_epoch, settings_epoch, status FROM projects WHERE live = $1 ORDER BY id",
+                    Uuid::nil()
+                )
+            }))
             .await?;
         let known = |(id, epoch, access_epoch, settings_epoch, status)| {
             let status = ProjectStatus::from_number(status)?;
@@ -306,23 +306,23 @@ impl Store {
     ) -> Result<i64> {
         let entry = entry.cloned();
         self.write("set_project_status", verb!(|tx, entry| {
-                let epoch = bump_epoch(tx, id).await?;
-                // One that was archived meanwhile stays so.
-                live_project(tx, id).await?;
-                bump_access(tx, id).await?;
-                sql!(
-                    tx,
-                    execute,
-                    "UPDATE projects SET status = $1, updated_at = $2, session_epoch = session_epoch + 1 WHERE id = $3",
-                    status.number(),
-                    now,
-                    id
-                )?;
-                if let Some(entry) = &entry {
-                    note(tx, id, entry, now).await?;
-                }
-                Ok(epoch)
-            }))
+            let epoch = bump_epoch(tx, id).await?;
+            // One that was archived meanwhile stays so.
+            live_project(tx, id).await?;
+            bump_access(tx, id).await?;
+            sql!(
+                tx,
+                execute,
+                "UPDATE projects SET status = $1, updated_at = $2, session_epoch = session_epoch + 1 WHERE id = $3",
+                status.number(),
+                now,
+                id
+            )?;
+            if let Some(entry) = &entry {
+                note(tx, id, entry, now).await?;
+            }
+            Ok(epoch)
+        }))
         .await
     }
 
@@ -333,25 +333,25 @@ impl Store {
     pub async fn archive_project(&self, id: ProjectId, entry: &Entry, now: Time) -> Result<()> {
         let entry = entry.clone();
         self.write("archive_project", verb!(|tx, entry| {
-                bump_epoch(tx, id).await?;
-                bump_access(tx, id).await?;
-                let touched = sql!(
-                    tx,
-                    execute,
-                    "UPDATE projects SET status = $1, live = $2, deleted_at = $3, updated_at = $4, session_epoch = session_epoch + 1
-                     WHERE id = $5 AND live = $6",
-                    ProjectStatus::Archived.number(),
-                    id.0,
-                    now,
-                    now,
-                    id,
-                    Uuid::nil()
-                )?;
-                if touched == 0 {
-                    return Err(StoreError::NotFound("project"));
-                }
-                note(tx, id, &entry, now).await
-            }))
+            bump_epoch(tx, id).await?;
+            bump_access(tx, id).await?;
+            let touched = sql!(
+                tx,
+                execute,
+                "UPDATE projects SET status = $1, live = $2, deleted_at = $3, updated_at = $4, session_epoch = session_epoch + 1
+                 WHERE id = $5 AND live = $6",
+                ProjectStatus::Archived.number(),
+                id.0,
+                now,
+                now,
+                id,
+                Uuid::nil()
+            )?;
+            if touched == 0 {
+                return Err(StoreError::NotFound("project"));
+            }
+            note(tx, id, &entry, now).await
+        }))
         .await
     }
 }

@@ -59,37 +59,37 @@ impl Store {
     ) -> Result<Uuid> {
         let new = new.clone();
         self.write("put_push_token", verb!(|tx, new| {
-                // Whoever suspends or erases the account waits for this, or this for them: no token comes afterwards.
-                let works = sql!(
-                    tx, fetch_optional as (i16,),
-                    lite "SELECT status FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                    server "SELECT status FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
-                    project, user, Uuid::nil()
-                )?;
-                if works.is_none_or(|(status,)| status != UserStatus::Active.number()) {
-                    return Err(StoreError::NotFound("user"));
-                }
-                let id = keep(tx, project, user, &new, now).await?;
-                let all = sql!(
+            // Whoever suspends or erases the account waits for this, or this for them: no token comes afterwards.
+            let works = sql!(
+                tx, fetch_optional as (i16,),
+                lite "SELECT status FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                server "SELECT status FROM users WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
+                project, user, Uuid::nil()
+            )?;
+            if works.is_none_or(|(status,)| status != UserStatus::Active.number()) {
+                return Err(StoreError::NotFound("user"));
+            }
+            let id = keep(tx, project, user, &new, now).await?;
+            let all = sql!(
+                tx,
+                fetch_all as (Uuid,),
+                "SELECT id FROM push_tokens WHERE project_id = $1 AND user_id = $2
+                 ORDER BY last_seen_at DESC, id DESC",
+                project,
+                user
+            )?;
+            let others = all.into_iter().filter(|(one,)| *one != id);
+            for (old,) in others.skip(MAX_TOKENS - 1) {
+                sql!(
                     tx,
-                    fetch_all as (Uuid,),
-                    "SELECT id FROM push_tokens WHERE project_id = $1 AND user_id = $2
-                     ORDER BY last_seen_at DESC, id DESC",
+                    execute,
+                    "DELETE FROM push_tokens WHERE project_id = $1 AND id = $2",
                     project,
-                    user
+                    old
                 )?;
-                let others = all.into_iter().filter(|(one,)| *one != id);
-                for (old,) in others.skip(MAX_TOKENS - 1) {
-                    sql!(
-                        tx,
-                        execute,
-                        "DELETE FROM push_tokens WHERE project_id = $1 AND id = $2",
-                        project,
-                        old
-                    )?;
-                }
-                Ok(id)
-            }))
+            }
+            Ok(id)
+        }))
         .await
     }
 
@@ -104,13 +104,13 @@ impl Store {
     ) -> Result<Vec<KeptPushToken>> {
         let rows = self
             .read("push_tokens", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as Row,
-                        "SELECT id, platform, token_hash, device, created_at, last_seen_at FROM push_tokens
-                         WHERE project_id = $1 AND user_id = $2 ORDER BY last_seen_at DESC, id DESC",
-                        project, user
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as Row,
+                    "SELECT id, platform, token_hash, device, created_at, last_seen_at FROM push_tokens
+                     WHERE project_id = $1 AND user_id = $2 ORDER BY last_seen_at DESC, id DESC",
+                    project, user
+                )
+            }))
             .await?;
         rows.into_iter().map(kept).collect()
     }
@@ -127,12 +127,12 @@ impl Store {
     ) -> Result<()> {
         let gone = self
             .write("delete_push_token", verb!(|tx| {
-                    sql!(
-                        tx, execute,
-                        "DELETE FROM push_tokens WHERE project_id = $1 AND id = $2 AND user_id = $3",
-                        project, id, user
-                    )
-                }))
+                sql!(
+                    tx, execute,
+                    "DELETE FROM push_tokens WHERE project_id = $1 AND id = $2 AND user_id = $3",
+                    project, id, user
+                )
+            }))
             .await?;
         if gone == 0 { Err(StoreError::NotFound("push token")) } else { Ok(()) }
     }

@@ -81,16 +81,16 @@ impl Store {
     pub async fn bury_jobs(&self, jobs: Vec<DeadJob>, now: Time) -> Result<()> {
         let jobs = std::sync::Arc::new(jobs);
         self.write("bury_jobs", verb!(|tx, jobs| {
-                insert!(tx, "INSERT INTO dead_jobs (project_id, id, queue, body, error, died_at)", jobs, "ON CONFLICT DO NOTHING", {
-                    ProjectId = |one| one.project,
-                    JobId = |one| one.id,
-                    i16 = |one| number(one.queue),
-                    Vec<u8> = |one| one.body.clone(),
-                    String = |one| one.error.clone(),
-                    Time = |_one| now,
-                });
-                Ok(())
-            }))
+            insert!(tx, "INSERT INTO dead_jobs (project_id, id, queue, body, error, died_at)", jobs, "ON CONFLICT DO NOTHING", {
+                ProjectId = |one| one.project,
+                JobId = |one| one.id,
+                i16 = |one| number(one.queue),
+                Vec<u8> = |one| one.body.clone(),
+                String = |one| one.error.clone(),
+                Time = |_one| now,
+            });
+            Ok(())
+        }))
         .await
     }
 
@@ -101,12 +101,12 @@ impl Store {
     pub async fn dead_jobs(&self, project: ProjectId, limit: i64) -> Result<Vec<DeadJob>> {
         let rows = self
             .read("dead_jobs", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as (JobId, i16, Vec<u8>, String),
-                        "SELECT id, queue, body, error FROM dead_jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2",
-                        project, limit
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as (JobId, i16, Vec<u8>, String),
+                    "SELECT id, queue, body, error FROM dead_jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2",
+                    project, limit
+                )
+            }))
             .await?;
         let dead = |(id, queue, body, error): (JobId, i16, Vec<u8>, String)| {
             let queue = QueueName::ALL.into_iter().find(|one| number(*one) == queue)?;

@@ -46,16 +46,16 @@ impl Store {
     /// When the engine is away.
     pub async fn pending_users(&self, project: ProjectId) -> Result<i64> {
         self.read("pending_users", verb!(|tx| {
-                let (count,) = sql!(
-                    tx,
-                    fetch_one as (i64,),
-                    "SELECT COUNT(*) FROM users WHERE project_id = $1 AND live = $2 AND status = $3",
-                    project,
-                    Uuid::nil(),
-                    UserStatus::Pending.number()
-                )?;
-                Ok(count)
-            }))
+            let (count,) = sql!(
+                tx,
+                fetch_one as (i64,),
+                "SELECT COUNT(*) FROM users WHERE project_id = $1 AND live = $2 AND status = $3",
+                project,
+                Uuid::nil(),
+                UserStatus::Pending.number()
+            )?;
+            Ok(count)
+        }))
         .await
     }
 

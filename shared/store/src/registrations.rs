@@ -143,12 +143,12 @@ impl Store {
         let email = email.to_owned();
         let row = self
             .read("registration_by_email", verb!(|tx, email| {
-                    sql!(
-                        tx, fetch_optional as Row,
-                        "SELECT id, email, full_name, expires_at FROM registrations WHERE project_id = $1 AND email = $2",
-                        project, email
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as Row,
+                    "SELECT id, email, full_name, expires_at FROM registrations WHERE project_id = $1 AND email = $2",
+                    project, email
+                )
+            }))
             .await?;
         Ok(row.map(registration))
     }
@@ -168,18 +168,18 @@ impl Store {
     ) -> Result<()> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("confirm_registration", verb!(|tx, new, entry| {
-                let open = sql!(
-                    tx, execute,
-                    "DELETE FROM registrations WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
-                    project, key.id, key.hash.to_vec(), now
-                )?;
-                if open == 0 {
-                    return Err(StoreError::NotFound("token"));
-                }
-                insert_account(tx, project, &new, now).await?;
-                mark_proved(tx, project, new.id, now).await?;
-                note(tx, project, &entry, now).await
-            }))
+            let open = sql!(
+                tx, execute,
+                "DELETE FROM registrations WHERE project_id = $1 AND id = $2 AND token_hash = $3 AND expires_at > $4",
+                project, key.id, key.hash.to_vec(), now
+            )?;
+            if open == 0 {
+                return Err(StoreError::NotFound("token"));
+            }
+            insert_account(tx, project, &new, now).await?;
+            mark_proved(tx, project, new.id, now).await?;
+            note(tx, project, &entry, now).await
+        }))
         .await
     }
 

@@ -55,57 +55,57 @@ impl Store {
     pub async fn begin_request(&self, one: &Beginning, now: Time) -> Result<Begun> {
         let one = one.clone();
         self.write("begin_request", verb!(|tx, one| {
-                let (project, operation) = (one.key.project, one.key.operation.number());
-                let hash = one.key.hash.to_vec();
-                let body = one.body.unwrap_or(UNKNOWN).to_vec();
-                let found = sql!(
-                    tx,
-                    fetch_optional as Row,
-                    "SELECT result, body_hash, expires_at, answer FROM idempotency_keys
-                     WHERE project_id = $1 AND operation = $2 AND key_hash = $3",
-                    project,
-                    operation,
-                    hash.clone()
-                )?;
-                let Some((lease, kept, expires_at, answer)) = found else {
-                    let done = sql!(
-                        tx,
-                        execute,
-                        "INSERT INTO idempotency_keys (project_id, operation, key_hash, result, body_hash, expires_at)
-                         VALUES ($1, $2, $3, $4, $5, $6)",
-                        project,
-                        operation,
-                        hash,
-                        one.lease,
-                        body,
-                        one.expires_at
-                    );
-                    return match done {
-                        Ok(_) => Ok(Begun::Ours),
-                        Err(StoreError::Conflict(_)) => Err(taken()),
-                        Err(error) => Err(error),
-                    };
-                };
-                if expires_at > now
-                    && let Some(standing) = standing(&one, lease, &kept, answer)?
-                {
-                    return Ok(standing);
-                }
-                let ours = sql!(
+            let (project, operation) = (one.key.project, one.key.operation.number());
+            let hash = one.key.hash.to_vec();
+            let body = one.body.unwrap_or(UNKNOWN).to_vec();
+            let found = sql!(
+                tx,
+                fetch_optional as Row,
+                "SELECT result, body_hash, expires_at, answer FROM idempotency_keys
+                 WHERE project_id = $1 AND operation = $2 AND key_hash = $3",
+                project,
+                operation,
+                hash.clone()
+            )?;
+            let Some((lease, kept, expires_at, answer)) = found else {
+                let done = sql!(
                     tx,
                     execute,
-                    "UPDATE idempotency_keys SET result = $1, body_hash = $2, expires_at = $3, answer = NULL
-                     WHERE project_id = $4 AND operation = $5 AND key_hash = $6 AND result = $7",
-                    one.lease,
-                    body,
-                    one.expires_at,
+                    "INSERT INTO idempotency_keys (project_id, operation, key_hash, result, body_hash, expires_at)
+                     VALUES ($1, $2, $3, $4, $5, $6)",
                     project,
                     operation,
                     hash,
-                    lease
-                )?;
-                if ours == 1 { Ok(Begun::Ours) } else { Err(taken()) }
-            }))
+                    one.lease,
+                    body,
+                    one.expires_at
+                );
+                return match done {
+                    Ok(_) => Ok(Begun::Ours),
+                    Err(StoreError::Conflict(_)) => Err(taken()),
+                    Err(error) => Err(error),
+                };
+            };
+            if expires_at > now
+                && let Some(standing) = standing(&one, lease, &kept, answer)?
+            {
+                return Ok(standing);
+            }
+            let ours = sql!(
+                tx,
+                execute,
+                "UPDATE idempotency_keys SET result = $1, body_hash = $2, expires_at = $3, answer = NULL
+                 WHERE project_id = $4 AND operation = $5 AND key_hash = $6 AND result = $7",
+                one.lease,
+                body,
+                one.expires_at,
+                project,
+                operation,
+                hash,
+                lease
+            )?;
+            if ours == 1 { Ok(Begun::Ours) } else { Err(taken()) }
+        }))
         .await
     }
 
@@ -175,18 +175,18 @@ impl Store {
     pub async fn give_up_request(&self, key: &RequestKey, lease: Uuid) -> Result<()> {
         let key = key.clone();
         self.write("give_up_request", verb!(|tx, key| {
-                sql!(
-                    tx,
-                    execute,
-                    "DELETE FROM idempotency_keys
-                     WHERE project_id = $1 AND operation = $2 AND key_hash = $3 AND result = $4 AND answer IS NULL",
-                    key.project,
-                    key.operation.number(),
-                    key.hash.to_vec(),
-                    lease
-                )
-                .map(|_| ())
-            }))
+            sql!(
+                tx,
+                execute,
+                "DELETE FROM idempotency_keys
+                 WHERE project_id = $1 AND operation = $2 AND key_hash = $3 AND result = $4 AND answer IS NULL",
+                key.project,
+                key.operation.number(),
+                key.hash.to_vec(),
+                lease
+            )
+            .map(|_| ())
+        }))
         .await
     }
 }

@@ -86,26 +86,26 @@ impl Store {
     ) -> Result<RoleVerdict> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("add_role", verb!(|tx, new, entry| {
-                // Whoever changes roles, members or rules takes the project's epoch first, so that what is read here
-                // stays as it is.
-                bump_epoch(tx, project).await?;
-                let caller = caller(tx, &mut entry, now).await?;
-                caller.may(Target::Nothing)?;
-                let roles = all(tx, project).await?;
-                if let Some(refusal) = role_refusal(&new, &roles, caller.grants()) {
-                    return Ok(RoleVerdict::Refused(refusal));
-                }
-                sql!(
-                    tx, execute,
-                    "INSERT INTO roles (project_id, id, name, description, permissions, parent_id, built_in, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)",
-                    project, new.id, new.name.clone(), new.description.clone(), Json(texts(&new)), new.parent,
-                    Uuid::nil(), now, now
-                )?;
-                bump_access(tx, project).await?;
-                note(tx, project, &entry, now).await?;
-                Ok(RoleVerdict::Done(new))
-            }))
+            // Whoever changes roles, members or rules takes the project's epoch first, so that what is read here
+            // stays as it is.
+            bump_epoch(tx, project).await?;
+            let caller = caller(tx, &mut entry, now).await?;
+            caller.may(Target::Nothing)?;
+            let roles = all(tx, project).await?;
+            if let Some(refusal) = role_refusal(&new, &roles, caller.grants()) {
+                return Ok(RoleVerdict::Refused(refusal));
+            }
+            sql!(
+                tx, execute,
+                "INSERT INTO roles (project_id, id, name, description, permissions, parent_id, built_in, live, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)",
+                project, new.id, new.name.clone(), new.description.clone(), Json(texts(&new)), new.parent,
+                Uuid::nil(), now, now
+            )?;
+            bump_access(tx, project).await?;
+            note(tx, project, &entry, now).await?;
+            Ok(RoleVerdict::Done(new))
+        }))
         .await
     }
 
@@ -170,34 +170,34 @@ impl Store {
     ) -> Result<RoleVerdict> {
         let entry = entry.clone();
         self.write("delete_role", verb!(|tx, entry| {
-                bump_epoch(tx, project).await?;
-                let caller = caller(tx, &mut entry, now).await?;
-                let roles = all(tx, project).await?;
-                let old = roles.iter().find(|one| one.id == id);
-                let old = old.ok_or(StoreError::NotFound("role"))?;
-                caller.may(Target::Thing(&role_facts(old)))?;
-                if old.built_in {
-                    return Ok(RoleVerdict::BuiltIn);
-                }
-                let children = roles.iter().filter(|one| one.parent == Some(id));
-                let uses = RoleUses {
-                    members: members_of(tx, project, id).await?,
-                    rules: rules_with(tx, project, &old.name).await?,
-                    children: children.map(|one| one.name.clone()).collect(),
-                };
-                if uses != RoleUses::default() {
-                    return Ok(RoleVerdict::Used(uses));
-                }
-                sql!(
-                    tx, execute,
-                    "UPDATE roles SET live = $1, deleted_at = $2, updated_at = $3 WHERE project_id = $4 AND id = $5",
-                    id, now, now, project, id
-                )?;
-                bump_access(tx, project).await?;
-                entry.before = Some(old.told());
-                note(tx, project, &entry, now).await?;
-                Ok(RoleVerdict::Done(old.clone()))
-            }))
+            bump_epoch(tx, project).await?;
+            let caller = caller(tx, &mut entry, now).await?;
+            let roles = all(tx, project).await?;
+            let old = roles.iter().find(|one| one.id == id);
+            let old = old.ok_or(StoreError::NotFound("role"))?;
+            caller.may(Target::Thing(&role_facts(old)))?;
+            if old.built_in {
+                return Ok(RoleVerdict::BuiltIn);
+            }
+            let children = roles.iter().filter(|one| one.parent == Some(id));
+            let uses = RoleUses {
+                members: members_of(tx, project, id).await?,
+                rules: rules_with(tx, project, &old.name).await?,
+                children: children.map(|one| one.name.clone()).collect(),
+            };
+            if uses != RoleUses::default() {
+                return Ok(RoleVerdict::Used(uses));
+            }
+            sql!(
+                tx, execute,
+                "UPDATE roles SET live = $1, deleted_at = $2, updated_at = $3 WHERE project_id = $4 AND id = $5",
+                id, now, now, project, id
+            )?;
+            bump_access(tx, project).await?;
+            entry.before = Some(old.told());
+            note(tx, project, &entry, now).await?;
+            Ok(RoleVerdict::Done(old.clone()))
+        }))
         .await
     }
 }

@@ -52,17 +52,17 @@ impl Store {
     pub async fn create_rule(&self, project: ProjectId, rule: &Rule, now: Time) -> Result<()> {
         let rule = rule.clone();
         self.write("create_rule", verb!(|tx, rule| {
-                let epoch = bump_epoch(tx, project).await?;
-                within_plan(tx, project, PlanLimit::Rules).await?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO rules (project_id, id, name, active, version, body, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    project, rule.id, &rule.body.name, i16::from(rule.active), rule.version, Json(&rule.body),
-                    Uuid::nil(), now, now
-                )?;
-                keep_version(tx, project, &rule, epoch, now).await
-            }))
+            let epoch = bump_epoch(tx, project).await?;
+            within_plan(tx, project, PlanLimit::Rules).await?;
+            sql!(
+                tx, execute,
+                "INSERT INTO rules (project_id, id, name, active, version, body, live, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                project, rule.id, &rule.body.name, i16::from(rule.active), rule.version, Json(&rule.body),
+                Uuid::nil(), now, now
+            )?;
+            keep_version(tx, project, &rule, epoch, now).await
+        }))
         .await
     }
 
@@ -73,17 +73,17 @@ impl Store {
     pub async fn change_rule(&self, project: ProjectId, rule: &Rule, now: Time) -> Result<i64> {
         let rule = rule.clone();
         self.write("change_rule", verb!(|tx, rule| {
-                let epoch = bump_epoch(tx, project).await?;
-                let next = next_version(tx, project, &rule, now).await?;
-                rule.version = next.ok_or(StoreError::NotFound("rule"))?.0;
-                sql!(
-                    tx, execute,
-                    "UPDATE rule_versions SET until_epoch = $1 WHERE project_id = $2 AND rule_id = $3 AND until_epoch IS NULL",
-                    epoch, project, rule.id
-                )?;
-                keep_version(tx, project, &rule, epoch, now).await?;
-                Ok(rule.version)
-            }))
+            let epoch = bump_epoch(tx, project).await?;
+            let next = next_version(tx, project, &rule, now).await?;
+            rule.version = next.ok_or(StoreError::NotFound("rule"))?.0;
+            sql!(
+                tx, execute,
+                "UPDATE rule_versions SET until_epoch = $1 WHERE project_id = $2 AND rule_id = $3 AND until_epoch IS NULL",
+                epoch, project, rule.id
+            )?;
+            keep_version(tx, project, &rule, epoch, now).await?;
+            Ok(rule.version)
+        }))
         .await
     }
 
@@ -101,16 +101,16 @@ impl Store {
     ) -> Result<()> {
         let (email, full_name) = (email.to_owned(), full_name.to_owned());
         self.write("create_user", verb!(|tx, email, full_name| {
-                bump_epoch(tx, project).await?;
-                within_plan(tx, project, PlanLimit::Users).await?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO users (project_id, id, email, full_name, status, failed_logins, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, 1, 0, $5, $6, $7)",
-                    project, id, email, full_name, Uuid::nil(), now, now
-                )
-                .map(|_| ())
-            }))
+            bump_epoch(tx, project).await?;
+            within_plan(tx, project, PlanLimit::Users).await?;
+            sql!(
+                tx, execute,
+                "INSERT INTO users (project_id, id, email, full_name, status, failed_logins, live, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, 1, 0, $5, $6, $7)",
+                project, id, email, full_name, Uuid::nil(), now, now
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -128,20 +128,20 @@ impl Store {
     ) -> Result<()> {
         let (name, members) = (name.to_owned(), members.to_vec());
         self.write("create_role", verb!(|tx, name, members| {
-                bump_epoch(tx, project).await?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO roles (project_id, id, name, description, permissions, built_in, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, '', $4, 0, $5, $6, $7)",
-                    project, id, name, Json(Vec::<String>::new()), Uuid::nil(), now, now
-                )?;
-                insert!(tx, "INSERT INTO user_roles (project_id, user_id, role_id)", members, "", {
-                    ProjectId = |_user| project,
-                    UserId = |user| *user,
-                    RoleId = |_user| id,
-                });
-                Ok(())
-            }))
+            bump_epoch(tx, project).await?;
+            sql!(
+                tx, execute,
+                "INSERT INTO roles (project_id, id, name, description, permissions, built_in, live, created_at, updated_at)
+                 VALUES ($1, $2, $3, '', $4, 0, $5, $6, $7)",
+                project, id, name, Json(Vec::<String>::new()), Uuid::nil(), now, now
+            )?;
+            insert!(tx, "INSERT INTO user_roles (project_id, user_id, role_id)", members, "", {
+                ProjectId = |_user| project,
+                UserId = |user| *user,
+                RoleId = |_user| id,
+            });
+            Ok(())
+        }))
         .await
     }
 
@@ -157,15 +157,15 @@ impl Store {
     ) -> Result<()> {
         let endpoint = endpoint.clone();
         self.write("create_endpoint", verb!(|tx, endpoint| {
-                bump_epoch(tx, project).await?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO webhook_endpoints (project_id, id, name, url, secret, active, live, created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
-                    project, endpoint.id, endpoint.name, endpoint.url, endpoint.secret, Uuid::nil(), now, now
-                )
-                .map(|_| ())
-            }))
+            bump_epoch(tx, project).await?;
+            sql!(
+                tx, execute,
+                "INSERT INTO webhook_endpoints (project_id, id, name, url, secret, active, live, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
+                project, endpoint.id, endpoint.name, endpoint.url, endpoint.secret, Uuid::nil(), now, now
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -182,14 +182,14 @@ impl Store {
     ) -> Result<()> {
         let url = url.to_owned();
         self.write("move_endpoint", verb!(|tx, url| {
-                bump_epoch(tx, project).await?;
-                let touched = sql!(
-                    tx, execute,
-                    "UPDATE webhook_endpoints SET url = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
-                    url, now, project, id, Uuid::nil()
-                )?;
-                if touched == 0 { Err(StoreError::NotFound("endpoint")) } else { Ok(()) }
-            }))
+            bump_epoch(tx, project).await?;
+            let touched = sql!(
+                tx, execute,
+                "UPDATE webhook_endpoints SET url = $1, updated_at = $2 WHERE project_id = $3 AND id = $4 AND live = $5",
+                url, now, project, id, Uuid::nil()
+            )?;
+            if touched == 0 { Err(StoreError::NotFound("endpoint")) } else { Ok(()) }
+        }))
         .await
     }
 

@@ -47,18 +47,18 @@ impl Store {
     ) -> Result<()> {
         let id = domain::id::derived(project.0, "schedule", &[task.as_str().as_bytes()]);
         self.write("ensure_schedule", verb!(|tx| {
-                sql!(
-                    tx, execute,
-                    any "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                         ON CONFLICT (project_id, id) DO UPDATE SET every_ms = excluded.every_ms",
-                    my "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
-                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                        ON DUPLICATE KEY UPDATE every_ms = VALUES(every_ms)",
-                    project, id, task.as_str(), task.as_str(), period(every), now, now, now
-                )
-                .map(|_| ())
-            }))
+            sql!(
+                tx, execute,
+                any "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                     ON CONFLICT (project_id, id) DO UPDATE SET every_ms = excluded.every_ms",
+                my "INSERT INTO schedules (project_id, id, name, task, every_ms, next_run_at, created_at, updated_at)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                    ON DUPLICATE KEY UPDATE every_ms = VALUES(every_ms)",
+                project, id, task.as_str(), task.as_str(), period(every), now, now, now
+            )
+            .map(|_| ())
+        }))
         .await
     }
 
@@ -69,11 +69,11 @@ impl Store {
     pub async fn due_schedules(&self, now: Time) -> Result<Vec<Schedule>> {
         let rows = self
             .read("due_schedules", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as (ProjectId, Uuid, String, i64, Time),
-                        "SELECT project_id, id, task, every_ms, next_run_at FROM schedules WHERE next_run_at <= $1", now
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as (ProjectId, Uuid, String, i64, Time),
+                    "SELECT project_id, id, task, every_ms, next_run_at FROM schedules WHERE next_run_at <= $1", now
+                )
+            }))
             .await?;
         // A task that only a newer build knows is left to it.
         let known =
@@ -144,23 +144,23 @@ impl Store {
         until: Time,
     ) -> Result<Option<Task>> {
         self.write("begin_tick", verb!(|tx| {
-                let begun = sql!(
-                    tx, execute,
-                    "UPDATE ticks SET started_at = $1 WHERE project_id = $2 AND id = $3 AND finished_at IS NULL", now, project, id
-                )?;
-                delete_due(tx, &[(project, DueKind::Tick, id.0)]).await?;
-                if begun == 0 {
-                    return Ok(None);
-                }
-                insert_due(tx, &[Due { project, kind: DueKind::Tick, row: id.0, at: until, data: None }]).await?;
-                let task = sql!(
-                    tx, fetch_optional as (String,),
-                    "SELECT s.task FROM ticks t JOIN schedules s ON s.project_id = t.project_id AND s.id = t.schedule_id
-                     WHERE t.project_id = $1 AND t.id = $2",
-                    project, id
-                )?;
-                Ok(task.and_then(|(task,)| Task::parse(&task)))
-            }))
+            let begun = sql!(
+                tx, execute,
+                "UPDATE ticks SET started_at = $1 WHERE project_id = $2 AND id = $3 AND finished_at IS NULL", now, project, id
+            )?;
+            delete_due(tx, &[(project, DueKind::Tick, id.0)]).await?;
+            if begun == 0 {
+                return Ok(None);
+            }
+            insert_due(tx, &[Due { project, kind: DueKind::Tick, row: id.0, at: until, data: None }]).await?;
+            let task = sql!(
+                tx, fetch_optional as (String,),
+                "SELECT s.task FROM ticks t JOIN schedules s ON s.project_id = t.project_id AND s.id = t.schedule_id
+                 WHERE t.project_id = $1 AND t.id = $2",
+                project, id
+            )?;
+            Ok(task.and_then(|(task,)| Task::parse(&task)))
+        }))
         .await
     }
 
@@ -177,12 +177,12 @@ impl Store {
     ) -> Result<()> {
         let outcome: String = outcome.chars().take(500).collect();
         self.write("finish_tick", verb!(|tx, outcome| {
-                sql!(
-                    tx, execute,
-                    "UPDATE ticks SET finished_at = $1, outcome = $2 WHERE project_id = $3 AND id = $4", now, outcome, project, id
-                )?;
-                delete_due(tx, &[(project, DueKind::Tick, id.0)]).await
-            }))
+            sql!(
+                tx, execute,
+                "UPDATE ticks SET finished_at = $1, outcome = $2 WHERE project_id = $3 AND id = $4", now, outcome, project, id
+            )?;
+            delete_due(tx, &[(project, DueKind::Tick, id.0)]).await
+        }))
         .await
     }
 

@@ -62,21 +62,21 @@ impl Store {
         user: UserId,
     ) -> Result<Option<SecondFactor>> {
         self.read("second_factor", verb!(|tx| {
-                let row = sql!(
-                    tx, fetch_optional as (Vec<u8>, i64, Option<Time>, i64),
-                    "SELECT f.secret, f.last_step, f.confirmed_at,
-                            (SELECT COUNT(*) FROM backup_codes c
-                             WHERE c.project_id = f.project_id AND c.user_id = f.user_id AND c.used_at IS NULL)
-                     FROM second_factors f WHERE f.project_id = $1 AND f.user_id = $2",
-                    project, user
-                )?;
-                Ok(row.map(|(secret, last_step, confirmed_at, codes_left)| SecondFactor {
-                    secret,
-                    last_step,
-                    confirmed_at,
-                    codes_left,
-                }))
+            let row = sql!(
+                tx, fetch_optional as (Vec<u8>, i64, Option<Time>, i64),
+                "SELECT f.secret, f.last_step, f.confirmed_at,
+                        (SELECT COUNT(*) FROM backup_codes c
+                         WHERE c.project_id = f.project_id AND c.user_id = f.user_id AND c.used_at IS NULL)
+                 FROM second_factors f WHERE f.project_id = $1 AND f.user_id = $2",
+                project, user
+            )?;
+            Ok(row.map(|(secret, last_step, confirmed_at, codes_left)| SecondFactor {
+                secret,
+                last_step,
+                confirmed_at,
+                codes_left,
             }))
+        }))
         .await
     }
 
@@ -93,18 +93,18 @@ impl Store {
     ) -> Result<()> {
         let secret = secret.to_vec();
         self.write("enrol_factor", verb!(|tx, secret| {
-                lock(tx, project, user).await?;
-                if is_on(tx, project, user).await? {
-                    return Err(StoreError::Conflict("there is a second factor; switch it off first"));
-                }
-                delete_factor(tx, project, user).await?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO second_factors (project_id, user_id, secret, last_step, created_at) VALUES ($1, $2, $3, 0, $4)",
-                    project, user, secret, now
-                )
-                .map(|_| ())
-            }))
+            lock(tx, project, user).await?;
+            if is_on(tx, project, user).await? {
+                return Err(StoreError::Conflict("there is a second factor; switch it off first"));
+            }
+            delete_factor(tx, project, user).await?;
+            sql!(
+                tx, execute,
+                "INSERT INTO second_factors (project_id, user_id, secret, last_step, created_at) VALUES ($1, $2, $3, 0, $4)",
+                project, user, secret, now
+            )
+            .map(|_| ())
+        }))
         .await
     }
 

@@ -103,58 +103,58 @@ impl Store {
     ) -> Result<Begun> {
         let (new, entry) = (new.clone(), entry.clone());
         let begun = self.write("begin_session", verb!(|tx, new, entry| {
-                let before = sql!(
-                    tx, fetch_optional as (Option<Time>, i16, Option<String>),
-                    lite "SELECT last_login_at, status, password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
-                    server "SELECT last_login_at, status, password_hash FROM users
-                            WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
-                    project, new.user, Uuid::nil()
-                )?;
-                let (last, status, password) = before.ok_or(StoreError::NotFound("user"))?;
-                let is_first = last.is_none();
-                // A suspension that commits after this read leaves the session with an epoch that no longer counts.
-                let home = sql!(
-                    tx, fetch_optional as (i16, i64),
-                    "SELECT status, session_epoch FROM projects WHERE id = $1", project
-                )?;
-                let (project_status, epoch) = home.ok_or(StoreError::NotFound("project"))?;
-                if status != UserStatus::Active.number()
-                    || project_status != ProjectStatus::Active.number()
-                    || password.as_ref() != Some(&new.password)
-                {
-                    return Ok(Begun::Overtaken);
-                }
-                match &new.proof {
-                    Some(proof) => take_proof(tx, project, new.user, proof, now).await?,
-                    None if is_on(tx, project, new.user).await? => return Ok(Begun::ProofMissing),
-                    None => {}
-                }
-                sql!(
-                    tx, execute,
-                    "UPDATE users SET failed_logins = 0, locked_until = NULL, last_login_at = $1
-                     WHERE project_id = $2 AND id = $3",
-                    now, project, new.user
-                )?;
-                let seen = sql!(
-                    tx, fetch_optional as (Uuid,),
-                    "SELECT id FROM sessions WHERE project_id = $1 AND user_id = $2 AND device = $3 LIMIT 1",
-                    project, new.user, new.device.to_vec()
-                )?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO sessions (project_id, id, user_id, created_at, used_at, ends_at, device, origin, project_epoch)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    project, new.id, new.user, now, now, new.ends_at, new.device.to_vec(), new.origin.clone(), epoch
-                )?;
-                sql!(
-                    tx, execute,
-                    "INSERT INTO refresh_tokens (project_id, session_id, token_hash, created_at) VALUES ($1, $2, $3, $4)",
-                    project, new.id, new.token.to_vec(), now
-                )?;
-                note(tx, project, &entry, now).await?;
-                let is_new = seen.is_none() && !is_first;
-                Ok(Begun::Yes(is_new && insert_mail(tx, project, &new.notice, now).await?))
-            }));
+            let before = sql!(
+                tx, fetch_optional as (Option<Time>, i16, Option<String>),
+                lite "SELECT last_login_at, status, password_hash FROM users WHERE project_id = $1 AND id = $2 AND live = $3",
+                server "SELECT last_login_at, status, password_hash FROM users
+                        WHERE project_id = $1 AND id = $2 AND live = $3 FOR UPDATE",
+                project, new.user, Uuid::nil()
+            )?;
+            let (last, status, password) = before.ok_or(StoreError::NotFound("user"))?;
+            let is_first = last.is_none();
+            // A suspension that commits after this read leaves the session with an epoch that no longer counts.
+            let home = sql!(
+                tx, fetch_optional as (i16, i64),
+                "SELECT status, session_epoch FROM projects WHERE id = $1", project
+            )?;
+            let (project_status, epoch) = home.ok_or(StoreError::NotFound("project"))?;
+            if status != UserStatus::Active.number()
+                || project_status != ProjectStatus::Active.number()
+                || password.as_ref() != Some(&new.password)
+            {
+                return Ok(Begun::Overtaken);
+            }
+            match &new.proof {
+                Some(proof) => take_proof(tx, project, new.user, proof, now).await?,
+                None if is_on(tx, project, new.user).await? => return Ok(Begun::ProofMissing),
+                None => {}
+            }
+            sql!(
+                tx, execute,
+                "UPDATE users SET failed_logins = 0, locked_until = NULL, last_login_at = $1
+                 WHERE project_id = $2 AND id = $3",
+                now, project, new.user
+            )?;
+            let seen = sql!(
+                tx, fetch_optional as (Uuid,),
+                "SELECT id FROM sessions WHERE project_id = $1 AND user_id = $2 AND device = $3 LIMIT 1",
+                project, new.user, new.device.to_vec()
+            )?;
+            sql!(
+                tx, execute,
+                "INSERT INTO sessions (project_id, id, user_id, created_at, used_at, ends_at, device, origin, project_epoch)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                project, new.id, new.user, now, now, new.ends_at, new.device.to_vec(), new.origin.clone(), epoch
+            )?;
+            sql!(
+                tx, execute,
+                "INSERT INTO refresh_tokens (project_id, session_id, token_hash, created_at) VALUES ($1, $2, $3, $4)",
+                project, new.id, new.token.to_vec(), now
+            )?;
+            note(tx, project, &entry, now).await?;
+            let is_new = seen.is_none() && !is_first;
+            Ok(Begun::Yes(is_new && insert_mail(tx, project, &new.notice, now).await?))
+        }));
         match begun.await {
             // Nothing of it was kept, and the attempt stays counted.
             Err(StoreError::NotFound("code")) => Ok(Begun::ProofRefused),
@@ -180,54 +180,54 @@ impl Store {
     ) -> Result<Rotated> {
         let reuse = reuse.clone();
         let rotated = self.write("rotate", verb!(|tx, reuse| {
-                // The session's row is changed first: two that come with the same token wait for each other here.
-                let held = sql!(
-                    tx, execute,
-                    "UPDATE sessions SET used_at = $1
-                     WHERE project_id = $2 AND id = $3 AND revoked_at IS NULL AND ends_at > $4 AND used_at > $5
-                       AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $6)",
-                    now, project, session, now, idle_since, project
-                )?;
-                let owner = sql!(
-                    tx, fetch_optional as (UserId, i16),
-                    "SELECT u.id, u.status FROM sessions s JOIN users u ON u.project_id = s.project_id AND u.id = s.user_id
-                     WHERE s.project_id = $1 AND s.id = $2",
-                    project, session
-                )?;
-                let Some((user, status)) = owner.filter(|_| held == 1) else { return Ok(Rotated::Gone) };
-                let known = sql!(
-                    tx, fetch_optional as (Option<Time>,),
-                    "SELECT used_at FROM refresh_tokens WHERE project_id = $1 AND session_id = $2 AND token_hash = $3",
-                    project, session, token.to_vec()
-                )?;
-                match known {
-                    None => Err(StoreError::NotFound("refresh token")),
-                    Some((Some(_),)) => {
-                        sql!(
-                            tx, execute,
-                            "UPDATE sessions SET revoked_at = $1, revoked_for = $2 WHERE project_id = $3 AND id = $4",
-                            now, Ended::Reuse.number(), project, session
-                        )?;
-                        bump_access(tx, project).await?;
-                        note(tx, project, &reuse, now).await?;
-                        Ok(Rotated::Reused(user))
-                    }
-                    Some((None,)) if status != UserStatus::Active.number() => Ok(Rotated::Gone),
-                    Some((None,)) => {
-                        sql!(
-                            tx, execute,
-                            "UPDATE refresh_tokens SET used_at = $1 WHERE project_id = $2 AND session_id = $3 AND token_hash = $4",
-                            now, project, session, token.to_vec()
-                        )?;
-                        sql!(
-                            tx, execute,
-                            "INSERT INTO refresh_tokens (project_id, session_id, token_hash, created_at) VALUES ($1, $2, $3, $4)",
-                            project, session, next.to_vec(), now
-                        )?;
-                        Ok(Rotated::Taken(user))
-                    }
+            // The session's row is changed first: two that come with the same token wait for each other here.
+            let held = sql!(
+                tx, execute,
+                "UPDATE sessions SET used_at = $1
+                 WHERE project_id = $2 AND id = $3 AND revoked_at IS NULL AND ends_at > $4 AND used_at > $5
+                   AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $6)",
+                now, project, session, now, idle_since, project
+            )?;
+            let owner = sql!(
+                tx, fetch_optional as (UserId, i16),
+                "SELECT u.id, u.status FROM sessions s JOIN users u ON u.project_id = s.project_id AND u.id = s.user_id
+                 WHERE s.project_id = $1 AND s.id = $2",
+                project, session
+            )?;
+            let Some((user, status)) = owner.filter(|_| held == 1) else { return Ok(Rotated::Gone) };
+            let known = sql!(
+                tx, fetch_optional as (Option<Time>,),
+                "SELECT used_at FROM refresh_tokens WHERE project_id = $1 AND session_id = $2 AND token_hash = $3",
+                project, session, token.to_vec()
+            )?;
+            match known {
+                None => Err(StoreError::NotFound("refresh token")),
+                Some((Some(_),)) => {
+                    sql!(
+                        tx, execute,
+                        "UPDATE sessions SET revoked_at = $1, revoked_for = $2 WHERE project_id = $3 AND id = $4",
+                        now, Ended::Reuse.number(), project, session
+                    )?;
+                    bump_access(tx, project).await?;
+                    note(tx, project, &reuse, now).await?;
+                    Ok(Rotated::Reused(user))
                 }
-            }));
+                Some((None,)) if status != UserStatus::Active.number() => Ok(Rotated::Gone),
+                Some((None,)) => {
+                    sql!(
+                        tx, execute,
+                        "UPDATE refresh_tokens SET used_at = $1 WHERE project_id = $2 AND session_id = $3 AND token_hash = $4",
+                        now, project, session, token.to_vec()
+                    )?;
+                    sql!(
+                        tx, execute,
+                        "INSERT INTO refresh_tokens (project_id, session_id, token_hash, created_at) VALUES ($1, $2, $3, $4)",
+                        project, session, next.to_vec(), now
+                    )?;
+                    Ok(Rotated::Taken(user))
+                }
+            }
+        }));
         match rotated.await {
             // Whoever guesses at tokens of a session that they know of changes nothing.
             Err(StoreError::NotFound(_)) => Ok(Rotated::Gone),
@@ -247,25 +247,25 @@ impl Store {
         now: Time,
     ) -> Result<Standing> {
         self.read("standing", verb!(|tx| {
-                let head = sql!(
-                    tx,
-                    fetch_optional as (i64, i16, i64),
-                    "SELECT access_epoch, status, session_epoch FROM projects WHERE id = $1",
-                    project
-                )?;
-                let (epoch, status, session_epoch) = head.ok_or(StoreError::NotFound("project"))?;
-                let gone = status == ProjectStatus::Archived.number();
-                let found = sql!(
-                    tx, fetch_optional as (i16,),
-                    "SELECT u.status FROM sessions s JOIN users u ON u.project_id = s.project_id AND u.id = s.user_id
-                     WHERE s.project_id = $1 AND s.id = $2 AND s.user_id = $3 AND s.revoked_at IS NULL AND s.ends_at > $4
-                       AND u.live = $5 AND s.project_epoch = $6",
-                    project, session, user, now, Uuid::nil(), session_epoch
-                )?;
-                let active = found.is_some_and(|(status,)| status == UserStatus::Active.number());
-                let holds = active && !gone;
-                Ok(Standing { holds, epoch })
-            }))
+            let head = sql!(
+                tx,
+                fetch_optional as (i64, i16, i64),
+                "SELECT access_epoch, status, session_epoch FROM projects WHERE id = $1",
+                project
+            )?;
+            let (epoch, status, session_epoch) = head.ok_or(StoreError::NotFound("project"))?;
+            let gone = status == ProjectStatus::Archived.number();
+            let found = sql!(
+                tx, fetch_optional as (i16,),
+                "SELECT u.status FROM sessions s JOIN users u ON u.project_id = s.project_id AND u.id = s.user_id
+                 WHERE s.project_id = $1 AND s.id = $2 AND s.user_id = $3 AND s.revoked_at IS NULL AND s.ends_at > $4
+                   AND u.live = $5 AND s.project_epoch = $6",
+                project, session, user, now, Uuid::nil(), session_epoch
+            )?;
+            let active = found.is_some_and(|(status,)| status == UserStatus::Active.number());
+            let holds = active && !gone;
+            Ok(Standing { holds, epoch })
+        }))
         .await
     }
 
@@ -282,15 +282,15 @@ impl Store {
     ) -> Result<Vec<Session>> {
         let rows = self
             .read("sessions", verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as (Uuid, Time, Time, Time, Option<Vec<u8>>),
-                        "SELECT id, created_at, used_at, ends_at, origin FROM sessions
-                         WHERE project_id = $1 AND user_id = $2 AND revoked_at IS NULL AND ends_at > $3 AND used_at > $4
-                           AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $5)
-                         ORDER BY id DESC LIMIT 200",
-                        project, user, now, idle_since, project
-                    )
-                }))
+                sql!(
+                    tx, fetch_all as (Uuid, Time, Time, Time, Option<Vec<u8>>),
+                    "SELECT id, created_at, used_at, ends_at, origin FROM sessions
+                     WHERE project_id = $1 AND user_id = $2 AND revoked_at IS NULL AND ends_at > $3 AND used_at > $4
+                       AND project_epoch = (SELECT session_epoch FROM projects WHERE id = $5)
+                     ORDER BY id DESC LIMIT 200",
+                    project, user, now, idle_since, project
+                )
+            }))
             .await?;
         let session = |(id, created_at, used_at, ends_at, origin)| Session {
             id,
@@ -395,34 +395,34 @@ impl Store {
     ) -> Result<()> {
         let secret = secret.to_vec();
         self.write("add_signing_key", verb!(|tx, secret| {
-                let before = match succeeded {
-                    None => Some(id),
-                    Some(succeeded) => sql!(
-                        tx, fetch_optional as (Uuid,),
-                        "SELECT id FROM signing_keys WHERE retired_at IS NULL AND created_at < $1 ORDER BY id DESC LIMIT 1",
-                        succeeded
-                    )?
-                    .map(|(id,)| id),
-                };
-                if let Some(before) = before {
-                    sql!(
-                        tx,
-                        execute,
-                        "UPDATE signing_keys SET retired_at = $1 WHERE retired_at IS NULL AND id < $2",
-                        now,
-                        before
-                    )?;
-                }
+            let before = match succeeded {
+                None => Some(id),
+                Some(succeeded) => sql!(
+                    tx, fetch_optional as (Uuid,),
+                    "SELECT id FROM signing_keys WHERE retired_at IS NULL AND created_at < $1 ORDER BY id DESC LIMIT 1",
+                    succeeded
+                )?
+                .map(|(id,)| id),
+            };
+            if let Some(before) = before {
                 sql!(
                     tx,
                     execute,
-                    "INSERT INTO signing_keys (id, secret, created_at) VALUES ($1, $2, $3)",
-                    id,
-                    secret,
-                    now
-                )
-                .map(|_| ())
-            }))
+                    "UPDATE signing_keys SET retired_at = $1 WHERE retired_at IS NULL AND id < $2",
+                    now,
+                    before
+                )?;
+            }
+            sql!(
+                tx,
+                execute,
+                "INSERT INTO signing_keys (id, secret, created_at) VALUES ($1, $2, $3)",
+                id,
+                secret,
+                now
+            )
+            .map(|_| ())
+        }))
         .await
     }
 }

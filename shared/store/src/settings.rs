@@ -140,21 +140,21 @@ impl Store {
     /// When the engine is away.
     pub async fn settings(&self, project: ProjectId) -> Result<Kept> {
         self.read("settings", verb!(|tx| {
-                let row = sql!(
-                    tx,
-                    fetch_optional as (i64, Json<Settings>),
-                    "SELECT version, body FROM project_settings WHERE project_id = $1",
-                    project
-                )?;
-                let secrets = sql!(
-                    tx,
-                    fetch_all as (String, Vec<u8>),
-                    "SELECT field, secret FROM project_secrets WHERE project_id = $1 ORDER BY field",
-                    project
-                )?;
-                let Some((version, Json(settings))) = row else { return Ok(Kept::default()) };
-                Ok(Kept { version, settings, secrets })
-            }))
+            let row = sql!(
+                tx,
+                fetch_optional as (i64, Json<Settings>),
+                "SELECT version, body FROM project_settings WHERE project_id = $1",
+                project
+            )?;
+            let secrets = sql!(
+                tx,
+                fetch_all as (String, Vec<u8>),
+                "SELECT field, secret FROM project_secrets WHERE project_id = $1 ORDER BY field",
+                project
+            )?;
+            let Some((version, Json(settings))) = row else { return Ok(Kept::default()) };
+            Ok(Kept { version, settings, secrets })
+        }))
         .await
     }
 
@@ -171,35 +171,35 @@ impl Store {
     ) -> Result<Option<i64>> {
         let (new, entry) = (new.clone(), entry.clone());
         self.write("put_settings", verb!(|tx, new, entry| {
-                hold_epoch(tx, project, Hold::Alone).await?;
-                let known = sql!(
-                    tx,
-                    fetch_optional as (i64,),
-                    "SELECT version FROM project_settings WHERE project_id = $1",
-                    project
+            hold_epoch(tx, project, Hold::Alone).await?;
+            let known = sql!(
+                tx,
+                fetch_optional as (i64,),
+                "SELECT version FROM project_settings WHERE project_id = $1",
+                project
+            )?;
+            if known.map_or(0, |(version,)| version) != new.after {
+                return Ok(None);
+            }
+            bump_settings(tx, project, now).await?;
+            let version = new.after + 1;
+            if known.is_some() {
+                sql!(
+                    tx, execute,
+                    "UPDATE project_settings SET version = $1, body = $2, updated_at = $3 WHERE project_id = $4",
+                    version, Json(new.settings.clone()), now, project
                 )?;
-                if known.map_or(0, |(version,)| version) != new.after {
-                    return Ok(None);
-                }
-                bump_settings(tx, project, now).await?;
-                let version = new.after + 1;
-                if known.is_some() {
-                    sql!(
-                        tx, execute,
-                        "UPDATE project_settings SET version = $1, body = $2, updated_at = $3 WHERE project_id = $4",
-                        version, Json(new.settings.clone()), now, project
-                    )?;
-                } else {
-                    sql!(
-                        tx, execute,
-                        "INSERT INTO project_settings (project_id, version, body, updated_at) VALUES ($1, $2, $3, $4)",
-                        project, version, Json(new.settings.clone()), now
-                    )?;
-                }
-                keep_secrets(tx, project, &new, now).await?;
-                note(tx, project, &entry, now).await?;
-                Ok(Some(version))
-            }))
+            } else {
+                sql!(
+                    tx, execute,
+                    "INSERT INTO project_settings (project_id, version, body, updated_at) VALUES ($1, $2, $3, $4)",
+                    project, version, Json(new.settings.clone()), now
+                )?;
+            }
+            keep_secrets(tx, project, &new, now).await?;
+            note(tx, project, &entry, now).await?;
+            Ok(Some(version))
+        }))
         .await
     }
 
@@ -344,18 +344,18 @@ impl Store {
     pub async fn tenancies(&self, projects: &[ProjectId]) -> Result<Vec<(ProjectId, Tenancy)>> {
         let projects = projects.to_vec();
         let rows = self.read("tenancies", verb!(|tx, projects| {
-                let nil = Uuid::nil();
-                Ok(rows_in!(
-                    tx,
-                    as TenancyRow,
-                    "SELECT p.id, p.settings_epoch, p.limits, p.features, s.body FROM projects p
-                     LEFT JOIN project_settings s ON s.project_id = p.id WHERE p.live = $1 AND p.id",
-                    [nil],
-                    projects,
-                    lite "",
-                    server ""
-                ))
-            }));
+            let nil = Uuid::nil();
+            Ok(rows_in!(
+                tx,
+                as TenancyRow,
+                "SELECT p.id, p.settings_epoch, p.limits, p.features, s.body FROM projects p
+                 LEFT JOIN project_settings s ON s.project_id = p.id WHERE p.live = $1 AND p.id",
+                [nil],
+                projects,
+                lite "",
+                server ""
+            ))
+        }));
         Ok(rows.await?.into_iter().map(tenancy).collect())
     }
 }

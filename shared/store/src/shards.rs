@@ -23,27 +23,27 @@ impl Store {
     ) -> Result<Vec<Event>> {
         let rows = self
             .read("events_of_shards", verb!(|tx| {
-                    // A subquery for each row rather than NOT EXISTS, as in `unevaluated`.
-                    sql!(
-                        tx, fetch_all as Row,
-                        lite "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
-                              FROM events e WHERE e.project_id = $1 AND e.id > $2
-                                AND (($3 >> (instr('0123456789ABCDEF', substr(hex(e.id), 32)) - 1)) & 1) = 1
-                                AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
-                              ORDER BY e.id LIMIT $4",
-                        pg "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
-                            FROM events e WHERE e.project_id = $1 AND e.id > $2
-                              AND (($3::bigint >> (get_byte(uuid_send(e.id), 15) & 15)) & 1) = 1
-                              AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
-                            ORDER BY e.id LIMIT $4",
-                        my "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
-                            FROM events e WHERE e.project_id = $1 AND e.id > $2
-                              AND (($3 >> (ASCII(SUBSTR(e.id, 16, 1)) & 15)) & 1) = 1
-                              AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
-                            ORDER BY e.id LIMIT $4",
-                        project, after, shards.bits(), limit
-                    )
-                }))
+                // A subquery for each row rather than NOT EXISTS, as in `unevaluated`.
+                sql!(
+                    tx, fetch_all as Row,
+                    lite "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
+                          FROM events e WHERE e.project_id = $1 AND e.id > $2
+                            AND (($3 >> (instr('0123456789ABCDEF', substr(hex(e.id), 32)) - 1)) & 1) = 1
+                            AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
+                          ORDER BY e.id LIMIT $4",
+                    pg "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
+                        FROM events e WHERE e.project_id = $1 AND e.id > $2
+                          AND (($3::bigint >> (get_byte(uuid_send(e.id), 15) & 15)) & 1) = 1
+                          AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
+                        ORDER BY e.id LIMIT $4",
+                    my "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
+                        FROM events e WHERE e.project_id = $1 AND e.id > $2
+                          AND (($3 >> (ASCII(SUBSTR(e.id, 16, 1)) & 15)) & 1) = 1
+                          AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
+                        ORDER BY e.id LIMIT $4",
+                    project, after, shards.bits(), limit
+                )
+            }))
             .await?;
         rows.into_iter().map(event).collect()
     }
@@ -60,21 +60,21 @@ impl Store {
     ) -> Result<Vec<DeliveryId>> {
         let rows = self
             .read("planned_of_shards", verb!(|tx| {
-                    // What waits to be taken has a due row, which goes with the claim.
-                    sql!(
-                        tx, fetch_all as (DeliveryId,),
-                        lite "SELECT row_id FROM due WHERE project_id = $1 AND kind = $2
-                                AND (($3 >> (instr('0123456789ABCDEF', substr(hex(row_id), 32)) - 1)) & 1) = 1
-                              ORDER BY row_id LIMIT $4",
-                        pg "SELECT row_id FROM due WHERE project_id = $1 AND kind = $2
-                              AND (($3::bigint >> (get_byte(uuid_send(row_id), 15) & 15)) & 1) = 1
-                            ORDER BY row_id LIMIT $4",
-                        my "SELECT row_id FROM due WHERE project_id = $1 AND kind = $2
-                              AND (($3 >> (ASCII(SUBSTR(row_id, 16, 1)) & 15)) & 1) = 1
-                            ORDER BY row_id LIMIT $4",
-                        project, super::due::DueKind::Planned.number(), shards.bits(), limit
-                    )
-                }))
+                // What waits to be taken has a due row, which goes with the claim.
+                sql!(
+                    tx, fetch_all as (DeliveryId,),
+                    lite "SELECT row_id FROM due WHERE project_id = $1 AND kind = $2
+                            AND (($3 >> (instr('0123456789ABCDEF', substr(hex(row_id), 32)) - 1)) & 1) = 1
+                          ORDER BY row_id LIMIT $4",
+                    pg "SELECT row_id FROM due WHERE project_id = $1 AND kind = $2
+                          AND (($3::bigint >> (get_byte(uuid_send(row_id), 15) & 15)) & 1) = 1
+                        ORDER BY row_id LIMIT $4",
+                    my "SELECT row_id FROM due WHERE project_id = $1 AND kind = $2
+                          AND (($3 >> (ASCII(SUBSTR(row_id, 16, 1)) & 15)) & 1) = 1
+                        ORDER BY row_id LIMIT $4",
+                    project, super::due::DueKind::Planned.number(), shards.bits(), limit
+                )
+            }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }

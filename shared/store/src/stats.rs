@@ -40,46 +40,46 @@ impl Store {
     /// When the engine is away.
     pub async fn stats(&self, project: ProjectId, since: Time) -> Result<Stats> {
         self.read("stats", verb!(|tx| {
-                let nil = Uuid::nil();
-                let users = sql!(
-                    tx,
-                    fetch_all as (i16, i64),
-                    "SELECT status, COUNT(*) FROM users WHERE project_id = $1 AND live = $2 GROUP BY status",
-                    project,
-                    nil
-                )?;
-                let rules = sql!(
-                    tx,
-                    fetch_all as (i16, i64),
-                    "SELECT active, COUNT(*) FROM rules WHERE project_id = $1 AND live = $2 GROUP BY active",
-                    project,
-                    nil
-                )?;
-                let (keys, roles, endpoints, events) = sql!(
-                    tx, fetch_one as (i64, i64, i64, i64),
-                    "SELECT (SELECT COUNT(*) FROM api_keys WHERE project_id = $1 AND revoked_at IS NULL),
-                            (SELECT COUNT(*) FROM roles WHERE project_id = $2 AND live = $3),
-                            (SELECT COUNT(*) FROM webhook_endpoints WHERE project_id = $4 AND live = $5),
-                            (SELECT COUNT(*) FROM (SELECT id FROM events WHERE project_id = $6 AND id >= $7
-                                                   LIMIT $8) e)",
-                    project, project, nil, project, nil, project, floor(since), MOST_EVENTS
-                )?;
-                let of = |rows: &[(i16, i64)], wanted: i16| {
-                    let found = rows.iter().find(|row| row.0 == wanted);
-                    found.map_or(0, |row| row.1.unsigned_abs())
-                };
-                Ok(Stats {
-                    users_pending: of(&users, 0),
-                    users_active: of(&users, 1),
-                    users_suspended: of(&users, 2),
-                    rules: of(&rules, 0) + of(&rules, 1),
-                    rules_active: of(&rules, 1),
-                    keys: keys.unsigned_abs(),
-                    roles: roles.unsigned_abs(),
-                    endpoints: endpoints.unsigned_abs(),
-                    events: events.unsigned_abs(),
-                })
-            }))
+            let nil = Uuid::nil();
+            let users = sql!(
+                tx,
+                fetch_all as (i16, i64),
+                "SELECT status, COUNT(*) FROM users WHERE project_id = $1 AND live = $2 GROUP BY status",
+                project,
+                nil
+            )?;
+            let rules = sql!(
+                tx,
+                fetch_all as (i16, i64),
+                "SELECT active, COUNT(*) FROM rules WHERE project_id = $1 AND live = $2 GROUP BY active",
+                project,
+                nil
+            )?;
+            let (keys, roles, endpoints, events) = sql!(
+                tx, fetch_one as (i64, i64, i64, i64),
+                "SELECT (SELECT COUNT(*) FROM api_keys WHERE project_id = $1 AND revoked_at IS NULL),
+                        (SELECT COUNT(*) FROM roles WHERE project_id = $2 AND live = $3),
+                        (SELECT COUNT(*) FROM webhook_endpoints WHERE project_id = $4 AND live = $5),
+                        (SELECT COUNT(*) FROM (SELECT id FROM events WHERE project_id = $6 AND id >= $7
+                                               LIMIT $8) e)",
+                project, project, nil, project, nil, project, floor(since), MOST_EVENTS
+            )?;
+            let of = |rows: &[(i16, i64)], wanted: i16| {
+                let found = rows.iter().find(|row| row.0 == wanted);
+                found.map_or(0, |row| row.1.unsigned_abs())
+            };
+            Ok(Stats {
+                users_pending: of(&users, 0),
+                users_active: of(&users, 1),
+                users_suspended: of(&users, 2),
+                rules: of(&rules, 0) + of(&rules, 1),
+                rules_active: of(&rules, 1),
+                keys: keys.unsigned_abs(),
+                roles: roles.unsigned_abs(),
+                endpoints: endpoints.unsigned_abs(),
+                events: events.unsigned_abs(),
+            })
+        }))
         .await
     }
 }

@@ -113,16 +113,16 @@ impl Store {
     ) -> Result<Vec<Linked>> {
         let found = self
             .read("audit_links", verb!(|tx| {
-                    // One statement sees one state: rows that are forgotten meanwhile are not taken for missing.
-                    sql!(
-                        tx, fetch_all as Standing,
-                        "SELECT c.seq, c.audit_id, c.hash, a.at, a.actor_kind, a.actor_id, a.action, a.resource_id,
-                                a.before_change, a.after_change, a.subject_id, a.personal, a.origin, a.correlation_id
-                         FROM audit_chain c LEFT JOIN audit a ON a.project_id = c.project_id AND a.id = c.audit_id
-                         WHERE c.project_id = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3",
-                        project, after, limit
-                    )
-                }))
+                // One statement sees one state: rows that are forgotten meanwhile are not taken for missing.
+                sql!(
+                    tx, fetch_all as Standing,
+                    "SELECT c.seq, c.audit_id, c.hash, a.at, a.actor_kind, a.actor_id, a.action, a.resource_id,
+                            a.before_change, a.after_change, a.subject_id, a.personal, a.origin, a.correlation_id
+                     FROM audit_chain c LEFT JOIN audit a ON a.project_id = c.project_id AND a.id = c.audit_id
+                     WHERE c.project_id = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3",
+                    project, after, limit
+                )
+            }))
             .await?;
         found.into_iter().map(|standing| linked(project, standing)).collect()
     }
@@ -135,15 +135,15 @@ impl Store {
     pub async fn stray_audit(&self, project: ProjectId) -> Result<Option<Uuid>> {
         let found = self
             .read("stray_audit", verb!(|tx| {
-                    sql!(
-                        tx, fetch_optional as (Uuid,),
-                        "SELECT a.id FROM audit a
-                         LEFT JOIN audit_chain c ON c.project_id = a.project_id AND c.audit_id = a.id
-                         LEFT JOIN audit_pending p ON p.project_id = a.project_id AND p.audit_id = a.id
-                         WHERE a.project_id = $1 AND c.seq IS NULL AND p.at IS NULL ORDER BY a.id LIMIT 1",
-                        project
-                    )
-                }))
+                sql!(
+                    tx, fetch_optional as (Uuid,),
+                    "SELECT a.id FROM audit a
+                     LEFT JOIN audit_chain c ON c.project_id = a.project_id AND c.audit_id = a.id
+                     LEFT JOIN audit_pending p ON p.project_id = a.project_id AND p.audit_id = a.id
+                     WHERE a.project_id = $1 AND c.seq IS NULL AND p.at IS NULL ORDER BY a.id LIMIT 1",
+                    project
+                )
+            }))
             .await?;
         Ok(found.map(|(id,)| id))
     }
@@ -184,21 +184,21 @@ impl Store {
     pub async fn forget_audit(&self, project: ProjectId, upto: &Checkpoint) -> Result<u64> {
         let upto = upto.clone();
         self.write("forget_audit", verb!(|tx, upto| {
-                leave(tx, project, &upto).await.map_err(StoreError::again_on_conflict)?;
-                sql!(
-                    tx, execute,
-                    "DELETE FROM audit WHERE project_id = $1
-                       AND id IN (SELECT audit_id FROM audit_chain WHERE project_id = $2 AND seq <= $3)",
-                    project, project, upto.link.seq
-                )?;
-                sql!(
-                    tx,
-                    execute,
-                    "DELETE FROM audit_chain WHERE project_id = $1 AND seq <= $2",
-                    project,
-                    upto.link.seq
-                )
-            }))
+            leave(tx, project, &upto).await.map_err(StoreError::again_on_conflict)?;
+            sql!(
+                tx, execute,
+                "DELETE FROM audit WHERE project_id = $1
+                   AND id IN (SELECT audit_id FROM audit_chain WHERE project_id = $2 AND seq <= $3)",
+                project, project, upto.link.seq
+            )?;
+            sql!(
+                tx,
+                execute,
+                "DELETE FROM audit_chain WHERE project_id = $1 AND seq <= $2",
+                project,
+                upto.link.seq
+            )
+        }))
         .await
     }
 }

@@ -24,21 +24,21 @@ impl Store {
     ) -> Result<Option<i64>> {
         let error = error.to_owned();
         self.write("begin_event_attempt", verb!(|tx, error| {
-                if !tx.returns() {
-                    return begin_attempt(tx, project, event, error, now).await;
-                }
-                let row = sql!(
-                    tx, fetch_optional as (i64,),
-                    "INSERT INTO evaluation_attempts (project_id, event_id, attempts, error, updated_at)
-                     SELECT $1, $2, 1, $3, $4
-                     WHERE NOT EXISTS (SELECT 1 FROM evaluations WHERE project_id = $5 AND id = $6)
-                     ON CONFLICT (project_id, event_id) DO UPDATE
-                     SET attempts = evaluation_attempts.attempts + 1, error = excluded.error, updated_at = excluded.updated_at
-                     RETURNING attempts",
-                    project, event, error, now, project, event
-                )?;
-                Ok(row.map(|(attempts,)| attempts))
-            }))
+            if !tx.returns() {
+                return begin_attempt(tx, project, event, error, now).await;
+            }
+            let row = sql!(
+                tx, fetch_optional as (i64,),
+                "INSERT INTO evaluation_attempts (project_id, event_id, attempts, error, updated_at)
+                 SELECT $1, $2, 1, $3, $4
+                 WHERE NOT EXISTS (SELECT 1 FROM evaluations WHERE project_id = $5 AND id = $6)
+                 ON CONFLICT (project_id, event_id) DO UPDATE
+                 SET attempts = evaluation_attempts.attempts + 1, error = excluded.error, updated_at = excluded.updated_at
+                 RETURNING attempts",
+                project, event, error, now, project, event
+            )?;
+            Ok(row.map(|(attempts,)| attempts))
+        }))
         .await
     }
 
@@ -55,22 +55,22 @@ impl Store {
     ) -> Result<bool> {
         let error: String = error.chars().take(500).collect();
         self.write("fail_event", verb!(|tx, error| {
-                let failed = sql!(
-                    tx, execute,
-                    any "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
-                         VALUES ($1, $2, $3, $4, 0, 0, 0, $5, $6) ON CONFLICT DO NOTHING",
-                    my "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
-                        VALUES ($1, $2, $3, $4, 0, 0, 0, $5, $6)",
-                    project, event, Uuid::nil(), EvaluationStatus::Failed.number(), now, error
-                );
-                let failed = match failed {
-                    // On MySQL and MariaDB a statement that fails leaves the transaction as it was before it.
-                    Err(StoreError::Conflict(_)) if !tx.returns() => 0,
-                    other => other?,
-                };
-                forget_attempts(tx, project, &[event]).await?;
-                Ok(failed == 1)
-            }))
+            let failed = sql!(
+                tx, execute,
+                any "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
+                     VALUES ($1, $2, $3, $4, 0, 0, 0, $5, $6) ON CONFLICT DO NOTHING",
+                my "INSERT INTO evaluations (project_id, id, run, status, ruleset, looked, matched, evaluated_at, error)
+                    VALUES ($1, $2, $3, $4, 0, 0, 0, $5, $6)",
+                project, event, Uuid::nil(), EvaluationStatus::Failed.number(), now, error
+            );
+            let failed = match failed {
+                // On MySQL and MariaDB a statement that fails leaves the transaction as it was before it.
+                Err(StoreError::Conflict(_)) if !tx.returns() => 0,
+                other => other?,
+            };
+            forget_attempts(tx, project, &[event]).await?;
+            Ok(failed == 1)
+        }))
         .await
     }
 }
