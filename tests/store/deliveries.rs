@@ -18,6 +18,7 @@ on_every_store! {
     a_job_claims_what_waits_and_nothing_else
     a_claimed_delivery_knows_what_it_says
     a_delivery_whose_event_is_gone_still_says_what_it_can
+    a_delivery_that_this_build_can_not_read_waits_for_another
     concurrent_claims_never_share_a_delivery
     an_expired_claim_is_an_attempt_whose_outcome_nobody_knows
     a_delivery_without_attempts_left_stays_unknown
@@ -104,6 +105,22 @@ fn notification(held: &Claimed) -> &NotificationContent {
         Content::Notification(content) => content,
         Content::Mail(mail) => panic!("an account mail: {mail:?}"),
     }
+}
+
+async fn a_delivery_that_this_build_can_not_read_waits_for_another(which: Stores) {
+    let place = open(which).await;
+    let tenant = tenant(&place.store, "acme", 2, None).await;
+    let (_, done) = ring(&place.store, &tenant, 1, terms(0, start())).await;
+    let ids: Vec<DeliveryId> = done.decision.deliveries.iter().map(|one| one.id).collect();
+    place.raw.run("UPDATE deliveries SET channel = 99 WHERE target = (SELECT id FROM webhook_endpoints ORDER BY id LIMIT 1)").await.expect("a newer build's");
+    let claim = terms(0, at(1));
+    let mine = place.store.claim_deliveries(tenant.project, &ids, claim, at(1)).await;
+    assert_eq!(mine.expect("claims").len(), 1, "its neighbour is claimed all the same");
+    assert_eq!(
+        place.raw.count("deliveries WHERE channel = 99 AND state = 5 AND attempts = 0").await,
+        1
+    );
+    assert_eq!(place.raw.count("due WHERE kind = 2").await, 1, "it comes again");
 }
 
 async fn concurrent_claims_never_share_a_delivery(which: Stores) {

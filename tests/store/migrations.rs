@@ -12,6 +12,7 @@ on_every_store! {
     migrations_go_up_from_nothing_and_down_to_nothing_and_up_again
     migrations_by_many_processes_at_once_are_applied_once
     migrations_of_a_newer_build_are_shown_and_not_taken_back
+    mails_that_wait_become_deliveries_and_back
     migrations_are_the_files_that_are_there
 }
 
@@ -73,6 +74,59 @@ async fn migrations_of_a_newer_build_are_shown_and_not_taken_back(which: Stores)
         Vec::<String>::new()
     );
     place.store.migrate(Step::Down).await.expect_err("unknown");
+}
+
+async fn mails_that_wait_become_deliveries_and_back(which: Stores) {
+    let place = unmigrated(which).await;
+    let store = &place.store;
+    store.migrate(Step::Up).await.expect("goes up");
+    let project = project(store, "acme").await;
+    let back = || async {
+        for name in
+            ["0057_state", "0056_content", "0055_due", "0054_deliveries", "0053_target_kind"]
+        {
+            assert_eq!(store.migrate(Step::Down).await.expect("goes down"), [name]);
+        }
+    };
+    back().await;
+    let (open, close) = match which {
+        Stores::Postgres => ("'\\x", "'"),
+        Stores::Sqlite | Stores::Mariadb => ("x'", "'"),
+    };
+    let bytes = |hex: &str| format!("{open}{hex}{close}");
+    let id = |number: u128| {
+        let id = uuid::Uuid::from_u128(number);
+        if which == Stores::Postgres { format!("'{id}'") } else { bytes(&id.simple().to_string()) }
+    };
+    let (at, acme) = (if which == Stores::Sqlite { "1" } else { "'2026-01-01 00:00:00'" }, {
+        let id = project.0;
+        if which == Stores::Postgres { format!("'{id}'") } else { bytes(&id.simple().to_string()) }
+    });
+    // One waits, one was sent.
+    for (number, content, state) in [(1, bytes("ab"), 1), (2, "NULL".to_owned(), 3)] {
+        let text = format!(
+            "INSERT INTO mails (project_id, id, kind, address, content, state, attempts, created_at, updated_at)
+             VALUES ({acme}, {}, 1, {}, {content}, {state}, 1, {at}, {at})",
+            id(number), bytes("cd")
+        );
+        place.raw.run(&text).await.expect("a mail");
+    }
+    let due = format!(
+        "INSERT INTO due (project_id, kind, row_id, at) VALUES ({acme}, 5, {}, {at})",
+        id(1)
+    );
+    place.raw.run(&due).await.expect("it is due");
+    store.migrate(Step::Up).await.expect("goes up again");
+    let count = async |rest: &str| place.raw.count(rest).await;
+    assert_eq!(count("deliveries WHERE channel = 3 AND target_kind = 2 AND state = 1").await, 1);
+    assert_eq!(count("deliveries WHERE channel = 3 AND target_kind = 2 AND state = 3").await, 1);
+    assert_eq!(count("due WHERE kind = 3").await, 1);
+    assert_eq!(count("mails WHERE content IS NOT NULL").await, 1);
+    back().await;
+    assert_eq!(count("mails WHERE state = 1 AND content IS NOT NULL").await, 1);
+    assert_eq!(count("mails WHERE state = 3").await, 1);
+    assert_eq!(count("due WHERE kind = 5").await, 1);
+    assert_eq!(count("deliveries").await, 0);
 }
 
 async fn migrations_are_the_files_that_are_there(which: Stores) {

@@ -207,7 +207,7 @@ impl Store {
                 let wanted: Vec<Wanted> = ids.iter().map(|id| Wanted::planned(*id)).collect();
                 let mine = claim(tx, project, &wanted, &terms, now).await?;
                 hold(tx, project, &mine, &terms).await?;
-                load(tx, project, mine, &terms).await
+                load(tx, project, mine, &terms, now).await
             }),
         )
         .await

@@ -106,7 +106,7 @@ pub(super) async fn take(
     );
     hold(tx, project, &mine, terms).await?;
     Ok(Taken {
-        deliveries: load(tx, project, mine, terms).await?,
+        deliveries: load(tx, project, mine, terms, now).await?,
         ticks,
         expired,
         rows: due.iter().map(Due::count).sum(),

@@ -1,10 +1,11 @@
 //! What claimed deliveries say, read back from the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{Claimed, Content, ContentEvent, MailContent, NotificationContent};
+use super::record::snooze;
+use super::{Claimed, Content, ContentEvent, MailContent, NotificationContent, Snoozed};
 use crate::due::ClaimTerms;
 use crate::engine::{Tx, rows_in};
 use crate::{Result, StoreError};
@@ -14,28 +15,32 @@ use domain::mail::MailKind;
 use domain::rule::Priority;
 use domain::time::Time;
 
-type Placed = (DeliveryId, i16, i16, Uuid, NotificationId);
+type Row = (DeliveryId, i16, i16, Uuid, NotificationId);
 
-/// Reads what the claimed deliveries say.
+/// A delivery, how and where it goes, and its message.
+type Placed = (DeliveryId, Channel, Target, NotificationId);
+
+/// Reads what the claimed deliveries say. One that can't be read, like one on a channel that only a newer build knows, keeps
+/// its neighbours from nothing: it goes back to wait for whoever can, and that is no attempt.
 pub(super) async fn load(
     tx: &mut Tx,
     project: ProjectId,
     mine: Vec<(DeliveryId, i64)>,
     terms: &ClaimTerms,
+    now: Time,
 ) -> Result<Vec<Claimed>> {
     let made: HashMap<DeliveryId, i64> = mine.iter().copied().collect();
     let ids: Vec<DeliveryId> = mine.iter().map(|(id, _)| *id).collect();
     let rows = rows_in!(
         tx,
-        as Placed,
+        as Row,
         "SELECT id, channel, target_kind, target, notification_id FROM deliveries WHERE project_id = $1 AND id",
         [project],
         ids,
         lite "",
         server ""
     );
-    let placed: Vec<(DeliveryId, Channel, Target, NotificationId)> =
-        rows.into_iter().map(placed).collect::<Result<_>>()?;
+    let placed: Vec<Placed> = rows.into_iter().filter_map(placed).collect();
     let (mut mails, mut notifications) = (Vec::new(), Vec::new());
     for (_, _, target, message) in &placed {
         match target {
@@ -47,29 +52,32 @@ pub(super) async fn load(
     notifications.dedup();
     let mut mails = mail_contents(tx, project, &mails).await?;
     let notifications = notification_contents(tx, project, &notifications).await?;
-    let claimed =
-        |(id, channel, target, message): (DeliveryId, Channel, Target, NotificationId)| {
-            let content = match target {
-                Target::Address(mail) => {
-                    Content::Mail(mails.remove(&mail).unwrap_or_else(|| gone(mail)))
-                }
-                _ => Content::Notification(notifications.get(&message).cloned().ok_or_else(
-                    || StoreError::Corrupt(format!("notification of delivery {id}")),
-                )?),
-            };
-            let number = made.get(&id).copied().unwrap_or(0) + 1;
-            let (token, until) = (terms.token, terms.until);
-            Ok(Claimed { project, id, token, until, number, channel, target, content })
+    let claimed = |(id, channel, target, message): Placed| {
+        let content = match target {
+            Target::Address(mail) => {
+                Content::Mail(mails.remove(&mail).unwrap_or_else(|| gone(mail)))
+            }
+            _ => Content::Notification(notifications.get(&message)?.clone()),
         };
-    placed.into_iter().map(claimed).collect()
+        let number = made.get(&id).copied().unwrap_or(0) + 1;
+        let (token, until) = (terms.token, terms.until);
+        Some(Claimed { project, id, token, until, number, channel, target, content })
+    };
+    let claimed: Vec<Claimed> = placed.into_iter().filter_map(claimed).collect();
+    let read: HashSet<DeliveryId> = claimed.iter().map(|one| one.id).collect();
+    let (token, until) = (terms.token, terms.until);
+    let left = ids.into_iter().filter(|id| !read.contains(id));
+    let left: Vec<Snoozed> = left.map(|id| Snoozed { project, id, token, until }).collect();
+    if !left.is_empty() {
+        tracing::warn!(%project, deliveries = left.len(), "this build can't read deliveries; they wait for one that can");
+        snooze(tx, &left, now).await?;
+    }
+    Ok(claimed)
 }
 
-fn placed(row: Placed) -> Result<(DeliveryId, Channel, Target, NotificationId)> {
-    let (id, channel, kind, target, message) = row;
-    let corrupt = || StoreError::Corrupt(format!("delivery {id}"));
-    let channel = Channel::from_number(channel).ok_or_else(corrupt)?;
-    let kind = TargetKind::from_number(kind).ok_or_else(corrupt)?;
-    Ok((id, channel, Target::new(kind, target), message))
+fn placed((id, channel, kind, target, message): Row) -> Option<Placed> {
+    let target = Target::new(TargetKind::from_number(kind)?, target);
+    Some((id, Channel::from_number(channel)?, target, message))
 }
 
 /// What is left of a mail whose user was erased while its delivery was under way.

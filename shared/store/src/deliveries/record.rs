@@ -43,6 +43,7 @@ pub(super) async fn record_unknown(
     };
     let rows: Vec<Row> = lost.iter().map(row).collect();
     write(tx, &rows, now).await?;
+    // An account mail has the id of its delivery; of the others there is none.
     let over: Vec<(ProjectId, MailId)> =
         rows.iter().filter(|one| !one.keep).map(|one| (project, MailId(one.id.0))).collect();
     empty_mails(tx, &over).await
