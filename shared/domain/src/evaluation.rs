@@ -1,18 +1,30 @@
 //! What an event's rules decide. Looking at conditions needs no state; deciding needs the groups, which the store holds
-//! locked meanwhile. Both are pure, so that backtests and the reference of the crash suite can use them.
+//! locked meanwhile. Both are pure, so that backtests, the simulator and the reference of the crash suite can use them.
+
+mod by_hand;
+mod decide;
+mod revisit;
+mod stages;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
+use super::alert::{AlertEntry, AlertStanding, OpenedAlert};
 use super::condition::Subject;
-use super::delivery::{Channel, NewDelivery, Target};
+use super::delivery::NewDelivery;
 use super::event::Event;
-use super::group::{Alert, GroupState, Window};
+use super::group::Place;
 use super::names::words;
 use super::reason::Reason;
 use super::rule::Priority;
 use super::ruleset::{CompiledRule, Recipient, RuleSet};
-use crate::id::{AlertId, EventId, NotificationId, RuleId, derived, sha256};
+use crate::id::{AlertId, EventId, NotificationId, RuleId, UserId, sha256};
 use crate::time::Time;
+
+pub use by_hand::{ByHand, HandError, by_hand};
+pub use decide::decide;
+pub use revisit::{Revisit, revisit};
 
 words! {
     /// What an event's evaluation came to.
@@ -33,6 +45,8 @@ words! {
         Suppressed = 2 "suppressed",
         /// The condition could not be evaluated on this event.
         Failed = 3 "failed",
+        /// It resolved, or would have if an alert had been open.
+        Resolved = 4 "resolved",
     }
 }
 
@@ -41,6 +55,14 @@ words! {
     Origin {
         /// An event that a rule matched.
         Event = 1 "event",
+        /// An event that did not come.
+        Absence = 2 "absence",
+        /// The end of an alert.
+        Resolved = 3 "resolved",
+        /// A summary of events that were over the window.
+        Digest = 4 "digest",
+        /// An acknowledgement that is over.
+        Reminder = 5 "reminder",
     }
 }
 
@@ -52,6 +74,11 @@ impl GroupId {
     /// The group of `rule` with that key.
     pub fn new(rule: RuleId, key: &str) -> Self {
         Self(sha256(&[rule.bytes(), key.as_bytes()].concat()))
+    }
+
+    /// The group with that hash.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 }
 
@@ -75,6 +102,14 @@ pub struct Found {
     pub place: usize,
     /// The group; `None` when the condition could not be evaluated.
     pub group: Option<(GroupId, String)>,
+    /// Whether it resolves.
+    pub resolves: bool,
+    /// The silences that are for it, by their places.
+    pub silences: Vec<usize>,
+    /// The groups of other rules whose alerts keep it quiet.
+    pub inhibitors: Vec<(RuleId, GroupId)>,
+    /// The users that the event names.
+    pub named: Vec<UserId>,
 }
 
 /// Looks at one event. `now` is only for conditions that ask what time it is.
@@ -82,6 +117,20 @@ pub struct Found {
 /// # Errors
 /// When the payload is not the JSON that was accepted.
 pub fn look(set: &RuleSet, event: &Event, now: Time) -> serde_json::Result<Looked> {
+    let candidates = set.candidates(&event.kind);
+    look_at(set, event, &candidates, now)
+}
+
+/// Looks at one event with some rules alone.
+///
+/// # Errors
+/// When the payload is not the JSON that was accepted.
+pub fn look_at(
+    set: &RuleSet,
+    event: &Event,
+    places: &[usize],
+    now: Time,
+) -> serde_json::Result<Looked> {
     let payload: serde_json::Value = serde_json::from_str(event.payload.get())?;
     let id = event.id.to_string();
     let subject = Subject {
@@ -91,25 +140,54 @@ pub fn look(set: &RuleSet, event: &Event, now: Time) -> serde_json::Result<Looke
         received_at: event.received_at,
         payload: &payload,
     };
-    let candidates = set.candidates(&event.kind);
-    let found = |place: usize| {
-        let rule = set.rule(place);
-        match rule.condition.holds(&subject, now) {
-            Ok(true) => {
-                let key = rule.group_of(&subject);
-                let group = GroupId::new(rule.rule.id, &key);
-                Some(Found { place, group: Some((group, key)) })
-            }
-            Ok(false) => None,
-            Err(_) => Some(Found { place, group: None }),
-        }
-    };
     Ok(Looked {
         event: event.id,
         received_at: event.received_at,
-        looked: candidates.len() as i64,
-        matches: candidates.iter().copied().filter_map(found).collect(),
+        looked: places.len() as i64,
+        matches: places.iter().filter_map(|place| found(set, *place, &subject, now)).collect(),
     })
+}
+
+fn found(set: &RuleSet, place: usize, subject: &Subject<'_>, now: Time) -> Option<Found> {
+    let rule = set.rule(place);
+    let none = Found {
+        place,
+        group: None,
+        resolves: false,
+        silences: Vec::new(),
+        inhibitors: Vec::new(),
+        named: Vec::new(),
+    };
+    let group = || {
+        let key = rule.group_of(subject);
+        Some((GroupId::new(rule.rule.id, &key), key))
+    };
+    match rule.resolve.as_ref().map(|condition| condition.holds(subject, now)) {
+        Some(Ok(true)) => return Some(Found { group: group(), resolves: true, ..none }),
+        Some(Err(_)) => return Some(none),
+        Some(Ok(false)) | None => {}
+    }
+    match rule.condition.holds(subject, now) {
+        Ok(false) => return None,
+        Err(_) => return Some(none),
+        Ok(true) => {}
+    }
+    let silences = set.silences.iter().enumerate();
+    let silences = silences.filter(|(_, one)| one.fits(&rule.rule, Some(subject), now));
+    Some(Found {
+        group: group(),
+        silences: silences.map(|(at, _)| at).collect(),
+        inhibitors: rule.inhibitors(subject),
+        named: set.named(rule, subject),
+        ..none
+    })
+}
+
+impl Looked {
+    /// Its place in the order of decisions.
+    pub const fn place(&self) -> Place {
+        Place { at: self.received_at, event: self.event }
+    }
 }
 
 /// A match and what became of it.
@@ -131,6 +209,8 @@ pub struct MatchRecord {
     pub alert: Option<AlertId>,
     /// The notification that it made.
     pub notification: Option<NotificationId>,
+    /// What held it back: the silence, the inhibiting rule or the summary.
+    pub cause: Option<uuid::Uuid>,
 }
 
 /// A notification that the evaluation makes.
@@ -158,137 +238,30 @@ pub struct NewNotification {
     pub priority: Priority,
 }
 
-/// Everything that a batch of events decides.
+/// Everything that is decided at once.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     /// Every match with its fate.
     pub matches: Vec<MatchRecord>,
     /// What rings.
     pub notifications: Vec<NewNotification>,
-    /// Whom.
+    /// Who is notified.
     pub recipients: Vec<(NotificationId, Recipient)>,
     /// How.
     pub deliveries: Vec<NewDelivery>,
+    /// Notifications of the end of an alert: for those who were notified of it before.
+    pub resolutions: Vec<(NotificationId, AlertId)>,
+    /// The alerts that opened.
+    pub opened: Vec<OpenedAlert>,
+    /// How the alerts stand that something happened to, those that opened among them.
+    pub standings: BTreeMap<AlertId, AlertStanding>,
+    /// What happened to alerts.
+    pub entries: Vec<AlertEntry>,
+    /// The groups that have to be looked at again, and when.
+    pub timers: Vec<(GroupId, Time)>,
 }
 
-/// Decides on events in the order of their receipt, changing the groups that they belong to.
-pub fn decide(
-    set: &RuleSet,
-    looked: &[&Looked],
-    groups: &mut BTreeMap<GroupId, GroupState>,
-    now: Time,
-) -> Decision {
-    let mut decision = Decision::default();
-    let mut ordered = looked.to_vec();
-    ordered.sort_by_key(|one| (one.received_at, one.event));
-    for one in ordered {
-        for found in &one.matches {
-            let rule = set.rule(found.place);
-            let record = match &found.group {
-                None => record(rule, one.event, MatchOutcome::Failed),
-                Some((id, _)) => {
-                    let group = groups.entry(*id).or_default();
-                    decide_match(set, rule, one.event, *id, group, now, &mut decision)
-                }
-            };
-            decision.matches.push(record);
-        }
-    }
-    decision
-}
-
-/// A match on its way through the stages.
-struct Candidate<'a> {
-    set: &'a RuleSet,
-    rule: &'a CompiledRule,
-    group: &'a GroupState,
-    at: Time,
-}
-
-/// Why a stage holds a match back, and until when.
-type Held = (Reason, Option<Time>);
-
-/// The stages that a match goes through before it rings, in order; the first that holds it back gives the reason.
-const STAGES: [fn(&Candidate<'_>) -> Option<Held>; 3] = [window, recipients, targets];
-
-fn window(candidate: &Candidate<'_>) -> Option<Held> {
-    match candidate.group.window(candidate.rule.rule.body.suppression, candidate.at) {
-        Window::Open => None,
-        Window::Full { until } => Some((Reason::WindowFull, Some(until))),
-    }
-}
-
-fn recipients(candidate: &Candidate<'_>) -> Option<Held> {
-    candidate.rule.recipients.is_empty().then_some((Reason::NoRecipient, None))
-}
-
-fn targets(candidate: &Candidate<'_>) -> Option<Held> {
-    candidate.set.endpoints.is_empty().then_some((Reason::NoTarget, None))
-}
-
-fn decide_match(
-    set: &RuleSet,
-    rule: &CompiledRule,
-    event: EventId,
-    group_id: GroupId,
-    group: &mut GroupState,
-    now: Time,
-    decision: &mut Decision,
-) -> MatchRecord {
-    let at = group.decision_time(now);
-    let held = STAGES.iter().find_map(|stage| stage(&Candidate { set, rule, group, at }));
-    if let Some((reason, until)) = held {
-        group.suppressed += 1;
-        let alert = group.alert.as_ref().map(|alert| alert.id);
-        return MatchRecord {
-            reason: Some(reason),
-            until,
-            alert,
-            ..record(rule, event, MatchOutcome::Suppressed)
-        };
-    }
-    let keep = rule.rule.body.suppression.map_or(0, |window| window.count as usize);
-    group.rang(at, keep);
-    let alert = group.alert.get_or_insert_with(|| Alert {
-        id: AlertId(derived(event.0, "alert", &[&group_id.0])),
-        round: 1,
-        opened_at: at,
-    });
-    let notification = notification(rule, event, alert);
-    let record = MatchRecord {
-        alert: Some(alert.id),
-        notification: Some(notification.id),
-        ..record(rule, event, MatchOutcome::Rang)
-    };
-    decision.recipients.extend(rule.recipients.iter().map(|one| (notification.id, one.clone())));
-    decision.deliveries.extend(set.endpoints.iter().map(|endpoint| {
-        let target = Target::Endpoint(endpoint.id);
-        NewDelivery::new(notification.id, Channel::Webhook, target, 0, notification.round)
-    }));
-    decision.notifications.push(notification);
-    record
-}
-
-fn notification(rule: &CompiledRule, event: EventId, alert: &Alert) -> NewNotification {
-    let body = &rule.rule.body;
-    let origin = Origin::Event;
-    let parts: [&[u8]; 3] =
-        [&origin.number().to_be_bytes(), rule.rule.id.bytes(), &alert.round.to_be_bytes()];
-    NewNotification {
-        id: NotificationId(derived(event.0, "notification", &parts)),
-        origin,
-        origin_id: event.0,
-        rule: rule.rule.id,
-        rule_version: rule.rule.version,
-        alert: alert.id,
-        round: alert.round,
-        title: body.name.clone(),
-        body: body.description.clone(),
-        priority: body.priority,
-    }
-}
-
-const fn record(rule: &CompiledRule, event: EventId, outcome: MatchOutcome) -> MatchRecord {
+fn record(rule: &CompiledRule, event: EventId, outcome: MatchOutcome) -> MatchRecord {
     MatchRecord {
         event,
         rule: rule.rule.id,
@@ -298,5 +271,6 @@ const fn record(rule: &CompiledRule, event: EventId, outcome: MatchOutcome) -> M
         until: None,
         alert: None,
         notification: None,
+        cause: None,
     }
 }

@@ -141,6 +141,8 @@ ids! {
     KeyId
     /// What a rule and group are about, from its opening to its resolution.
     AlertId
+    /// What keeps matches from ringing for a while.
+    SilenceId
     /// What somebody is to be told.
     NotificationId
     /// One person's share in a notification.

@@ -1,6 +1,8 @@
 //! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
 
 pub mod attempt;
+pub mod absence;
+pub mod alert;
 pub mod audit;
 pub mod authority;
 pub mod clock;
@@ -15,6 +17,7 @@ pub mod facts;
 pub mod fault;
 pub mod feature;
 pub mod group;
+pub mod hours;
 pub mod id;
 pub mod intake;
 pub mod job;
@@ -37,6 +40,7 @@ pub mod role;
 pub mod rule;
 pub mod ruleset;
 pub mod schedule;
+pub mod silence;
 pub mod settings;
 pub mod shard;
 pub mod tenancy;

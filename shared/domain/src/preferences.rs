@@ -2,38 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, TimeZone, Timelike};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::delivery::Channel;
 use super::fault::{Fault, FaultCode};
+use super::hours::{Day, minute, within};
 use super::intake::is_event_type;
 use super::names::words;
 use super::profile::timezone_fault;
 use super::rule::Priority;
 use crate::id::RuleId;
 use crate::time::Time;
-
-words! {
-    /// A day of the week.
-    Day {
-        /// Monday.
-        Monday = 1 "mon",
-        /// Tuesday.
-        Tuesday = 2 "tue",
-        /// Wednesday.
-        Wednesday = 3 "wed",
-        /// Thursday.
-        Thursday = 4 "thu",
-        /// Friday.
-        Friday = 5 "fri",
-        /// Saturday.
-        Saturday = 6 "sat",
-        /// Sunday.
-        Sunday = 7 "sun",
-    }
-}
 
 words! {
     /// Why somebody is not told something.
@@ -163,34 +142,8 @@ impl Mute {
 impl QuietHours {
     /// Whether it is quiet at a time. What can't be read is never quiet: rather one alert too many.
     fn holds(&self, now: Time) -> bool {
-        let (Ok(zone), Some(from), Some(to)) =
-            (self.timezone.parse::<Tz>(), minute(&self.from), minute(&self.to))
-        else {
-            return false;
-        };
-        let local = zone.from_utc_datetime(&now.utc().naive_utc());
-        let at = local.hour() * 60 + local.minute();
-        let on = |back: u32| {
-            let number = (local.weekday().number_from_monday() + 6 - back) % 7 + 1;
-            let day = i16::try_from(number).ok().and_then(Day::from_number);
-            self.days.is_empty() || day.is_some_and(|day| self.days.contains(&day))
-        };
-        if from < to {
-            return (from..to).contains(&at) && on(0);
-        }
-        (at >= from && on(0)) || (at < to && on(1))
+        within(&self.timezone, &self.days, &self.from, &self.to, now).unwrap_or(false)
     }
-}
-
-/// The minute of the day that `22:00` means.
-fn minute(text: &str) -> Option<u32> {
-    let (hour, minute) = text.split_once(':')?;
-    let number = |text: &str| {
-        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u32>().ok().filter(|_| digits)
-    };
-    let (hour, minute) = (number(hour)?, number(minute)?);
-    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
 }
 
 /// What is wrong with preferences, as far as that can be seen without the project's rules.

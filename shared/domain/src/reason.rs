@@ -11,6 +11,26 @@ words! {
         NoRecipient = 2 "no_recipient",
         /// There is no target on any channel of the escalation policy.
         NoTarget = 3 "no_target",
+        /// A silence hides it.
+        Silenced = 4 "silenced",
+        /// Another rule's alert is open that makes this one needless.
+        Inhibited = 5 "inhibited",
+        /// It waits whether such an alert opens.
+        Waiting = 6 "waiting",
+        /// Somebody takes care of the alert.
+        Acknowledged = 7 "acknowledged",
+        /// A later event had resolved it before it was evaluated.
+        AlreadyResolved = 8 "already_resolved",
+        /// It is outside the active hours of the rule.
+        OutsideHours = 9 "outside_hours",
+        /// The threshold of the rule is not reached.
+        BelowThreshold = 14 "below_threshold",
+        /// It goes into the summary that follows.
+        Digested = 15 "digested",
+        /// The rule is in shadow mode: it would have rung.
+        Shadow = 16 "shadow",
+        /// Nothing was open that could be resolved.
+        NothingOpen = 17 "nothing_open",
         /// The provider refused for good.
         Refused = 10 "refused",
         /// Every attempt failed.

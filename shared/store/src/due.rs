@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::engine::{Bundle, Tx, gather, sql, update, verb};
 use super::{Result, Store};
+use domain::evaluation::GroupId;
 use domain::id::{DeliveryId, ProjectId};
 use domain::names::words;
 use domain::time::Time;
@@ -20,6 +21,8 @@ words! {
         Planned = 3 "planned",
         /// A tick that nobody ran.
         Tick = 4 "tick",
+        /// A group that is to be looked at again; its data is the group's hash.
+        Group = 5 "group",
     }
 }
 
@@ -138,7 +141,7 @@ pub struct Open {
     pub ticks: bool,
 }
 
-/// The oldest rows of a project that are due, as many as make no more work than `limit`; what another worker is about to
+/// The oldest rows of a project that are due, but for groups, which have a transaction each; as many as make no more work than `limit`; what another worker is about to
 /// take is left to it.
 pub(super) async fn take_due(
     tx: &mut Tx,
@@ -150,9 +153,9 @@ pub(super) async fn take_due(
     let rows = sql!(
         tx, fetch_all as Row,
         lite "SELECT project_id, kind, row_id, at, data FROM due
-              WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
+              WHERE project_id = $1 AND at <= $2 AND kind <> 5 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
         server "SELECT project_id, kind, row_id, at, data FROM due
-            WHERE project_id = $1 AND at <= $2 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
+            WHERE project_id = $1 AND at <= $2 AND kind <> 5 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
             FOR UPDATE SKIP LOCKED",
         project, now, open.ticks, open.deliveries, limit as i64
     )?;
@@ -200,6 +203,36 @@ impl Store {
             }))
             .await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// The groups of a project that are to be looked at again, oldest first. They stay due until that is done.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn due_groups(
+        &self,
+        project: ProjectId,
+        now: Time,
+        limit: usize,
+    ) -> Result<Vec<(Uuid, GroupId)>> {
+        let rows = self
+            .read(
+                "due_groups",
+                verb!(|tx| {
+                    sql!(
+                        tx,
+                        fetch_all as (Uuid, Option<Vec<u8>>),
+                        "SELECT row_id, data FROM due WHERE project_id = $1 AND at <= $2 AND kind = 5
+                         ORDER BY at LIMIT $3",
+                        project,
+                        now,
+                        limit as i64
+                    )
+                }),
+            )
+            .await?;
+        let group = |(row, data): (Uuid, Option<Vec<u8>>)| Some((row, GroupId::from_bytes(&data?)?));
+        Ok(rows.into_iter().filter_map(group).collect())
     }
 
     /// When the next row of any project falls due.

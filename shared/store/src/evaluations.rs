@@ -1,15 +1,21 @@
 //! Evaluations: the one transaction in which a batch of events decides what rings.
 
+mod alerts;
 mod at_once;
+mod by_hand;
 mod failures;
 mod optimistic;
+mod revisit;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use self::alerts::{add_notified, gather_alerts, gather_timers};
+pub(super) use self::alerts::timer;
+pub use self::by_hand::ByHandError;
 use self::failures::forget_attempts;
 pub(super) use self::optimistic::OptimisticGroups;
 use super::deliveries::{Placed, gather_deliveries};
@@ -126,19 +132,35 @@ async fn record(
         return Ok(Recorded::Done(Box::new(Done { at: now, fresh, ..Done::default() })));
     }
     let wanted = wanted(batch, looked.iter().copied());
-    states.found = lock_groups(tx, project, &wanted, groups, now).await?;
+    let others = others(looked.iter().copied());
+    states.found = lock_groups(tx, project, &wanted, &others, groups, now).await?;
     states.left.clone_from(&states.found);
-    let decision = decide(&batch.set, &looked, &mut states.left, now);
+    let mut decision = decide(&batch.set, &looked, &mut states.left, now);
+    add_notified(tx, project, &batch.set, &mut decision).await?;
     let mut bundle = Bundle::default();
-    write_groups(tx, &mut bundle, project, &states.left, now).await?;
-    gather_matches(tx, &mut bundle, project, &decision).await?;
+    gather_decision(tx, &mut bundle, project, states, &decision, now).await?;
     let (claimed, jobs) =
-        gather_notifications(tx, &mut bundle, project, batch, &decision, now).await?;
+        gather_notifications(tx, &mut bundle, project, &batch.claim, &decision, now).await?;
     bundle.run(tx).await?;
     if batch.jobs_here {
         push_jobs(tx, &jobs).await?;
     }
     Ok(Recorded::Done(Box::new(Done { at: now, fresh, decision, claimed, jobs })))
+}
+
+/// Writes what is decided, but for what rings.
+async fn gather_decision(
+    tx: &mut Tx,
+    bundle: &mut Bundle,
+    project: ProjectId,
+    groups: &Groups,
+    decision: &Decision,
+    now: Time,
+) -> Result<()> {
+    write_groups(tx, bundle, project, groups, now).await?;
+    gather_matches(tx, bundle, project, decision).await?;
+    gather_alerts(tx, bundle, project, decision, now).await?;
+    gather_timers(tx, bundle, project, &decision.timers).await
 }
 
 /// The groups of an evaluation, before and after it.
@@ -248,19 +270,33 @@ fn wanted<'a>(batch: &Evaluating, looked: impl Iterator<Item = &'a Looked>) -> W
     wanted
 }
 
-/// Locks the groups in key order, making those that are missing; `held` are those of a larger batch that were there.
+/// The groups of other rules that may keep matches quiet.
+fn others<'a>(looked: impl Iterator<Item = &'a Looked>) -> BTreeSet<GroupId> {
+    looked
+        .flat_map(|one| &one.matches)
+        .flat_map(|found| &found.inhibitors)
+        .map(|(_, group)| *group)
+        .collect()
+}
+
+/// Locks the groups in key order, making those that are missing, and those of `others` that are there; `held` are those of
+/// a larger batch that were there.
 async fn lock_groups(
     tx: &mut Tx,
     project: ProjectId,
     wanted: &Wanted<'_>,
+    others: &BTreeSet<GroupId>,
     held: Option<BTreeMap<GroupId, GroupState>>,
     now: Time,
 ) -> Result<BTreeMap<GroupId, GroupState>> {
     let mut groups = match held {
         Some(held) => held,
-        None => read_groups(tx, project, wanted.keys().copied().collect()).await?,
+        None => {
+            let all: BTreeSet<GroupId> = wanted.keys().chain(others).copied().collect();
+            read_groups(tx, project, all.into_iter().collect()).await?
+        }
     };
-    groups.retain(|group, _| wanted.contains_key(group));
+    groups.retain(|group, _| wanted.contains_key(group) || others.contains(group));
     let missing: Vec<(&GroupId, &(RuleId, &str))> =
         wanted.iter().filter(|(group, _)| !groups.contains_key(*group)).collect();
     if missing.is_empty() {
@@ -313,10 +349,11 @@ async fn write_groups(
     tx: &mut Tx,
     bundle: &mut Bundle,
     project: ProjectId,
-    groups: &BTreeMap<GroupId, GroupState>,
+    groups: &Groups,
     now: Time,
 ) -> Result<()> {
-    let rows: Vec<(&GroupId, &GroupState)> = groups.iter().collect();
+    let changed = |(id, state): &(&GroupId, &GroupState)| groups.found.get(*id) != Some(*state);
+    let rows: Vec<(&GroupId, &GroupState)> = groups.left.iter().filter(changed).collect();
     update!(
         tx,
         in bundle,
@@ -346,7 +383,7 @@ async fn gather_matches(
     gather!(
         tx,
         bundle,
-        "INSERT INTO matches (project_id, event_id, rule_id, rule_version, outcome, reason, until, alert_id)",
+        "INSERT INTO matches (project_id, event_id, rule_id, rule_version, outcome, reason, until, alert_id, cause)",
         silent,
         "",
         {
@@ -358,6 +395,7 @@ async fn gather_matches(
             Option<String> = |one| one.reason.map(|reason| reason.as_str().to_owned()),
             Option<Time> = |one| one.until,
             Option<AlertId> = |one| one.alert,
+            Option<Uuid> = |one| one.cause,
         }
     );
     Ok(())
@@ -367,7 +405,7 @@ async fn gather_notifications(
     tx: &mut Tx,
     bundle: &mut Bundle,
     project: ProjectId,
-    batch: &Evaluating,
+    claim: &ClaimTerms,
     decision: &Decision,
     now: Time,
 ) -> Result<(Vec<DeliveryId>, Vec<NewJob>)> {
@@ -389,8 +427,8 @@ async fn gather_notifications(
         }
     );
     let (mine, waiting) =
-        decision.deliveries.split_at(batch.claim.limit.min(decision.deliveries.len()));
-    let claimed = mine.iter().map(|one| (one, DeliveryState::Claimed, Some(batch.claim.token)));
+        decision.deliveries.split_at(claim.limit.min(decision.deliveries.len()));
+    let claimed = mine.iter().map(|one| (one, DeliveryState::Claimed, Some(claim.token)));
     let planned = waiting.iter().map(|one| (one, DeliveryState::Planned, None));
     let rows: Vec<Placed<'_>> = claimed.chain(planned).collect();
     gather_deliveries(tx, bundle, project, &rows, now).await?;
@@ -401,11 +439,11 @@ async fn gather_notifications(
             project,
             kind: DueKind::Planned,
             row: one.id.0,
-            at: batch.claim.planned_at,
+            at: claim.planned_at,
             data: None,
         })
         .collect();
-    due.extend(Due::claim(project, &batch.claim, &claimed));
+    due.extend(Due::claim(project, claim, &claimed));
     gather_due(tx, bundle, &due).await?;
     Ok((claimed, deliver_jobs(project, waiting, now)?))
 }

@@ -39,6 +39,7 @@ pub mod recovery;
 pub mod registrations;
 pub mod repeats;
 pub mod roles;
+pub mod rule_source;
 pub mod rules;
 pub mod schedules;
 pub mod sealed;

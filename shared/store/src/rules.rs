@@ -1,6 +1,4 @@
-//! What a rule set is read from: rules and their versions, people and their roles, endpoints.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Rules and their versions, and who and what they name.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -11,25 +9,8 @@ use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
 use domain::plan::PlanLimit;
-use domain::project::ProjectStatus;
-use domain::rule::{Rule, RuleBody};
-use domain::ruleset::Membership;
+use domain::rule::Rule;
 use domain::time::Time;
-
-/// Everything that a rule set is compiled from, as of one epoch.
-#[derive(Debug)]
-pub struct RuleSource {
-    /// The epoch; read first, so that a change meanwhile leaves it too old and the set is read again.
-    pub epoch: i64,
-    /// Whether the project works.
-    pub status: ProjectStatus,
-    /// The active rules.
-    pub rules: Vec<Rule>,
-    /// Who is there.
-    pub people: Membership,
-    /// Where webhooks go, their secrets sealed.
-    pub endpoints: Vec<SealedEndpoint>,
-}
 
 /// An endpoint as it is stored.
 #[derive(Clone, Debug)]
@@ -56,9 +37,9 @@ impl Store {
             within_plan(tx, project, PlanLimit::Rules).await?;
             sql!(
                 tx, execute,
-                "INSERT INTO rules (project_id, id, name, active, version, body, live, created_at, updated_at)
+                "INSERT INTO rules (project_id, id, name, mode, version, body, live, created_at, updated_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                project, rule.id, &rule.body.name, i16::from(rule.active), rule.version, Json(&rule.body),
+                project, rule.id, &rule.body.name, rule.mode.number(), rule.version, Json(&rule.body),
                 Uuid::nil(), now, now
             )?;
             keep_version(tx, project, &rule, epoch, now).await
@@ -192,35 +173,6 @@ impl Store {
         }))
         .await
     }
-
-    /// What the project's rule set is made from.
-    ///
-    /// # Errors
-    /// When the project is not there or holds something unreadable.
-    pub async fn rule_source(&self, project: ProjectId) -> Result<RuleSource> {
-        self.read(
-            "rule_source",
-            verb!(|tx| {
-                let head = sql!(
-                    tx,
-                    fetch_optional as (i64, i16),
-                    "SELECT epoch, status FROM projects WHERE id = $1",
-                    project
-                )?;
-                let (epoch, status) = head.ok_or(StoreError::NotFound("project"))?;
-                let status = ProjectStatus::from_number(status)
-                    .ok_or_else(|| StoreError::Corrupt(format!("project status {status}")))?;
-                Ok(RuleSource {
-                    epoch,
-                    status,
-                    rules: active_rules(tx, project).await?,
-                    people: people(tx, project).await?,
-                    endpoints: endpoints(tx, project).await?,
-                })
-            }),
-        )
-        .await
-    }
 }
 
 /// Changes a rule where it stands; answers its new version.
@@ -233,18 +185,18 @@ async fn next_version(
     if tx.returns() {
         return sql!(
             tx, fetch_optional as (i64,),
-            "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
+            "UPDATE rules SET version = version + 1, name = $1, mode = $2, body = $3, updated_at = $4
              WHERE project_id = $5 AND id = $6 AND live = $7 RETURNING version",
-            &rule.body.name, i16::from(rule.active), Json(&rule.body), now, project, rule.id, Uuid::nil()
+            &rule.body.name, rule.mode.number(), Json(&rule.body), now, project, rule.id, Uuid::nil()
         );
     }
     sql!(
         tx,
         execute,
-        "UPDATE rules SET version = version + 1, name = $1, active = $2, body = $3, updated_at = $4
+        "UPDATE rules SET version = version + 1, name = $1, mode = $2, body = $3, updated_at = $4
          WHERE project_id = $5 AND id = $6 AND live = $7",
         &rule.body.name,
-        i16::from(rule.active),
+        rule.mode.number(),
         Json(&rule.body),
         now,
         project,
@@ -270,59 +222,9 @@ async fn keep_version(
 ) -> Result<()> {
     sql!(
         tx, execute,
-        "INSERT INTO rule_versions (project_id, rule_id, version, active, body, since_epoch, created_at)
+        "INSERT INTO rule_versions (project_id, rule_id, version, mode, body, since_epoch, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        project, rule.id, rule.version, i16::from(rule.active), Json(&rule.body), epoch, now
+        project, rule.id, rule.version, rule.mode.number(), Json(&rule.body), epoch, now
     )
     .map(|_| ())
-}
-
-async fn active_rules(tx: &mut Tx, project: ProjectId) -> Result<Vec<Rule>> {
-    let rows = sql!(
-        tx,
-        fetch_all as (RuleId, i64, Json<RuleBody>),
-        "SELECT id, version, body FROM rules WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
-        project,
-        Uuid::nil()
-    )?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, version, Json(body))| Rule { id, version, active: true, body })
-        .collect())
-}
-
-async fn people(tx: &mut Tx, project: ProjectId) -> Result<Membership> {
-    let active = sql!(
-        tx,
-        fetch_all as (UserId,),
-        "SELECT id FROM users WHERE project_id = $1 AND live = $2 AND status = 1",
-        project,
-        Uuid::nil()
-    )?;
-    let active: BTreeSet<UserId> = active.into_iter().map(|(id,)| id).collect();
-    let members = sql!(
-        tx, fetch_all as (String, UserId),
-        "SELECT r.name, m.user_id FROM user_roles m JOIN roles r ON r.project_id = m.project_id AND r.id = m.role_id
-         WHERE m.project_id = $1 AND r.live = $2",
-        project, Uuid::nil()
-    )?;
-    let mut roles: BTreeMap<String, Vec<UserId>> = BTreeMap::new();
-    for (role, user) in members.into_iter().filter(|(_, user)| active.contains(user)) {
-        roles.entry(role).or_default().push(user);
-    }
-    Ok(Membership { roles, active })
-}
-
-async fn endpoints(tx: &mut Tx, project: ProjectId) -> Result<Vec<SealedEndpoint>> {
-    let rows = sql!(
-        tx,
-        fetch_all as (EndpointId, String, String, Vec<u8>),
-        "SELECT id, name, url, secret FROM webhook_endpoints WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
-        project,
-        Uuid::nil()
-    )?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, name, url, secret)| SealedEndpoint { id, name, url, secret })
-        .collect())
 }

@@ -150,7 +150,7 @@ pub struct Channels {
 
 mirrored! {
     /// A day of the week.
-    Weekday of preferences::Day, rename "snake_case" {
+    Weekday of domain::hours::Day, rename "snake_case" {
         /// Monday.
         #[oai(rename = "mon")]
         #[serde(rename = "mon")]
@@ -349,7 +349,7 @@ impl Preferences {
             mutes,
             quiet_hours: self.quiet_hours.map(|quiet| preferences::QuietHours {
                 timezone: quiet.timezone,
-                days: quiet.days.into_iter().map(preferences::Day::from).collect(),
+                days: quiet.days.into_iter().map(domain::hours::Day::from).collect(),
                 from: quiet.from,
                 to: quiet.to,
                 breaks_through: quiet.breaks_through.into(),

@@ -1,14 +1,14 @@
 //! What an evaluation begins with on PostgreSQL, in one statement instead of three: on the way of an event, a round trip
 //! and a plan cost as much as the rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 
-use super::{Begun, Evaluating, Recorded, group_id, obstacle, wanted};
+use super::{Begun, Evaluating, Recorded, group_id, obstacle, others, wanted};
 use crate::{Result, StoreError};
-use domain::evaluation::{EvaluationStatus, Looked};
+use domain::evaluation::{EvaluationStatus, GroupId, Looked};
 use domain::group::GroupState;
 use domain::id::{EventId, ProjectId};
 use domain::project::ProjectStatus;
@@ -26,8 +26,10 @@ pub(super) async fn begin(
     rows: &[&Looked],
     now: Time,
 ) -> Result<std::result::Result<Begun, Recorded>> {
-    let hashes: Vec<Vec<u8>> =
-        wanted(batch, rows.iter().copied()).keys().map(|id| id.0.to_vec()).collect();
+    let wanted = wanted(batch, rows.iter().copied());
+    let all: BTreeSet<GroupId> =
+        wanted.into_keys().chain(others(rows.iter().copied())).collect();
+    let hashes: Vec<Vec<u8>> = all.into_iter().map(|id| id.0.to_vec()).collect();
     let head: Option<Head> = sqlx::query_as(
         "WITH head AS MATERIALIZED (
              SELECT epoch, status, EXISTS (SELECT 1 FROM evaluation_attempts WHERE project_id = $1) AS attempted

@@ -9,7 +9,7 @@ use sqlx::Arguments as _;
 use sqlx::types::Json;
 
 use super::{
-    Done, Evaluating, Groups, Wanted, gather_matches, gather_notifications, wanted, write_groups,
+    Done, Evaluating, Groups, Wanted, gather_decision, gather_notifications, others, wanted,
 };
 use crate::engine::epoch::lock_key;
 use crate::engine::texts::rows_text;
@@ -107,7 +107,15 @@ impl Store {
         let wanted = wanted(batch, rows.iter().copied());
         let Some(found) = self.optimistic.of(project, &wanted) else { return Ok(None) };
         let mut left = found.clone();
+        if !others(rows.iter().copied()).is_empty() {
+            // Groups of other rules are not remembered.
+            return Ok(None);
+        }
         let decision = decide(&batch.set, &rows, &mut left, now);
+        if !decision.resolutions.is_empty() {
+            // Who is to hear of it has to be read.
+            return Ok(None);
+        }
         if batch.jobs_here && decision.deliveries.len() > batch.claim.limit {
             // There are jobs to be committed with it.
             return Ok(None);
@@ -201,9 +209,8 @@ async fn record(
         arguments.add(groups.found.len() as i64)?;
         Ok(())
     })?;
-    write_groups(tx, &mut bundle, project, &groups.left, now).await?;
-    gather_matches(tx, &mut bundle, project, decision).await?;
-    let made = gather_notifications(tx, &mut bundle, project, batch, decision, now).await?;
+    gather_decision(tx, &mut bundle, project, groups, decision, now).await?;
+    let made = gather_notifications(tx, &mut bundle, project, &batch.claim, decision, now).await?;
     Ok(bundle.run_if(tx).await?.then_some(made))
 }
 

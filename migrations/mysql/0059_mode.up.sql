@@ -1,0 +1,1 @@
+ALTER TABLE rule_versions RENAME COLUMN active TO mode;

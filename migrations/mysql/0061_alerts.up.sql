@@ -1,0 +1,20 @@
+CREATE TABLE alerts (
+    project_id binary(16) NOT NULL,
+    id binary(16) NOT NULL,
+    rule_id binary(16) NOT NULL,
+    group_hash varbinary(32) NOT NULL,
+    title text NOT NULL,
+    priority smallint NOT NULL,
+    state smallint NOT NULL,
+    round bigint NOT NULL,
+    events bigint NOT NULL,
+    event_id binary(16),
+    opened_at datetime(6) NOT NULL,
+    acknowledged_by binary(16),
+    acknowledged_at datetime(6),
+    acknowledged_until datetime(6),
+    resolved_by binary(16),
+    resolved_at datetime(6),
+    resolver smallint,
+    PRIMARY KEY (project_id, id)
+) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

@@ -1,0 +1,20 @@
+CREATE TABLE alerts (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    rule_id uuid NOT NULL,
+    group_hash bytea NOT NULL,
+    title text NOT NULL,
+    priority smallint NOT NULL,
+    state smallint NOT NULL,
+    round bigint NOT NULL,
+    events bigint NOT NULL,
+    event_id uuid,
+    opened_at timestamptz NOT NULL,
+    acknowledged_by uuid,
+    acknowledged_at timestamptz,
+    acknowledged_until timestamptz,
+    resolved_by uuid,
+    resolved_at timestamptz,
+    resolver smallint,
+    PRIMARY KEY (project_id, id)
+);

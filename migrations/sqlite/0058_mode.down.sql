@@ -1,0 +1,1 @@
+ALTER TABLE rules RENAME COLUMN mode TO active;

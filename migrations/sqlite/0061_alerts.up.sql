@@ -1,0 +1,20 @@
+CREATE TABLE alerts (
+    project_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    rule_id BLOB NOT NULL,
+    group_hash BLOB NOT NULL,
+    title TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    event_id BLOB,
+    opened_at INTEGER NOT NULL,
+    acknowledged_by BLOB,
+    acknowledged_at INTEGER,
+    acknowledged_until INTEGER,
+    resolved_by BLOB,
+    resolved_at INTEGER,
+    resolver INTEGER,
+    PRIMARY KEY (project_id, id)
+) STRICT, WITHOUT ROWID;
