@@ -89,14 +89,15 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
         .await?;
     onboarding::endpoint(store, &app.sealer, project, ENDPOINT, url, now).await?;
     let rule = RuleBody {
-        name: "A payment is large".to_owned(),
         description: "Somebody should look at this payment.".to_owned(),
-        condition: r#"event.type == "payment.received" && event.payload.amount > 1000"#.to_owned(),
         priority: Priority::High,
         target_roles: vec!["on_call".to_owned()],
-        target_users: Vec::new(),
         group_by: vec!["event.payload.customer".to_owned()],
-        suppression: Some(Suppression { count: 3, seconds: 60 }),
+        suppression: Some(Suppression::new(3, 60)),
+        ..RuleBody::new(
+            "A payment is large",
+            r#"event.type == "payment.received" && event.payload.amount > 1000"#,
+        )
     };
     onboarding::rule(store, project, rule, now).await?;
     let policy = app.admin.password_policy(project);

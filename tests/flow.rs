@@ -10,7 +10,7 @@ use bellbuoy_harness::{Pair, TestApp, on_pairs};
 use domain::id::JobId;
 use domain::job::{NewJob, QueueName};
 use domain::project::ProjectStatus;
-use domain::rule::Suppression;
+use domain::rule::{RuleMode, Suppression};
 use domain::time::Time;
 use serde_json::{Value, json};
 
@@ -111,7 +111,7 @@ async fn what_does_not_match_does_not_ring(pair: Pair) {
 async fn a_window_rings_exactly_as_often_as_it_says(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
-    app.rule(&tenant, "Large payment", MATCH, Some(Suppression { count: 3, seconds: 60 })).await;
+    app.rule(&tenant, "Large payment", MATCH, Some(Suppression::new(3, 60))).await;
     let mut last = String::new();
     for _ in 0..10 {
         last = app.event(&tenant, "payment", &payment(150, "a")).await;
@@ -307,7 +307,7 @@ async fn a_changed_rule_holds_for_the_next_event(pair: Pair) {
         (&trace["rules"][0]["version"], &trace["rules"][0]["result"]),
         (&json!(2), &json!("not_matched"))
     );
-    rule.active = false;
+    rule.mode = RuleMode::Off;
     app.app.store.change_rule(tenant.project, &rule, now).await.expect("changes");
     app.event(&tenant, "payment", &payment(5000, "a")).await;
     app.run_until_idle().await;

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
-use domain::rule::{Priority, RuleBody};
+use domain::rule::RuleBody;
 use serde_json::json;
 
 on_pairs! {
@@ -137,14 +137,8 @@ async fn what_every_project_has_and_what_is_used_stays(pair: Pair) {
     ada.colleague("acme", "bo", &["on_call"]).await;
     let child = ada.post("/roles", &json!({ "name": "deputy", "parent_id": made["id"] })).await.1;
     let rule = RuleBody {
-        name: "Payments".to_owned(),
-        description: String::new(),
-        condition: "event.type == \"payment\"".to_owned(),
-        priority: Priority::Normal,
         target_roles: vec!["on_call".to_owned()],
-        target_users: Vec::new(),
-        group_by: Vec::new(),
-        suppression: None,
+        ..RuleBody::new("Payments", "event.type == \"payment\"")
     };
     let now = app.app.clock.now();
     services::onboarding::rule(&app.app.store, ada.project, rule, now).await.expect("a rule");

@@ -13,7 +13,7 @@ use config::Config;
 use crypto::seal::Sealer;
 use domain::attempt::AttemptKind;
 use domain::id::ProjectId;
-use domain::rule::{Priority, RuleBody};
+use domain::rule::RuleBody;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use services::admin::Invitee;
@@ -268,16 +268,7 @@ async fn a_plan_holds_exactly(pair: Pair) {
     }
 
     let rules = (0..6).map(|at| {
-        let body = RuleBody {
-            name: format!("rule {at}"),
-            description: String::new(),
-            condition: "event.type == \"a\"".to_owned(),
-            priority: Priority::Normal,
-            target_roles: Vec::new(),
-            target_users: Vec::new(),
-            group_by: Vec::new(),
-            suppression: None,
-        };
+        let body = RuleBody::new(format!("rule {at}"), "event.type == \"a\"");
         onboarding::rule(&app.app.store, ada.project, body, app.app.clock.now())
     });
     let answers = futures_util::future::join_all(rules).await;

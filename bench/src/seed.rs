@@ -39,14 +39,10 @@ pub async fn seed(store: &Store, sink: &str) -> anyhow::Result<String> {
     onboarding::endpoint(store, &sealer, project, "sink", sink, now()).await?;
     for (at, condition) in conditions().into_iter().enumerate() {
         let body = RuleBody {
-            name: format!("Rule {at}"),
             description: "An order that somebody should look at.".to_owned(),
-            condition,
             priority: Priority::High,
             target_roles: vec!["on-call".to_owned()],
-            target_users: Vec::new(),
-            group_by: Vec::new(),
-            suppression: None,
+            ..RuleBody::new(format!("Rule {at}"), condition)
         };
         onboarding::rule(store, project, body, now()).await?;
     }

@@ -54,7 +54,7 @@ const RINGS: u32 = 100;
 
 async fn a_group_rings_as_often_as_its_window_says(pair: Pair) {
     let mut scene = Scene::new(&engines_of(pair).await).await;
-    let window = Suppression { count: RINGS, seconds: 3600 };
+    let window = Suppression::new(RINGS, 3600);
     scene.rule("Door open", r#"event.type == "door""#, Some(window)).await;
     let mut roles = vec![Role::Api];
     roles.extend([Role::Worker; WORKERS]);

@@ -10,7 +10,8 @@ use domain::id::{EventId, NotificationId, ProjectId, RuleId};
 use domain::ruleset::RuleSet;
 use domain::time::Time;
 use domain::webhook::{Endpoint, SigningSecret, message_id};
-use store::Store;
+use store::rules::SealedEndpoint;
+use store::{Store, StoreError};
 use uuid::Uuid;
 
 /// A rule and the key of a group of it.
@@ -95,17 +96,10 @@ impl Reference {
 async fn rules(store: &Store, project: ProjectId) -> RuleSet {
     let source = store.rule_source(project).await.expect("rules");
     // Nothing is signed here, so any secret will do.
-    let endpoints = source.endpoints.into_iter();
-    let endpoints =
-        endpoints.map(|one| Endpoint { id: one.id, url: one.url, secret: SigningSecret::fresh() });
-    let (set, broken) = RuleSet::compile(
-        project,
-        source.status,
-        source.epoch,
-        source.rules,
-        &source.people,
-        endpoints.collect(),
-    );
+    let open = |one: SealedEndpoint| {
+        Ok::<_, StoreError>(Endpoint { id: one.id, url: one.url, secret: SigningSecret::fresh() })
+    };
+    let (set, broken) = source.compile(project, open).expect("endpoints open");
     assert!(broken.is_empty(), "{broken:?}");
     set
 }

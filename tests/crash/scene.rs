@@ -10,7 +10,7 @@ use crypto::seal::Sealer;
 use domain::id::{EventId, ProjectId, time_of};
 use domain::job::QueueName;
 use domain::key::PlainKey;
-use domain::rule::{Priority, RuleBody, Suppression};
+use domain::rule::{RuleBody, Suppression};
 use domain::time::Time;
 use queue::open::Opened;
 use queue::{Depth, Queue};
@@ -115,21 +115,17 @@ impl Scene {
             None,
         )
         .await;
-        let window = Suppression { count: WINDOW, seconds: 3600 };
+        let window = Suppression::new(WINDOW, 3600);
         self.rule("Login failed", r#"event.type == "login.failed""#, Some(window)).await;
     }
 
     /// An active rule that keeps `event.payload.group` apart.
     pub async fn rule(&self, name: &str, condition: &str, suppression: Option<Suppression>) {
         let body = RuleBody {
-            name: name.to_owned(),
-            description: String::new(),
-            condition: condition.to_owned(),
-            priority: Priority::Normal,
             target_roles: vec!["on_call".to_owned()],
-            target_users: Vec::new(),
             group_by: vec!["event.payload.group".to_owned()],
             suppression,
+            ..RuleBody::new(name, condition)
         };
         onboarding::rule(&self.store, self.project, body, self.cluster.now())
             .await

@@ -12,7 +12,7 @@ use domain::job::QueueName;
 use domain::key::PlainKey;
 use domain::mail::MailKind;
 use domain::one_time::{self, Purpose};
-use domain::rule::{Priority, RuleBody, Suppression};
+use domain::rule::{RuleBody, Suppression};
 use domain::time::Time;
 use domain::webhook::SigningSecret;
 use runtime::app::App;
@@ -175,14 +175,11 @@ impl TestApp {
         suppression: Option<Suppression>,
     ) -> RuleId {
         let body = RuleBody {
-            name: name.to_owned(),
             description: format!("{name} happened"),
-            condition: condition.to_owned(),
-            priority: Priority::Normal,
             target_roles: vec!["on_call".to_owned()],
-            target_users: Vec::new(),
             group_by: vec!["event.payload.group".to_owned()],
             suppression,
+            ..RuleBody::new(name, condition)
         };
         let made =
             onboarding::rule(&self.app.store, tenant.project, body, self.app.clock.now()).await;

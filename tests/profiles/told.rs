@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, Sink, TestApp};
-use domain::rule::{Priority, RuleBody};
+use domain::rule::RuleBody;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -97,14 +97,8 @@ pub async fn a_device_belongs_to_one_account(pair: Pair) {
 /// A rule that tells viewers of orders.
 async fn rule(app: &TestApp, ada: &Account<'_>) -> String {
     let body = RuleBody {
-        name: "Orders".to_owned(),
-        description: String::new(),
-        condition: "event.type == \"order.paid\"".to_owned(),
-        priority: Priority::Normal,
         target_roles: vec!["viewer".to_owned()],
-        target_users: Vec::new(),
-        group_by: Vec::new(),
-        suppression: None,
+        ..RuleBody::new("Orders", "event.type == \"order.paid\"")
     };
     let now = app.app.clock.now();
     let made = services::onboarding::rule(&app.app.store, ada.project, body, now).await;

@@ -199,7 +199,7 @@ async fn jobs_commit_only_where_they_belong(which: Stores) {
 
 async fn windows_hold_over_batches_and_open_again(which: Stores) {
     let place = open(which).await;
-    let window = Some(Suppression { count: 2, seconds: 60 });
+    let window = Some(Suppression::new(2, 60));
     let tenant = tenant(&place.store, "acme", 1, window).await;
     let set = rule_set(&place.store, tenant.project).await;
     let rings = async |seconds: u64| {
@@ -239,7 +239,7 @@ async fn each_match_is_recorded_with_what_became_of_it(which: Stores) {
     let mut batch = evaluating(&set, &events, terms(9, start()));
     let mut looked = batch.looked[0].clone();
     let place_of = (0..3).find(|at| set.rule(*at).rule.id == broken.id).expect("compiled");
-    looked.matches.push(Found { place: place_of, group: None });
+    looked.matches.push(Found::failed(place_of));
     batch.looked = Arc::new(vec![looked]);
     let decided =
         done(place.store.record_evaluation(tenant.project, batch, at(3)).await.expect("records"));
@@ -320,7 +320,7 @@ async fn an_event_that_is_given_up_stays_so(which: Stores) {
 /// it comes to the same.
 async fn what_a_process_believes_of_a_group_decides_nothing(which: Stores) {
     let place = open(which).await;
-    let window = Some(Suppression { count: 7, seconds: 60 });
+    let window = Some(Suppression::new(7, 60));
     let tenant = tenant(&place.store, "acme", 1, window).await;
     let other = match which {
         // It is for one process.

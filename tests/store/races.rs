@@ -22,7 +22,7 @@ on_every_store! {
 /// The issue's own criterion: ten thousand matching events, several workers, a window of seven.
 async fn a_window_that_many_workers_fill_rings_exactly_as_often_as_it_says(which: Stores) {
     let place = open(which).await;
-    let window = Some(Suppression { count: 7, seconds: 60 });
+    let window = Some(Suppression::new(7, 60));
     let tenant = tenant(&place.store, "acme", 1, window).await;
     let set = rule_set(&place.store, tenant.project).await;
     let events: Arc<Vec<Event>> = Arc::new((0..10_000).map(|_| payment(1)).collect());
@@ -60,7 +60,7 @@ async fn a_window_that_many_workers_fill_rings_exactly_as_often_as_it_says(which
 
 async fn groups_that_many_workers_make_are_made_once(which: Stores) {
     let place = open(which).await;
-    let window = Some(Suppression { count: 1, seconds: 60 });
+    let window = Some(Suppression::new(1, 60));
     let tenant = tenant(&place.store, "acme", 1, window).await;
     let set = rule_set(&place.store, tenant.project).await;
     let mut workers = Vec::new();

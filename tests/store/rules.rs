@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bellbuoy_harness::{Stores, on_every_store};
 use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
 use domain::project::ProjectStatus;
-use domain::rule::{Rule, Suppression};
+use domain::rule::{Rule, RuleMode, Suppression};
 use domain::ruleset::RuleSet;
 use store::rules::SealedEndpoint;
 use store::{Store, StoreError};
@@ -34,7 +34,7 @@ async fn a_rule_is_read_as_it_was_written(which: Stores) {
     let place = open(which).await;
     let project = project(&place.store, "acme").await;
     let mut wanted = rule("Ünï \"quoted\" 名", r#"event.payload["a b"] == "x\\y""#, None);
-    wanted.body.suppression = Some(Suppression { count: 7, seconds: 3600 });
+    wanted.body.suppression = Some(Suppression::new(7, 3600));
     wanted.body.target_users = vec![UserId::fresh(start())];
     wanted.body.group_by = vec!["event.source".to_owned(), "event.payload.a".to_owned()];
     place.store.create_rule(project, &wanted, start()).await.expect("a rule");
@@ -42,8 +42,8 @@ async fn a_rule_is_read_as_it_was_written(which: Stores) {
     assert_eq!((source.status, source.rules.len()), (ProjectStatus::Active, 1));
     let found = &source.rules[0];
     assert_eq!(
-        (found.id, found.version, found.active, &found.body),
-        (wanted.id, 1, true, &wanted.body)
+        (found.id, found.version, found.mode, &found.body),
+        (wanted.id, 1, RuleMode::Live, &wanted.body)
     );
 }
 
@@ -61,10 +61,10 @@ async fn a_change_makes_the_next_version(which: Stores) {
     assert_eq!(place.store.change_rule(project_id, &mine, start()).await.expect("changes"), 2);
     let source = place.store.rule_source(project_id).await.expect("rules");
     assert_eq!((source.rules[0].version, source.rules[0].body.condition.as_str()), (2, "false"));
-    mine.active = false;
+    mine.mode = RuleMode::Off;
     assert_eq!(place.store.change_rule(project_id, &mine, start()).await.expect("changes"), 3);
     assert!(place.store.rule_source(project_id).await.expect("rules").rules.is_empty());
-    mine.active = true;
+    mine.mode = RuleMode::Live;
     assert_eq!(place.store.change_rule(project_id, &mine, start()).await.expect("changes"), 4);
     assert_eq!(place.store.rule_source(project_id).await.expect("rules").rules[0].version, 4);
     assert_eq!(place.store.rule_source(stranger).await.expect("rules").epoch, 1);
@@ -82,9 +82,9 @@ async fn the_rules_of_any_epoch_are_told(which: Stores) {
         &|_| {},
         &|rules| rules.push(second.clone()),
         &|rules| rules[0].body.condition = "event.type == \"payment\" && true".to_owned(),
-        &|rules| rules[1].active = false,
-        &|rules| rules[0].active = false,
-        &|rules| rules[1].active = true,
+        &|rules| rules[1].mode = RuleMode::Off,
+        &|rules| rules[0].mode = RuleMode::Off,
+        &|rules| rules[1].mode = RuleMode::Live,
     ];
     let mut rules = vec![tenant.rule.clone()];
     let mut wanted = Vec::new();
@@ -94,7 +94,7 @@ async fn the_rules_of_any_epoch_are_told(which: Stores) {
         for (at_place, now) in rules.iter_mut().enumerate() {
             match before.get(at_place) {
                 None => place.store.create_rule(project, now, start()).await.expect("a rule"),
-                Some(old) if old.body != now.body || old.active != now.active => {
+                Some(old) if old.body != now.body || old.mode != now.mode => {
                     now.version =
                         place.store.change_rule(project, now, start()).await.expect("changes");
                 }
@@ -109,7 +109,7 @@ async fn the_rules_of_any_epoch_are_told(which: Stores) {
             terms(9, start()),
         );
         done(place.store.record_evaluation(project, batch, start()).await.expect("records"));
-        let active = rules.iter().filter(|rule| rule.active);
+        let active = rules.iter().filter(|rule| rule.mode != RuleMode::Off);
         let as_they_are: BTreeMap<RuleId, (i64, String)> =
             active.map(|rule| (rule.id, (rule.version, rule.body.condition.clone()))).collect();
         wanted.push((event.id, as_they_are));
@@ -186,7 +186,7 @@ async fn people_are_told_by_role(which: Stores) {
     place.store.create_rule(project, &mine, start()).await.expect("a rule");
     let set = rule_set(&place.store, project).await;
     let told = |set: &RuleSet| -> Vec<(UserId, Option<String>)> {
-        let each = set.rule(0).recipients.iter();
+        let each = set.recipients(set.rule(0), &[]).into_iter();
         each.map(|one| (one.user, one.role.as_deref().map(str::to_owned))).collect()
     };
     let by = |role: &str| Some(role.to_owned());

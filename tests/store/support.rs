@@ -9,17 +9,17 @@ use config::StoreUrl;
 use domain::evaluation::{Looked, look};
 use domain::event::Event;
 use domain::id::{DeliveryId, EndpointId, EventId, ProjectId, RoleId, RuleId, UserId};
-use domain::rule::{Priority, Rule, RuleBody, Suppression};
+use domain::rule::{Priority, Rule, RuleBody, RuleMode, Suppression};
 use domain::ruleset::RuleSet;
 use domain::time::Time;
 use domain::webhook::{Endpoint, SigningSecret};
 use serde_json::value::RawValue;
 use sqlx::{MySqlPool, PgPool, SqlitePool};
-use store::Store;
 use store::evaluations::{ClaimTerms, Done, Evaluating, Recorded};
 use store::events::Incoming;
 use store::rules::SealedEndpoint;
 use store::trace::DeliveryTrace;
+use store::{Store, StoreError};
 use uuid::Uuid;
 
 /// A store, and a way past it.
@@ -154,16 +154,14 @@ pub async fn create_endpoint(store: &Store, project: ProjectId, name: &str) -> E
 
 pub fn rule(name: &str, condition: &str, suppression: Option<Suppression>) -> Rule {
     let body = RuleBody {
-        name: name.to_owned(),
         description: format!("{name} happened"),
-        condition: condition.to_owned(),
         priority: Priority::High,
         target_roles: vec!["on_call".to_owned()],
-        target_users: Vec::new(),
         group_by: vec!["event.payload.group".to_owned()],
         suppression,
+        ..RuleBody::new(name, condition)
     };
-    Rule { id: RuleId::fresh(start()), version: 1, active: true, body }
+    Rule { id: RuleId::fresh(start()), version: 1, mode: RuleMode::Live, since: start(), body }
 }
 
 pub fn event(kind: &str, payload: &str, now: Time) -> Event {
@@ -199,17 +197,10 @@ pub async fn keep(store: &Store, project: ProjectId, events: &[Event]) {
 /// The rules as they stand.
 pub async fn rule_set(store: &Store, project: ProjectId) -> Arc<RuleSet> {
     let source = store.rule_source(project).await.expect("rules");
-    let endpoint =
-        |one: SealedEndpoint| Endpoint { id: one.id, url: one.url, secret: SigningSecret::fresh() };
-    let endpoints = source.endpoints.into_iter().map(endpoint).collect();
-    let (set, broken) = RuleSet::compile(
-        project,
-        source.status,
-        source.epoch,
-        source.rules,
-        &source.people,
-        endpoints,
-    );
+    let open = |one: SealedEndpoint| {
+        Ok::<_, StoreError>(Endpoint { id: one.id, url: one.url, secret: SigningSecret::fresh() })
+    };
+    let (set, broken) = source.compile(project, open).expect("endpoints open");
     assert_eq!(broken, []);
     Arc::new(set)
 }

@@ -99,7 +99,7 @@ async fn a_trace_tells_everything_that_followed(which: Stores) {
 
 async fn a_trace_of_what_was_held_back_says_until_when(which: Stores) {
     let place = open(which).await;
-    let window = Some(Suppression { count: 1, seconds: 60 });
+    let window = Some(Suppression::new(1, 60));
     let tenant = tenant(&place.store, "acme", 1, window).await;
     let events = [payment(1), payment(1)];
     keep(&place.store, tenant.project, &events).await;

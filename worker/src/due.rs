@@ -35,11 +35,15 @@ async fn round(worker: &Arc<Worker>, walk: &mut Walk) -> bool {
         tracing::warn!(%error, "what is due was not taken");
         false
     });
+    let groups = jobs::groups::round(worker).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "groups whose time has come were not looked at");
+        false
+    });
     let events = walk.round(worker).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "events that nobody moved were not found");
         false
     });
-    due || events
+    due || groups || events
 }
 
 /// Takes a share of what is due from every project that has something; `true` when some had more.

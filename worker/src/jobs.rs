@@ -2,6 +2,7 @@
 
 mod deliver;
 pub(crate) mod evaluate;
+pub(crate) mod groups;
 mod shards;
 pub(crate) mod tick;
 

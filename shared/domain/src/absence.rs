@@ -37,7 +37,8 @@ impl Deadlines {
             return Err(invalid(right.to_owned()));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
-        let cron = parser.parse(text).map_err(|error| invalid(format!("{error}; write {right}")))?;
+        let cron =
+            parser.parse(text).map_err(|error| invalid(format!("{error}; write {right}")))?;
         let name = absence.timezone.as_deref().unwrap_or("UTC");
         if let Some(fault) = timezone_fault("absence.timezone", name) {
             return Err(fault);

@@ -150,14 +150,7 @@ pub fn look_at(
 
 fn found(set: &RuleSet, place: usize, subject: &Subject<'_>, now: Time) -> Option<Found> {
     let rule = set.rule(place);
-    let none = Found {
-        place,
-        group: None,
-        resolves: false,
-        silences: Vec::new(),
-        inhibitors: Vec::new(),
-        named: Vec::new(),
-    };
+    let none = Found::failed(place);
     let group = || {
         let key = rule.group_of(subject);
         Some((GroupId::new(rule.rule.id, &key), key))
@@ -181,6 +174,20 @@ fn found(set: &RuleSet, place: usize, subject: &Subject<'_>, now: Time) -> Optio
         named: set.named(rule, subject),
         ..none
     })
+}
+
+impl Found {
+    /// A rule that could not be evaluated.
+    pub const fn failed(place: usize) -> Self {
+        Self {
+            place,
+            group: None,
+            resolves: false,
+            silences: Vec::new(),
+            inhibitors: Vec::new(),
+            named: Vec::new(),
+        }
+    }
 }
 
 impl Looked {

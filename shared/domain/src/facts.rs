@@ -3,9 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::id::KeyId;
+use crate::alert::AlertState;
+use crate::id::{AlertId, KeyId, RuleId};
 use crate::key::Scope;
 use crate::role::Role;
+use crate::rule::Priority;
 use crate::user::User;
 
 /// What conditions know of an account.
@@ -39,4 +41,15 @@ pub fn key_facts(id: KeyId, name: &str, scopes: &[Scope]) -> Value {
 /// What conditions know of an event.
 pub fn event_facts(id: impl Serialize, kind: &str, source: &str) -> Value {
     json!({ "id": id, "type": kind, "source": source })
+}
+
+/// What conditions know of an alert.
+pub fn alert_facts(
+    id: AlertId,
+    rule: RuleId,
+    title: &str,
+    priority: Option<Priority>,
+    state: Option<AlertState>,
+) -> Value {
+    json!({ "id": id, "rule_id": rule, "title": title, "priority": priority, "state": state })
 }

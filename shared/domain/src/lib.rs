@@ -1,8 +1,8 @@
 //! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
 
-pub mod attempt;
 pub mod absence;
 pub mod alert;
+pub mod attempt;
 pub mod audit;
 pub mod authority;
 pub mod clock;
@@ -40,9 +40,9 @@ pub mod role;
 pub mod rule;
 pub mod ruleset;
 pub mod schedule;
-pub mod silence;
 pub mod settings;
 pub mod shard;
+pub mod silence;
 pub mod tenancy;
 pub mod time;
 pub mod totp;

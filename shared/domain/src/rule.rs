@@ -71,6 +71,13 @@ pub struct Suppression {
     pub over: Over,
 }
 
+impl Suppression {
+    /// A window that drops what is over it.
+    pub const fn new(count: u32, seconds: u32) -> Self {
+        Self { count, seconds, over: Over::Drop }
+    }
+}
+
 const fn drop() -> Over {
     Over::Drop
 }

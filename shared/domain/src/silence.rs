@@ -249,10 +249,7 @@ mod tests {
             }),
             (true, true)
         );
-        assert_eq!(
-            fits(|one| one.rules = vec![RuleId(uuid::Uuid::from_u128(2))]),
-            (false, false)
-        );
+        assert_eq!(fits(|one| one.rules = vec![RuleId(uuid::Uuid::from_u128(2))]), (false, false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use domain::fault::{Fault, FaultCode};
 use domain::id::{EndpointId, KeyId, ProjectId, RoleId, RuleId, UserId};
 use domain::key::{ApiKey, PlainKey, Scope};
 use domain::project::slug_fault;
-use domain::rule::{Rule, RuleBody};
+use domain::rule::{Rule, RuleBody, RuleMode};
 use domain::time::Time;
 use domain::webhook::SigningSecret;
 use store::rules::SealedEndpoint;
@@ -128,7 +128,7 @@ pub async fn rule(
     if !faults.is_empty() {
         return Err(OnboardingError::Invalid(faults));
     }
-    let rule = Rule { id: RuleId::fresh(now), version: 1, active: true, body };
+    let rule = Rule { id: RuleId::fresh(now), version: 1, mode: RuleMode::Live, since: now, body };
     store.create_rule(project, &rule, now).await?;
     Ok(rule.id)
 }

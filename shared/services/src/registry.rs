@@ -113,6 +113,16 @@ impl Registry {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// Writes that events can be received, where this process receives them.
+    async fn beat_intake(&self) {
+        if !self.me.role.split('+').any(|role| role == "api") {
+            return;
+        }
+        if let Err(error) = self.store.beat_intake(self.clock.now()).await {
+            tracing::debug!(%error, "that events can be received was not written");
+        }
+    }
+
     /// Beats until `stop`, then signs off.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut others = Watch::default();
@@ -122,6 +132,7 @@ impl Registry {
             let beaten = self.store.beat(me.clone(), self.clock.now()).await;
             match (beaten, self.store.processes().await) {
                 (Ok(()), Ok(processes)) => {
+                    self.beat_intake().await;
                     let live = others.look(&processes, self.config.dead_after, Instant::now());
                     self.live.store(live.max(1), Ordering::Relaxed);
                 }

@@ -63,22 +63,13 @@ impl RuleSets {
             let secret = secret.inspect_err(|error| {
                 tracing::error!(%project, endpoint = %sealed.id, %error, "the secret of an endpoint can't be opened");
             })?;
-            Ok(Endpoint {
+            Ok::<_, StoreError>(Endpoint {
                 id: sealed.id,
                 url: sealed.url,
                 secret: SigningSecret::from_bytes(secret),
             })
         };
-        let endpoints: Vec<Endpoint> =
-            source.endpoints.into_iter().map(open).collect::<Result<_, StoreError>>()?;
-        let (set, broken) = RuleSet::compile(
-            project,
-            source.status,
-            source.epoch,
-            source.rules,
-            &source.people,
-            endpoints,
-        );
+        let (set, broken) = source.compile(project, open)?;
         for rule in broken {
             tracing::error!(%project, %rule, "a stored rule does not compile and is left out");
             metrics::counter!("bellbuoy_rules_broken_total").increment(1);

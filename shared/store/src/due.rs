@@ -231,7 +231,8 @@ impl Store {
                 }),
             )
             .await?;
-        let group = |(row, data): (Uuid, Option<Vec<u8>>)| Some((row, GroupId::from_bytes(&data?)?));
+        let group =
+            |(row, data): (Uuid, Option<Vec<u8>>)| Some((row, GroupId::from_bytes(&data?)?));
         Ok(rows.into_iter().filter_map(group).collect())
     }
 

@@ -14,10 +14,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use self::alerts::{add_notified, gather_alerts, gather_timers};
-pub(super) use self::alerts::timer;
-pub use self::by_hand::ByHandError;
+pub use self::by_hand::ByHandVerdict;
 use self::failures::forget_attempts;
 pub(super) use self::optimistic::OptimisticGroups;
+pub use self::revisit::Revisited;
 use super::deliveries::{Placed, gather_deliveries};
 pub use super::due::ClaimTerms;
 use super::due::{Due, DueKind, gather_due};
@@ -426,8 +426,7 @@ async fn gather_notifications(
             Time = |_one| now,
         }
     );
-    let (mine, waiting) =
-        decision.deliveries.split_at(claim.limit.min(decision.deliveries.len()));
+    let (mine, waiting) = decision.deliveries.split_at(claim.limit.min(decision.deliveries.len()));
     let claimed = mine.iter().map(|one| (one, DeliveryState::Claimed, Some(claim.token)));
     let planned = waiting.iter().map(|one| (one, DeliveryState::Planned, None));
     let rows: Vec<Placed<'_>> = claimed.chain(planned).collect();

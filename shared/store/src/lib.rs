@@ -17,6 +17,7 @@ pub mod email_changes;
 pub mod erasures;
 pub mod evaluations;
 pub mod events;
+mod gaps;
 pub mod idempotency;
 pub mod invitations;
 pub mod jobs;

@@ -11,10 +11,11 @@ use super::{Result, Store, StoreError};
 use domain::id::{EndpointId, ProjectId, RuleId, SilenceId, UserId};
 use domain::project::ProjectStatus;
 use domain::rule::{Rule, RuleBody, RuleMode, Suppression};
-use domain::ruleset::Membership;
+use domain::ruleset::{Membership, RuleSet, Sources};
 use domain::settings::Settings;
 use domain::silence::{Silence, SilenceBody};
 use domain::time::Time;
+use domain::webhook::Endpoint;
 
 /// Everything that a rule set is compiled from, as of one epoch.
 #[derive(Debug)]
@@ -33,6 +34,29 @@ pub struct RuleSource {
     pub silences: Vec<Silence>,
     /// The window of rules that say none.
     pub suppression: Option<Suppression>,
+}
+
+impl RuleSource {
+    /// The rule set, and the rules that do not compile; `open` makes an endpoint ready to be called.
+    ///
+    /// # Errors
+    /// When an endpoint can't be opened.
+    pub fn compile<E>(
+        self,
+        project: ProjectId,
+        open: impl FnMut(SealedEndpoint) -> std::result::Result<Endpoint, E>,
+    ) -> std::result::Result<(RuleSet, Vec<RuleId>), E> {
+        let endpoints =
+            self.endpoints.into_iter().map(open).collect::<std::result::Result<_, E>>()?;
+        let sources = Sources {
+            rules: self.rules,
+            people: self.people,
+            endpoints,
+            silences: self.silences,
+            suppression: self.suppression,
+        };
+        Ok(RuleSet::compile(project, self.status, self.epoch, sources))
+    }
 }
 
 impl Store {
@@ -79,10 +103,11 @@ async fn working_rules(tx: &mut Tx, project: ProjectId) -> Result<Vec<Rule>> {
         project,
         Uuid::nil()
     )?;
-    let rule = |(id, version, mode, since, Json(body)): (RuleId, i64, i16, Time, Json<RuleBody>)| {
-        let mode = RuleMode::from_number(mode).unwrap_or(RuleMode::Off);
-        Rule { id, version, mode, since, body }
-    };
+    let rule =
+        |(id, version, mode, since, Json(body)): (RuleId, i64, i16, Time, Json<RuleBody>)| {
+            let mode = RuleMode::from_number(mode).unwrap_or(RuleMode::Off);
+            Rule { id, version, mode, since, body }
+        };
     Ok(rows.into_iter().map(rule).collect())
 }
 

@@ -7,7 +7,7 @@ use super::engine::epoch::bump_epoch;
 use super::engine::{Tx, insert, sql, verb};
 use super::settings::within_plan;
 use super::{Result, Store, StoreError};
-use domain::id::{EndpointId, ProjectId, RoleId, RuleId, UserId};
+use domain::id::{EndpointId, ProjectId, RoleId, UserId};
 use domain::plan::PlanLimit;
 use domain::rule::Rule;
 use domain::time::Time;

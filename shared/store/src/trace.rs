@@ -1,6 +1,7 @@
 //! What became of an event, from the records alone.
 
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::engine::{Tx, rows_in, sql, verb};
 use super::{Result, Store, StoreError};
@@ -12,7 +13,7 @@ use domain::id::{
 };
 use domain::project::ProjectStatus;
 use domain::reason::Reason;
-use domain::rule::{Rule, RuleBody};
+use domain::rule::{Rule, RuleBody, RuleMode};
 use domain::time::Time;
 
 /// An event and how far it came.
@@ -75,6 +76,8 @@ pub struct Match {
     pub until: Option<Time>,
     /// The alert.
     pub alert: Option<AlertId>,
+    /// What held it back: a silence, another rule, or the summary that it is in.
+    pub cause: Option<Uuid>,
     /// The notification.
     pub notification: Option<Notified>,
 }
@@ -187,7 +190,7 @@ async fn states(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> Result<Vec<
     let suppressed = rows_in!(
         tx,
         as (EventId,),
-        "SELECT event_id FROM matches WHERE outcome <> 1 AND project_id = $1 AND event_id",
+        "SELECT event_id FROM matches WHERE outcome IN (2, 3) AND project_id = $1 AND event_id",
         [project],
         ids,
         lite "",
@@ -259,42 +262,49 @@ async fn trace(tx: &mut Tx, project: ProjectId, id: EventId) -> Result<Trace> {
 /// The rules that were active at an epoch, as they were then.
 async fn rules_at(tx: &mut Tx, project: ProjectId, epoch: i64) -> Result<Vec<Rule>> {
     let rows = sql!(
-        tx, fetch_all as (RuleId, i64, Json<RuleBody>),
-        "SELECT rule_id, version, body FROM rule_versions
-         WHERE project_id = $1 AND active = 1 AND since_epoch <= $2 AND (until_epoch IS NULL OR until_epoch > $3)
+        tx, fetch_all as (RuleId, i64, i16, Time, Json<RuleBody>),
+        "SELECT rule_id, version, mode, created_at, body FROM rule_versions
+         WHERE project_id = $1 AND mode <> 0 AND since_epoch <= $2 AND (until_epoch IS NULL OR until_epoch > $3)
          ORDER BY rule_id",
         project, epoch, epoch
     )?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, version, Json(body))| Rule { id, version, active: true, body })
-        .collect())
+    let rule = |(id, version, mode, since, Json(body))| {
+        let mode = RuleMode::from_number(mode).unwrap_or(RuleMode::Off);
+        Rule { id, version, mode, since, body }
+    };
+    Ok(rows.into_iter().map(rule).collect())
 }
 
 /// The matches of an event: those that did not ring have rows of their own, of the others the notifications tell.
 async fn matches(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Match>> {
     let mut found = silent(tx, project, event).await?;
-    found.extend(rang(tx, project, event).await?);
+    for one in rang(tx, project, event).await? {
+        // One that waited and rang after all is told once, with both.
+        match found.iter_mut().find(|silent| silent.rule == one.rule) {
+            Some(silent) => silent.notification = one.notification,
+            None => found.push(one),
+        }
+    }
     found.sort_by_key(|one| one.rule);
     Ok(found)
 }
 
-type SilentRow = (RuleId, i64, i16, Option<String>, Option<Time>, Option<AlertId>);
+type SilentRow = (RuleId, i64, i16, Option<String>, Option<Time>, Option<AlertId>, Option<Uuid>);
 
 async fn silent(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Match>> {
     let rows = sql!(
         tx,
         fetch_all as SilentRow,
-        "SELECT rule_id, rule_version, outcome, reason, until, alert_id FROM matches
+        "SELECT rule_id, rule_version, outcome, reason, until, alert_id, cause FROM matches
          WHERE project_id = $1 AND event_id = $2",
         project,
         event
     )?;
-    let read = |(rule, rule_version, outcome, reason, until, alert): SilentRow| {
+    let read = |(rule, rule_version, outcome, reason, until, alert, cause): SilentRow| {
         let outcome = MatchOutcome::from_number(outcome)
             .ok_or_else(|| StoreError::Corrupt(format!("outcome of a match of event {event}")))?;
         let reason = reason.as_deref().and_then(Reason::parse);
-        Ok(Match { rule, rule_version, outcome, reason, until, alert, notification: None })
+        Ok(Match { rule, rule_version, outcome, reason, until, alert, cause, notification: None })
     };
     rows.into_iter().map(read).collect()
 }
@@ -319,8 +329,16 @@ async fn rang(tx: &mut Tx, project: ProjectId, event: EventId) -> Result<Vec<Mat
     let mut found = Vec::with_capacity(rows.len());
     for (id, rule, rule_version, alert, title, created_at) in rows {
         let notification = Some(notified(tx, project, id, title, created_at).await?);
-        let (outcome, reason, until) = (MatchOutcome::Rang, None, None);
-        found.push(Match { rule, rule_version, outcome, reason, until, alert, notification });
+        found.push(Match {
+            rule,
+            rule_version,
+            outcome: MatchOutcome::Rang,
+            reason: None,
+            until: None,
+            alert,
+            cause: None,
+            notification,
+        });
     }
     Ok(found)
 }

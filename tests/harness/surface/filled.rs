@@ -6,7 +6,7 @@ use crypto::seal::Sealer;
 use domain::audit::AuditAction;
 use domain::clock::Clock;
 use domain::id::{ProjectId, UserId};
-use domain::rule::{Priority, RuleBody, Suppression};
+use domain::rule::RuleBody;
 use domain::time::Time;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -123,14 +123,9 @@ impl Filled {
         let url = self.sink.url();
         onboarding::endpoint(store, &sealer, project, &canary, &url, now).await.expect("made");
         let rule = RuleBody {
-            name: canary.clone(),
             description: canary.clone(),
-            condition: format!("event.type != \"{canary}.never\""),
-            priority: Priority::Normal,
             target_roles: vec![role],
-            target_users: Vec::new(),
-            group_by: Vec::new(),
-            suppression: None::<Suppression>,
+            ..RuleBody::new(canary.clone(), format!("event.type != \"{canary}.never\""))
         };
         onboarding::rule(store, project, rule, now).await.expect("made");
     }

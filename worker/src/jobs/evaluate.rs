@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::evaluation::{Looked, look};
+use domain::evaluation::{Looked, Origin, look};
 use domain::event::Event;
 use domain::id::{EventId, ProjectId};
 use domain::ruleset::RuleSet;
@@ -95,9 +95,9 @@ async fn alone(worker: &Arc<Worker>, project: ProjectId, event: &Event) -> Resul
 }
 
 /// How often rules may change under an evaluation before it is left to a later try.
-const RELOADS: usize = 8;
+pub(super) const RELOADS: usize = 8;
 
-async fn rules(app: &App, project: ProjectId) -> Result<Arc<RuleSet>, StoreError> {
+pub(super) async fn rules(app: &App, project: ProjectId) -> Result<Arc<RuleSet>, StoreError> {
     app.rulesets.get(project).await.map_err(|error| error.for_another())
 }
 
@@ -179,9 +179,9 @@ fn claimed(project: ProjectId, events: &[Event], done: &Done, claim: ClaimTerms)
     let claimed = made.iter().filter_map(|delivery| {
         let notification =
             done.decision.notifications.iter().find(|one| one.id == delivery.notification)?;
-        let at =
-            events.binary_search_by_key(&EventId(notification.origin_id), |event| event.id).ok()?;
-        let event = &events[at];
+        let origin = EventId(notification.origin_id);
+        let at = events.binary_search_by_key(&origin, |event| event.id).ok();
+        let event = at.filter(|_| notification.origin == Origin::Event).map(|at| &events[at]);
         Some(Claimed {
             project,
             id: delivery.id,
@@ -199,7 +199,7 @@ fn claimed(project: ProjectId, events: &[Event], done: &Done, claim: ClaimTerms)
                 round: notification.round,
                 rule: Some((notification.rule, notification.rule_version)),
                 created_at: done.at,
-                event: Some(ContentEvent {
+                event: event.map(|event| ContentEvent {
                     id: event.id,
                     kind: event.kind.clone(),
                     source: event.source.clone(),

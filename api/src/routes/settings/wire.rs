@@ -342,6 +342,18 @@ object! {
         /// In how long.
         [oai(validator(minimum(value = "1"), maximum(value = "2678400")))]
         seconds: u32,
+        /// What becomes of those over it.
+        [serde(skip_serializing_if = "Option::is_none")]
+        over: Option<OverWindow>,
+    }
+}
+word! {
+    /// What becomes of matches that are over a window.
+    OverWindow {
+        /// They are counted, and kept as a record.
+        Drop,
+        /// One summary follows when the window has room again.
+        Digest,
     }
 }
 word! {

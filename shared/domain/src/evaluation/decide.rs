@@ -340,7 +340,11 @@ impl<'a> Decider<'a> {
 }
 
 fn missing(description: String) -> String {
-    if description.is_empty() { "An event that was expected did not come.".to_owned() } else { description }
+    if description.is_empty() {
+        "An event that was expected did not come.".to_owned()
+    } else {
+        description
+    }
 }
 
 /// The id of a notification: it follows from what makes it unique. That of an event has the event's time, so that its key
@@ -392,7 +396,8 @@ impl Hand<'_> {
     /// The deadline of a rule that waits.
     pub(super) fn deadline(&self) -> Option<Time> {
         let deadlines = self.rule.deadlines.as_ref()?;
-        let since = self.state.seen.map_or(self.rule.rule.since, |seen| seen.max(self.rule.rule.since));
+        let since =
+            self.state.seen.map_or(self.rule.rule.since, |seen| seen.max(self.rule.rule.since));
         deadlines.first(since, self.state.missed)
     }
 

@@ -102,11 +102,13 @@ impl Decider<'_> {
         let Some(pending) = hand.state.pending.take() else { return };
         let looked = known.pending.as_ref().filter(|looked| looked.event == pending.event);
         let found = looked.and_then(|looked| {
-            let mine = |one: &&super::Found| one.group.as_ref().is_some_and(|(id, _)| *id == hand.id);
+            let mine =
+                |one: &&super::Found| one.group.as_ref().is_some_and(|(id, _)| *id == hand.id);
             looked.matches.iter().find(mine)
         });
         // A rule that was changed and does not match any more, or an alert that is over.
-        let Some(found) = found.filter(|found| !found.resolves && hand.state.alert.is_some()) else {
+        let Some(found) = found.filter(|found| !found.resolves && hand.state.alert.is_some())
+        else {
             return;
         };
         // Its record stays as it was: the notification tells that it rang after all.

@@ -65,9 +65,8 @@ fn silence(candidate: &Candidate<'_>) -> Option<Held> {
 }
 
 fn inhibition(candidate: &Candidate<'_>) -> Option<Held> {
-    let open = |group: &GroupId| {
-        candidate.others.get(group).is_some_and(|other| other.alert.is_some())
-    };
+    let open =
+        |group: &GroupId| candidate.others.get(group).is_some_and(|other| other.alert.is_some());
     if let Some((rule, _)) = candidate.found.inhibitors.iter().find(|(_, group)| open(group)) {
         return Some(Held {
             cause: Some(rule.0),

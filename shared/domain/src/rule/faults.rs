@@ -57,7 +57,8 @@ impl RuleBody {
 
     fn conditions(&self, found: &mut Vec<Fault>) {
         let resolve = self.resolve_condition.as_deref().map(|text| ("resolve_condition", text));
-        for (field, text) in std::iter::once(("condition", self.condition.as_str())).chain(resolve) {
+        for (field, text) in std::iter::once(("condition", self.condition.as_str())).chain(resolve)
+        {
             if let Err(error) = Condition::parse(text) {
                 found.push(invalid(field, error.to_string()));
             }
@@ -83,7 +84,8 @@ impl RuleBody {
                 span("threshold.seconds", *seconds, found);
             }
             None if counts => {
-                let right = "a rule of the kind count says how many matches within how many seconds";
+                let right =
+                    "a rule of the kind count says how many matches within how many seconds";
                 found.push(Fault::new("threshold", FaultCode::Required, right));
             }
             Some(_) => found.push(invalid("threshold", "only for rules of the kind count")),

@@ -27,8 +27,7 @@ pub(super) async fn begin(
     now: Time,
 ) -> Result<std::result::Result<Begun, Recorded>> {
     let wanted = wanted(batch, rows.iter().copied());
-    let all: BTreeSet<GroupId> =
-        wanted.into_keys().chain(others(rows.iter().copied())).collect();
+    let all: BTreeSet<GroupId> = wanted.into_keys().chain(others(rows.iter().copied())).collect();
     let hashes: Vec<Vec<u8>> = all.into_iter().map(|id| id.0.to_vec()).collect();
     let head: Option<Head> = sqlx::query_as(
         "WITH head AS MATERIALIZED (
