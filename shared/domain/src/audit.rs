@@ -94,6 +94,18 @@ words! {
         UserEmail = 112 "user.email",
         /// A locked account was unlocked.
         UserUnlock = 113 "user.unlock",
+        /// An alert was acknowledged.
+        AlertAcknowledge = 140 "alert.acknowledge",
+        /// The acknowledgement of an alert was taken back.
+        AlertUnacknowledge = 141 "alert.unacknowledge",
+        /// An alert was resolved by a user.
+        AlertResolve = 142 "alert.resolve",
+        /// A silence was created.
+        SilenceCreate = 143 "silence.create",
+        /// The end of a silence was changed.
+        SilenceUpdate = 144 "silence.update",
+        /// A silence was ended before its time.
+        SilenceEnd = 145 "silence.end",
         /// An address was proved.
         UserVerifyEmail = 60 "user.verify_email",
         /// Somebody asked for a new password.
@@ -120,7 +132,7 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 9] = [
+pub const RESOURCE_TYPES: [&str; 11] = [
     "project",
     "key",
     "user",
@@ -130,6 +142,8 @@ pub const RESOURCE_TYPES: [&str; 9] = [
     "delivery",
     "invitation",
     "registration",
+    "alert",
+    "silence",
 ];
 
 impl AuditAction {

@@ -27,6 +27,8 @@ words! {
         CreateProject = 24 "create_project",
         /// Inviting somebody.
         Invite = 25 "invite",
+        /// Creating a silence.
+        CreateSilence = 26 "create_silence",
     }
 }
 

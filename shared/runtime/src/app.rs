@@ -20,6 +20,7 @@ use services::accept::Accept;
 use services::access::Keys;
 use services::accounts::Accounts;
 use services::admin::Admin;
+use services::alerts::Alerts;
 use services::audit::Audit;
 use services::epochs::Epochs;
 use services::events::Events;
@@ -75,7 +76,9 @@ pub struct App {
     /// What is held on people, changed, taken out and erased.
     pub accounts: Accounts,
     /// Compiled rules.
-    pub rulesets: RuleSets,
+    pub rulesets: Arc<RuleSets>,
+    /// What is open, and what users do about it.
+    pub alerts: Alerts,
     /// The event pipeline.
     pub events: Events,
     /// This process among the others.
@@ -164,9 +167,19 @@ impl App {
             Arc::clone(&coordination),
             &config,
         );
+        let rulesets =
+            Arc::new(RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max));
         Ok(Self {
             events: Events::new(store.clone(), accept),
-            rulesets: RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max),
+            alerts: Alerts::new(
+                store.clone(),
+                clock.clone(),
+                audit.clone(),
+                Arc::clone(&rulesets),
+                Arc::clone(&queue),
+                jobs_here,
+            ),
+            rulesets,
             login_throttle: LoginThrottle::new(
                 store.clone(),
                 clock.clone(),

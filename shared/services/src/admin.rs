@@ -14,6 +14,7 @@ mod repeats;
 mod reseal;
 mod roles;
 mod settings;
+mod silences;
 mod users;
 
 use std::sync::Arc;

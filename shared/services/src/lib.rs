@@ -4,6 +4,7 @@ pub mod accept;
 pub mod access;
 pub mod accounts;
 pub mod admin;
+pub mod alerts;
 pub mod audit;
 pub mod batching;
 pub mod epochs;

@@ -8,6 +8,7 @@ mod migrate;
 mod types;
 
 pub mod accounts;
+pub mod alerts;
 pub mod audit;
 mod callers;
 pub mod dead;
@@ -49,6 +50,7 @@ mod session_ends;
 pub mod sessions;
 pub mod settings;
 pub mod shards;
+pub mod silences;
 pub mod stats;
 pub mod trace;
 pub mod users;

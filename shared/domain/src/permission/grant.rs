@@ -126,11 +126,11 @@ pub const fn facts_of(resource: Resource) -> Option<&'static [&'static str]> {
         Resource::Roles => Some(&["id", "name", "built_in", "parent_id"]),
         Resource::Keys => Some(&["id", "name", "scopes"]),
         Resource::Events => Some(&["id", "type", "source"]),
+        Resource::Alerts => Some(&["id", "rule_id", "title", "priority", "state"]),
         Resource::Projects
         | Resource::Settings
         | Resource::Rules
         | Resource::Endpoints
-        | Resource::Alerts
         | Resource::Notifications
         | Resource::Audit
         | Resource::Queues

@@ -1,0 +1,144 @@
+//! Alerts: what is open, what happened to it, and what users do about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admin::AdminError;
+use crate::audit::{Audit, AuditedAction, Initiator};
+use crate::rulesets::RuleSets;
+use domain::alert::AlertEntry;
+use domain::audit::AuditAction;
+use domain::clock::Clock;
+use domain::evaluation::ByHand;
+use domain::fault::{Fault, FaultCode};
+use domain::id::{AlertId, ProjectId};
+use queue::Queue;
+use store::alerts::{Alert, AlertFilter, AlertNotification};
+use store::evaluations::ByHandVerdict;
+use store::{Store, StoreError};
+
+/// The longest acknowledgement with an end: 31 days.
+const MAX_ACKNOWLEDGED: Duration = Duration::from_secs(31 * 86_400);
+
+/// How often rules may change under a request before it is refused.
+const RELOADS: usize = 8;
+
+/// How many notifications of an alert are shown.
+const SHOWN: i64 = 200;
+
+/// What users do about alerts.
+pub struct Alerts {
+    store: Store,
+    clock: Clock,
+    audit: Audit,
+    rulesets: Arc<RuleSets>,
+    queue: Arc<dyn Queue>,
+    jobs_here: bool,
+}
+
+impl Alerts {
+    /// Alerts of all projects.
+    pub const fn new(
+        store: Store,
+        clock: Clock,
+        audit: Audit,
+        rulesets: Arc<RuleSets>,
+        queue: Arc<dyn Queue>,
+        jobs_here: bool,
+    ) -> Self {
+        Self { store, clock, audit, rulesets, queue, jobs_here }
+    }
+
+    /// Alerts of a project, newest first.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn list(
+        &self,
+        project: ProjectId,
+        filter: &AlertFilter,
+        before: Option<AlertId>,
+        limit: usize,
+    ) -> Result<Vec<Alert>, AdminError> {
+        Ok(self.store.alerts(project, filter, before, limit as i64).await?)
+    }
+
+    /// One alert.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn get(&self, project: ProjectId, id: AlertId) -> Result<Alert, AdminError> {
+        Ok(self.store.alert(project, id).await?)
+    }
+
+    /// What happened to an alert, and the notifications of it.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn history(
+        &self,
+        project: ProjectId,
+        id: AlertId,
+    ) -> Result<(Vec<AlertEntry>, Vec<AlertNotification>), AdminError> {
+        Ok(self.store.alert_history(project, id, SHOWN).await?)
+    }
+
+    /// Acknowledges an alert, takes that back, or resolves it; answers how it stands then.
+    ///
+    /// # Errors
+    /// When it is not there, is resolved, or the time is not right.
+    pub async fn change(
+        &self,
+        project: ProjectId,
+        id: AlertId,
+        wanted: ByHand,
+        initiator: &Initiator,
+    ) -> Result<Alert, AdminError> {
+        let now = self.clock.now();
+        let action = match wanted {
+            ByHand::Acknowledge { until } => {
+                if until.is_some_and(|until| until <= now || until.since(now) > MAX_ACKNOWLEDGED) {
+                    let right = "it must be in the future, and within 31 days";
+                    return Err(AdminError::Invalid(vec![Fault::new(
+                        "until",
+                        FaultCode::Invalid,
+                        right,
+                    )]));
+                }
+                AuditAction::AlertAcknowledge
+            }
+            ByHand::Unacknowledge => AuditAction::AlertUnacknowledge,
+            ByHand::Resolve => AuditAction::AlertResolve,
+        };
+        let entry = self.audit.entry(project, initiator, AuditedAction::new(action, id.0)).await?;
+        for _ in 0..RELOADS {
+            let set = self.rulesets.get(project).await.map_err(|error| error.for_another())?;
+            let changed = self.store.change_alert(
+                project,
+                id,
+                wanted,
+                &set,
+                self.jobs_here,
+                &entry,
+                self.clock.now(),
+            );
+            match changed.await? {
+                ByHandVerdict::Stale => self.rulesets.forget(project).await,
+                ByHandVerdict::Refused(error) => {
+                    return Err(AdminError::Conflict(error.to_string()));
+                }
+                ByHandVerdict::Done(jobs) => {
+                    if !self.jobs_here
+                        && !jobs.is_empty()
+                        && let Err(error) = self.queue.push(jobs).await
+                    {
+                        tracing::debug!(%error, "jobs of deliveries were not enqueued; the due loop finds them");
+                    }
+                    return self.get(project, id).await;
+                }
+            }
+        }
+        let why = "the rules change faster than an alert can be changed";
+        Err(AdminError::Store(StoreError::Unavailable(why.into())))
+    }
+}
