@@ -1,6 +1,7 @@
 //! The list of all routes. A new one is a function in `routes/<noun>.rs`; a new noun is a line in `Apis`.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod auth;
 mod document;
@@ -14,6 +15,7 @@ mod projects;
 mod roles;
 mod second_factor;
 mod settings;
+mod silences;
 pub mod status;
 mod users;
 
@@ -47,6 +49,8 @@ type Apis = (
     accounts::Operations,
     invitations::Operations,
     second_factor::Operations,
+    alerts::Operations,
+    silences::Operations,
 );
 
 fn apis(app: &Arc<App>) -> Apis {
@@ -65,6 +69,8 @@ fn apis(app: &Arc<App>) -> Apis {
         accounts::Operations::new(Arc::clone(app)),
         invitations::Operations::new(Arc::clone(app)),
         second_factor::Operations::new(Arc::clone(app)),
+        alerts::Operations::new(Arc::clone(app)),
+        silences::Operations::new(Arc::clone(app)),
     )
 }
 
@@ -85,6 +91,8 @@ pub enum Tag {
     Users,
     /// What people may do.
     Roles,
+    /// What is open, and what is not to ring.
+    Alerts,
     /// Who did what.
     Audit,
 }

@@ -248,3 +248,29 @@ leaf!(T, Later<T>, "any", T::schema_ref());
 pub fn raw(text: String) -> Box<RawValue> {
     RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
+
+/// An enumeration of the wire with the same words as one of the domain.
+macro_rules! mirrored {
+    ($(#[$doc:meta])* $name:ident of $domain:path, rename $rename:literal { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, poem_openapi::Enum, serde::Serialize, serde::Deserialize)]
+        #[oai(rename_all = $rename)]
+        #[serde(rename_all = $rename)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl From<$domain> for $name {
+            fn from(one: $domain) -> Self {
+                use $domain as Domain;
+                match one { $(Domain::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$name> for $domain {
+            fn from(one: $name) -> Self {
+                use $domain as Domain;
+                match one { $($name::$variant => Domain::$variant),+ }
+            }
+        }
+    };
+}
+pub(crate) use mirrored;

@@ -94,6 +94,10 @@ needs! {
     RolesUpdate: None, person(Resource::Roles, Action::Update);
     /// May take roles away.
     RolesDelete: None, person(Resource::Roles, Action::Delete);
+    /// May see alerts and silences.
+    AlertsRead: Some(Scope::Read), person(Resource::Alerts, Action::Read);
+    /// May acknowledge, resolve and silence.
+    AlertsUpdate: None, person(Resource::Alerts, Action::Update);
     /// May read the audit log.
     AuditRead: None, person(Resource::Audit, Action::Read);
     /// May take the audit log out.

@@ -9,9 +9,14 @@ use crate::rulesets::RuleSets;
 use domain::alert::AlertEntry;
 use domain::audit::AuditAction;
 use domain::clock::Clock;
+use domain::condition::Subject;
 use domain::evaluation::ByHand;
+use domain::event::Event;
 use domain::fault::{Fault, FaultCode};
-use domain::id::{AlertId, ProjectId};
+use domain::id::{AlertId, EventId, ProjectId, SilenceId};
+use domain::rule::Rule;
+use domain::silence::{Silence, SilenceBody};
+use domain::time::Time;
 use queue::Queue;
 use store::alerts::{Alert, AlertFilter, AlertNotification};
 use store::evaluations::ByHandVerdict;
@@ -22,6 +27,9 @@ const MAX_ACKNOWLEDGED: Duration = Duration::from_secs(31 * 86_400);
 
 /// How often rules may change under a request before it is refused.
 const RELOADS: usize = 8;
+
+/// How many open alerts a silence is tried on.
+const PREVIEWED: i64 = 500;
 
 /// How many notifications of an alert are shown.
 const SHOWN: i64 = 200;
@@ -83,6 +91,37 @@ impl Alerts {
         Ok(self.store.alert_history(project, id, SHOWN).await?)
     }
 
+    /// The alerts that are open and that a silence would be for.
+    ///
+    /// # Errors
+    /// When something of the silence is not right.
+    pub async fn would_hide(
+        &self,
+        project: ProjectId,
+        body: SilenceBody,
+    ) -> Result<Vec<Alert>, AdminError> {
+        let now = self.clock.now();
+        let faults = body.faults(now);
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
+        }
+        let wanted = body.alert;
+        let Some(silence) = Silence::compile(SilenceId::fresh(now), body) else {
+            return Ok(Vec::new());
+        };
+        let set = self.rulesets.get(project).await.map_err(|error| error.for_another())?;
+        let open = self.store.open_alerts(project, PREVIEWED).await?;
+        let origins: Vec<EventId> = open.iter().filter_map(|one| one.opened.event).collect();
+        let events = self.store.events(project, &origins).await?;
+        let fits = |one: &Alert| {
+            let Some(place) = set.place_of(one.opened.rule) else { return false };
+            let event = events.iter().find(|event| Some(event.id) == one.opened.event);
+            let rule = &set.rule(place).rule;
+            wanted.is_none_or(|alert| alert == one.opened.id) && fits(&silence, rule, event, now)
+        };
+        Ok(open.into_iter().filter(fits).collect())
+    }
+
     /// Acknowledges an alert, takes that back, or resolves it; answers how it stands then.
     ///
     /// # Errors
@@ -141,4 +180,19 @@ impl Alerts {
         let why = "the rules change faster than an alert can be changed";
         Err(AdminError::Store(StoreError::Unavailable(why.into())))
     }
+}
+
+/// Whether a silence is for an alert that this event opened.
+fn fits(silence: &Silence, rule: &Rule, event: Option<&Event>, now: Time) -> bool {
+    let Some(event) = event else { return silence.fits(rule, None, now) };
+    let payload: serde_json::Value = serde_json::from_str(event.payload.get()).unwrap_or_default();
+    let id = event.id.to_string();
+    let subject = Subject {
+        id: &id,
+        kind: &event.kind,
+        source: &event.source,
+        received_at: event.received_at,
+        payload: &payload,
+    };
+    silence.fits(rule, Some(&subject), now)
 }

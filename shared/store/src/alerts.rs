@@ -141,6 +141,18 @@ impl Store {
             .await
     }
 
+    /// The newest alerts that are not resolved.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn open_alerts(&self, project: ProjectId, limit: i64) -> Result<Vec<Alert>> {
+        let state = |state| AlertFilter { state: Some(state), ..AlertFilter::default() };
+        let mut open =
+            self.alerts(project, &state(AlertState::Open), None, limit).await?;
+        open.extend(self.alerts(project, &state(AlertState::Acknowledged), None, limit).await?);
+        Ok(open)
+    }
+
     /// An alert.
     ///
     /// # Errors

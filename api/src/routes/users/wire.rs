@@ -8,37 +8,13 @@ use domain::push;
 use domain::rule as rules;
 use domain::time::Time;
 use poem_openapi::types::Example;
-use poem_openapi::{Enum, Object};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use services::accounts::Device;
 use uuid::Uuid;
 
 use crate::problem::Problem;
-use crate::wire::{Stamp, StampText};
-
-macro_rules! mirrored {
-    ($(#[$doc:meta])* $name:ident of $domain:path, rename $rename:literal { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Enum, Serialize, Deserialize)]
-        #[oai(rename_all = $rename)]
-        #[serde(rename_all = $rename)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-
-        impl From<$domain> for $name {
-            fn from(one: $domain) -> Self {
-                use $domain as Domain;
-                match one { $(Domain::$variant => Self::$variant),+ }
-            }
-        }
-
-        impl From<$name> for $domain {
-            fn from(one: $name) -> Self {
-                use $domain as Domain;
-                match one { $($name::$variant => Domain::$variant),+ }
-            }
-        }
-    };
-}
+use crate::wire::{Stamp, StampText, mirrored};
 
 mirrored! {
     /// Whose push service a token is for.
