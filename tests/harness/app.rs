@@ -246,6 +246,8 @@ impl TestApp {
         while gone < span {
             self.advance(step);
             gone += step;
+            // So long a step is no time in which nothing could be received.
+            self.app.store.beat_intake(self.app.clock.now()).await.expect("a beat");
             self.work_off().await;
         }
         self.run_until_idle().await;

@@ -77,9 +77,7 @@ impl Operations {
             limit,
             &list,
             after,
-            |after, count| {
-                self.app.alerts.list(caller.project, &filter, after.map(AlertId), count)
-            },
+            |after, count| self.app.alerts.list(caller.project, &filter, after.map(AlertId), count),
             |row| row.opened.id.0,
             |row| caller.may_with(&facts(row), false),
         )

@@ -12,7 +12,9 @@ use poem_openapi::param::{Header, Path, Query};
 use runtime::app::App;
 use uuid::Uuid;
 
-use self::wire::{HiddenMatch, HiddenPage, NewSilence, Silence, SilenceEnd, SilencePage, SilencePreview};
+use self::wire::{
+    HiddenMatch, HiddenPage, NewSilence, Silence, SilenceEnd, SilencePage, SilencePreview,
+};
 use super::Tag;
 use crate::auth::{AlertsRead, AlertsUpdate, Caller};
 use crate::body::Body;
@@ -162,6 +164,9 @@ impl Operations {
         let (project, id) = (caller.project, SilenceId(id.0));
         let rows = self.app.admin.hidden_by(project, id, after, limit as usize + 1).await?;
         let (rows, next_cursor) = cut(rows, limit, &list, |row| row.event.0);
-        Ok(Answer(HiddenPage { items: rows.into_iter().map(HiddenMatch::from).collect(), next_cursor }))
+        Ok(Answer(HiddenPage {
+            items: rows.into_iter().map(HiddenMatch::from).collect(),
+            next_cursor,
+        }))
     }
 }

@@ -69,6 +69,8 @@ pub struct TraceRule {
     pub group: Option<String>,
     /// The alert to which it belongs.
     pub alert: Option<AlertId>,
+    /// What held it back: a silence, another rule, or the summary that it is in.
+    pub cause: Option<uuid::Uuid>,
     /// What it made.
     pub notification: Option<TraceNotification>,
 }

@@ -171,6 +171,7 @@ fn told_rule(rule: &Rule, event: &Event, at: Time, matches: &[records::Match]) -
         until: found.and_then(|one| one.until),
         group: found.and_then(|_| group(rule, event)),
         alert: found.and_then(|one| one.alert),
+        cause: found.and_then(|one| one.cause),
         notification: found.and_then(|one| one.notification.clone()).map(told_notification),
     }
 }

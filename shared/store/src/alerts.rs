@@ -85,8 +85,23 @@ type Row = (
 type Groups = HashMap<Vec<u8>, (String, GroupState)>;
 
 fn alert(row: Row, groups: &Groups) -> Result<Alert> {
-    let (id, rule, hash, title, priority, round, events, event, opened_at, by, at, until, ended_by, ended_at, resolver) =
-        row;
+    let (
+        id,
+        rule,
+        hash,
+        title,
+        priority,
+        round,
+        events,
+        event,
+        opened_at,
+        by,
+        at,
+        until,
+        ended_by,
+        ended_at,
+        resolver,
+    ) = row;
     let corrupt = || StoreError::Corrupt(format!("alert {id}"));
     let acknowledged = at.map(|at| Acknowledgement { by, at, until });
     let resolved = match (ended_at, resolver) {
@@ -147,8 +162,7 @@ impl Store {
     /// When the engine is away.
     pub async fn open_alerts(&self, project: ProjectId, limit: i64) -> Result<Vec<Alert>> {
         let state = |state| AlertFilter { state: Some(state), ..AlertFilter::default() };
-        let mut open =
-            self.alerts(project, &state(AlertState::Open), None, limit).await?;
+        let mut open = self.alerts(project, &state(AlertState::Open), None, limit).await?;
         open.extend(self.alerts(project, &state(AlertState::Acknowledged), None, limit).await?);
         Ok(open)
     }

@@ -193,10 +193,16 @@ impl Store {
                 }
                 (new.version, new.updated_at) = (old.version + 1, now);
                 sql!(
-                    tx, execute,
+                    tx,
+                    execute,
                     "UPDATE silences SET body = $1, ended_at = $2, version = $3, updated_at = $4
                      WHERE project_id = $5 AND id = $6",
-                    Json(&new.body), new.ended_at, new.version, now, project, id
+                    Json(&new.body),
+                    new.ended_at,
+                    new.version,
+                    now,
+                    project,
+                    id
                 )?;
                 note(tx, project, &entry, now).await?;
                 Ok(SilenceVerdict::Done(new))

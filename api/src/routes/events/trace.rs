@@ -100,6 +100,9 @@ pub struct RuleTrace {
     /// The group in which it was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    /// What held it back: the silence, the rule whose alert is open, or the notification that sums it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Uuid>,
     /// The alert to which it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     alert_id: Option<Uuid>,
@@ -255,6 +258,7 @@ impl From<known::TraceRule> for RuleTrace {
             reason: rule.reason.map(|reason| reason.to_string()),
             until: rule.until.map(Stamp),
             group: rule.group,
+            cause: rule.cause,
             alert_id: rule.alert.map(|id| id.0),
             notification: rule.notification.map(NotificationTrace::from),
         }
@@ -350,6 +354,7 @@ mod tests {
             until: None,
             group: None,
             alert: None,
+            cause: None,
             notification: None,
         };
         let trace = known::Trace { event, key: None, evaluation: None, rules: vec![rule] };
