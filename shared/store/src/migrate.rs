@@ -89,6 +89,14 @@ const MIGRATIONS: &[Migration] = migrations![
     "0055_due",
     "0056_content",
     "0057_state",
+    "0058_mode",
+    "0059_mode",
+    "0060_cause",
+    "0061_alerts",
+    "0062_alert_entries",
+    "0063_silences",
+    "0064_notifications_by_alert",
+    "0065_intake_gaps",
 ];
 
 /// Which way to go.

@@ -50,7 +50,7 @@ pub struct Hidden {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SilenceVerdict {
     /// It was made.
-    Done(KeptSilence),
+    Done(Box<KeptSilence>),
     /// A rule or alert that it names is not there: the field.
     Unknown(String),
     /// It is over.
@@ -158,7 +158,7 @@ impl Store {
                     project, new.id, Json(&new.body), new.created_by, now, now
                 )?;
                 note(tx, project, &entry, now).await?;
-                Ok(SilenceVerdict::Done(new))
+                Ok(SilenceVerdict::Done(Box::new(new)))
             }),
         )
         .await
@@ -205,7 +205,7 @@ impl Store {
                     id
                 )?;
                 note(tx, project, &entry, now).await?;
-                Ok(SilenceVerdict::Done(new))
+                Ok(SilenceVerdict::Done(Box::new(new)))
             }),
         )
         .await

@@ -49,7 +49,7 @@ impl RuleBody {
                 found.push(invalid("action.label", "1 to 60 characters"));
             }
             let url = url::Url::parse(&action.url).ok();
-            if action.url.len() > 2000 || !url.is_some_and(|url| url.scheme() == "https") {
+            if action.url.len() > 2000 || url.is_none_or(|url| url.scheme() != "https") {
                 found.push(invalid("action.url", "an https address of at most 2000 characters"));
             }
         }

@@ -122,7 +122,7 @@ impl Admin {
 
 fn answer(verdict: SilenceVerdict) -> Result<KeptSilence, AdminError> {
     Err(match verdict {
-        SilenceVerdict::Done(silence) => return Ok(silence),
+        SilenceVerdict::Done(silence) => return Ok(*silence),
         SilenceVerdict::Unknown(field) => {
             let right = "there is no such rule, or no open alert of that id, in the project";
             AdminError::Invalid(vec![Fault::new(field, FaultCode::Invalid, right)])
