@@ -11,7 +11,7 @@ use domain::facts::event_facts;
 use domain::fault::FaultCode;
 use domain::feature::Feature;
 use domain::id::{EventId, KeyId};
-use domain::intake::{MAX_SOURCE, is_event_type};
+use domain::intake::{MAX_SOURCE, MAX_SUBJECT, is_event_type};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
@@ -122,6 +122,9 @@ impl Operations {
         /// Only events from this source.
         #[oai(validator(max_length = 200))]
         source: Query<Option<String>>,
+        /// Only events about this subject.
+        #[oai(validator(max_length = 256))]
+        subject: Query<Option<String>>,
         /// Only events received at this time or later.
         from: Query<Option<Stamp>>,
         /// Only events received before this time.
@@ -139,6 +142,7 @@ impl Operations {
         let filter = EventFilter {
             kind: kind.0,
             source: source.0,
+            subject: subject.0,
             from: from.0.map(|time| time.0),
             to: to.0.map(|time| time.0),
         };
@@ -198,7 +202,7 @@ impl Operations {
 
 /// What conditions of permissions know of an event.
 fn facts(event: &domain::event::Event) -> serde_json::Value {
-    event_facts(event.id, &event.kind, &event.source)
+    event_facts(event.id, &event.kind, &event.source, event.subject.as_deref())
 }
 
 /// The key of a caller that has one.
@@ -217,13 +221,14 @@ fn judge(filter: &EventFilter) -> Result<(), Problem> {
             "it must be a type of event, like order.paid",
         ));
     }
-    let source = filter.source.as_deref().unwrap_or_default();
-    if source.contains('\0') || source.chars().count() > MAX_SOURCE {
-        return Err(Problem::parameter(
-            "source",
-            FaultCode::Invalid,
-            "it must have at most 200 characters",
-        ));
+    for (name, text, max) in
+        [("source", &filter.source, MAX_SOURCE), ("subject", &filter.subject, MAX_SUBJECT)]
+    {
+        let text = text.as_deref().unwrap_or_default();
+        if text.contains('\0') || text.chars().count() > max {
+            let message = format!("it must have at most {max} characters");
+            return Err(Problem::parameter(name, FaultCode::Invalid, message));
+        }
     }
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to

@@ -88,6 +88,7 @@ pub fn look(set: &RuleSet, event: &Event, now: Time) -> serde_json::Result<Looke
         id: &id,
         kind: &event.kind,
         source: &event.source,
+        subject: event.subject.as_deref(),
         received_at: event.received_at,
         payload: &payload,
     };

@@ -89,6 +89,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0055_due",
     "0056_content",
     "0057_state",
+    "0058_subject",
 ];
 
 /// Which way to go.

@@ -107,6 +107,7 @@ fn message(content: &NotificationContent) -> NotificationCreated<'_> {
                 id: event.id,
                 kind: &event.kind,
                 source: &event.source,
+                subject: event.subject.as_deref(),
                 received_at: event.received_at,
                 payload: &event.payload,
             }),

@@ -27,6 +27,9 @@ pub struct NewEvent {
     /// Where it comes from.
     #[oai(validator(max_length = 200))]
     source: Option<String>,
+    /// What of its source it is about.
+    #[oai(validator(max_length = 256))]
+    subject: Option<String>,
     /// When it happened; its time of receipt is kept besides.
     occurred_at: Option<StampText>,
     /// Makes a second sending the same event: visible ASCII characters.
@@ -43,6 +46,7 @@ impl Example for NewEvent {
             kind: "order.failed".to_owned(),
             payload: RawJson(raw(r#"{"order":{"id":"A-17","total":"129.90"}}"#.to_owned())),
             source: Some("shop".to_owned()),
+            subject: Some("order A-17".to_owned()),
             occurred_at: Some(StampText("2026-01-31T09:30:00Z".to_owned())),
             idempotency_key: Some("order-A-17-failed".to_owned()),
             correlation_id: Some("checkout-4711".to_owned()),
@@ -56,6 +60,7 @@ impl From<NewEvent> for RawEvent {
             kind: event.kind,
             payload: event.payload.0,
             source: event.source,
+            subject: event.subject,
             occurred_at: event.occurred_at.map(|text| text.0),
             idempotency_key: event.idempotency_key,
             correlation_id: event.correlation_id,
@@ -228,6 +233,9 @@ pub struct Event {
     /// Where it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    /// What of its source it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     /// Its payload, byte for byte as it came.
     payload: RawJson,
     /// When it happened, in the producer's words.
@@ -271,6 +279,7 @@ impl From<EventState> for Event {
             id: event.id.0,
             kind: event.kind,
             source: (!event.source.is_empty()).then_some(event.source),
+            subject: event.subject,
             payload: RawJson(event.payload),
             occurred_at: event.occurred_at.map(Stamp),
             received_at: Stamp(event.received_at),
