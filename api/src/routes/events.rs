@@ -1,9 +1,10 @@
 //! Events: accepted one by one, in batches and as NDJSON; listed, read and traced.
 
-mod accept;
+pub mod accept;
+mod bodies;
 mod import;
 mod trace;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -22,15 +23,15 @@ use uuid::Uuid;
 
 use super::Tag;
 use crate::auth::{Caller, EventsRead, EventsWrite, Looking, Right};
-use crate::body::Body;
 use crate::features;
 use crate::page::{self, List};
 use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads, Streams};
 use crate::wire::{Answer, Stamp};
 use accept::{AcceptAnswer, BatchAnswer};
+use bodies::{ManyEvents, OneEvent};
 use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
-use wire::{Batch, Event, EventPage, NewEvent};
+use wire::{Event, EventPage};
 
 /// The operations on events.
 pub struct Operations {
@@ -49,7 +50,9 @@ impl Operations {
     /// Accept an event
     ///
     /// Needs the scope `events:write`. The event is kept when the answer comes; what became of it is told at
-    /// `status_url`. The same body again under the same idempotency key gives the same answer.
+    /// `status_url`. The same body again under the same idempotency key gives the same answer. CloudEvents 1.0 are taken,
+    /// too: in the structured mode as `application/cloudevents+json`, in the binary mode with `ce-` headers and the data as
+    /// the body, of whatever type. Without an idempotency key, their source and id make a second sending the same event.
     #[oai(path = "/", method = "post", operation_id = "accept_event")]
     async fn accept(
         &self,
@@ -59,7 +62,7 @@ impl Operations {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
         request: &Request,
-        body: Body<NewEvent>,
+        body: OneEvent,
     ) -> Result<AcceptAnswer, Failure<Creates>> {
         let key = crate::once::key_of(request)?;
         Ok(accept::one(&self.app, caller.project, key_id(&caller)?, key, body).await?)
@@ -69,7 +72,7 @@ impl Operations {
     ///
     /// Needs the scope `events:write`. Each event has a result of its own, in order: one that is wrong does not keep its
     /// neighbours out. Idempotency keys stand in the events, or one in the header stands for the whole batch: then the
-    /// same body gives the same answer again.
+    /// same body gives the same answer again. A list of CloudEvents 1.0 is sent as `application/cloudevents-batch+json`.
     #[oai(path = "/batch", method = "post", operation_id = "accept_events")]
     async fn batch(
         &self,
@@ -78,7 +81,7 @@ impl Operations {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
         request: &Request,
-        body: Body<Batch>,
+        body: ManyEvents,
     ) -> Result<BatchAnswer, Failure<Bulk>> {
         let key = crate::once::key_of(request)?;
         let from = (caller.project, key_id(&caller)?);
@@ -206,7 +209,10 @@ fn facts(event: &domain::event::Event) -> serde_json::Value {
 }
 
 /// The key of a caller that has one.
-fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
+///
+/// # Errors
+/// When it has none, which its scheme rules out.
+pub fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
     match &caller.who {
         Principal::Key { key_id, .. } => Ok(*key_id),
         Principal::Person(_) => Err(Problem::internal()),

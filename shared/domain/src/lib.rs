@@ -5,6 +5,7 @@ pub mod audit;
 pub mod authority;
 pub mod clock;
 #[cfg(feature = "sqlx")]
+pub mod cloud_event;
 mod columns;
 pub mod condition;
 pub mod csv;
@@ -21,6 +22,7 @@ pub mod job;
 pub mod key;
 pub mod mail;
 pub mod names;
+pub mod members;
 pub mod once;
 pub mod one_time;
 pub mod permission;

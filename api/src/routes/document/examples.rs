@@ -55,7 +55,7 @@ struct Examples {
 impl Examples {
     fn fill(&self, content: &mut Map<String, Value>) {
         for (media_type, body) in content {
-            if media_type != "application/json" {
+            if media_type != "application/json" && !media_type.ends_with("+json") {
                 continue;
             }
             if let Some(example) = self.of("", "", &body["schema"], 0) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId, sha256};
 use domain::intake::{self, Envelope};
 use domain::once::Operation;
@@ -12,10 +11,11 @@ use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 use tracing::Instrument;
 
-use super::wire::{AcceptedEvent, Batch, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};
-use crate::body::{Body, parse_text};
+use super::bodies::{ManyEvents, OneEvent};
+use super::wire::{AcceptedEvent, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};
+use crate::body::parse_text;
 use crate::problem::{FieldError, Problem};
-use crate::repeats::{Repeatable, Start, Working, begin};
+use crate::repeats::{Repeatable, Start, begin};
 use crate::wire::{Answer, Stamp};
 
 /// The answer to an event.
@@ -43,11 +43,9 @@ pub async fn one(
     project: ProjectId,
     caller: KeyId,
     key: Option<&str>,
-    body: Body<NewEvent>,
+    body: OneEvent,
 ) -> Result<AcceptAnswer, Problem> {
-    let max_payload = app.config.accept.max_payload.as_usize();
-    let envelope = Envelope { key, given: None, text: &body.bytes, max_payload };
-    let event = intake::validate(body.value.into(), envelope).map_err(Problem::invalid)?;
+    let event = body.judge(key, app.config.accept.max_payload.as_usize())?;
     let results = app.events.accept(project, caller, vec![event]).await;
     let accepted = first(results)?;
     let id = accepted.id.0;
@@ -70,16 +68,16 @@ pub async fn many(
     app: &Arc<App>,
     (project, caller): (ProjectId, KeyId),
     key: Option<&str>,
-    body: Body<Batch>,
+    body: ManyEvents,
 ) -> Result<BatchAnswer, Problem> {
-    let Body { value: batch, bytes } = body;
-    judge_size(&batch, app.config.accept.max_batch)?;
+    body.judge_size(app.config.accept.max_batch)?;
+    let max_payload = app.config.accept.max_payload.as_usize();
     let Some(text) = key else {
-        let (report, _) = report(app, (project, caller), batch, None).await?;
+        let judged = body.judge(max_payload, |_| None);
+        let (report, _) = report(app, (project, caller), judged).await?;
         return BatchAnswer::fresh(&report);
     };
-    let hash = sha256(bytes.trim_ascii());
-    drop(bytes);
+    let hash = sha256(body.bytes().trim_ascii());
     let working = match begin(app, (project, Operation::AcceptBatch, text), Some(hash)).await? {
         Start::Ours(working) => working,
         Start::Done(_, answer) => return Ok(BatchAnswer::replayed(answer)),
@@ -87,7 +85,8 @@ pub async fn many(
     let app = Arc::clone(app);
     // A client that goes away comes back for the answer: what was begun is brought to an end without it.
     let done = async move {
-        match report(&app, (project, caller), batch, Some(&working)).await {
+        let judged = body.judge(max_payload, |place| working.of_event(place));
+        match report(&app, (project, caller), judged).await {
             Ok((report, true)) => {
                 let answer = BatchAnswer::fresh(&report)?;
                 working.finish(hash, &answer.body).await;
@@ -110,34 +109,42 @@ pub async fn many(
     })?
 }
 
-fn judge_size(batch: &Batch, max: usize) -> Result<(), Problem> {
-    if (1..=max).contains(&batch.events.len()) {
-        return Ok(());
+/// An event of a batch that may be accepted, or what is wrong with it.
+pub struct Judged {
+    event: Result<intake::NewEvent, Problem>,
+    /// Whether its key follows from that of its request.
+    derived: bool,
+}
+
+impl From<Result<intake::NewEvent, Problem>> for Judged {
+    fn from(event: Result<intake::NewEvent, Problem>) -> Self {
+        Self { event, derived: false }
     }
-    let code = if batch.events.is_empty() { FaultCode::Empty } else { FaultCode::TooLong };
-    let message = format!("it must have 1 to {max} events, and has {}", batch.events.len());
-    Err(Problem::invalid(vec![Fault::new("events", code, message)]))
+}
+
+/// Reads one event in our own words from its text.
+pub fn judge_plain(text: &RawValue, max_payload: usize, given: Option<[u8; 32]>) -> Judged {
+    let event = read(text, max_payload, given);
+    let derived = event.as_ref().is_ok_and(is_derived);
+    Judged { event, derived }
 }
 
 /// Accepts the events of a batch, and tells of each what became of it, and whether all of that is final.
-async fn report(
+///
+/// # Errors
+/// When all of them have to come again.
+pub async fn report(
     app: &App,
     (project, caller): (ProjectId, KeyId),
-    batch: Batch,
-    working: Option<&Working>,
+    batch: Vec<Judged>,
 ) -> Result<(BatchReport, bool), Problem> {
-    let mut good = Vec::with_capacity(batch.events.len());
-    let mut judged = Vec::with_capacity(batch.events.len());
-    for (place, raw) in (0_u64..).zip(&batch.events) {
-        let given = working.and_then(|working| working.of_event(place));
-        judged.push(match read(&raw.0, app.config.accept.max_payload.as_usize(), given) {
-            Ok(event) => {
-                let derived = is_derived(&event);
-                good.push(event);
-                Ok(derived)
-            }
-            Err(problem) => Err(problem),
-        });
+    let mut good = Vec::with_capacity(batch.len());
+    let mut judged = Vec::with_capacity(batch.len());
+    for Judged { event, derived } in batch {
+        judged.push(event.map(|event| {
+            good.push(event);
+            derived
+        }));
     }
     let results =
         if good.is_empty() { Vec::new() } else { app.events.accept(project, caller, good).await };
@@ -228,6 +235,7 @@ fn rejected(problem: Problem) -> BatchItem {
 mod tests {
     use std::time::Duration;
 
+    use domain::fault::{Fault, FaultCode};
     use domain::id::EventId;
     use domain::time::Time;
 
