@@ -6,6 +6,7 @@ mod auth;
 mod document;
 pub mod events;
 mod files;
+mod intake;
 mod invitations;
 mod keys;
 mod me;
@@ -31,9 +32,13 @@ use serde_json::Value;
 use crate::auth::Authenticated;
 use crate::catalog::Catalog;
 
+/// Where the paths of adapters begin.
+pub const INTAKE: &str = "/api/v1/intake/";
+
 /// All operations of the document.
 type Apis = (
     events::Operations,
+    intake::Operations,
     auth::Operations,
     me::Operations,
     projects::Operations,
@@ -52,6 +57,7 @@ type Apis = (
 fn apis(app: &Arc<App>) -> Apis {
     (
         events::Operations::new(Arc::clone(app)),
+        intake::Operations::new(Arc::clone(app)),
         auth::Operations::new(Arc::clone(app)),
         me::Operations::new(Arc::clone(app)),
         projects::Operations::new(Arc::clone(app)),

@@ -5,6 +5,7 @@ mod conventions;
 mod errors;
 mod events;
 mod files;
+mod intake;
 mod long;
 mod measured;
 mod repeats;

@@ -1,11 +1,12 @@
 //! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
 
+pub mod adapter;
 pub mod attempt;
 pub mod audit;
 pub mod authority;
 pub mod clock;
-#[cfg(feature = "sqlx")]
 pub mod cloud_event;
+#[cfg(feature = "sqlx")]
 mod columns;
 pub mod condition;
 pub mod csv;
@@ -21,8 +22,8 @@ pub mod intake;
 pub mod job;
 pub mod key;
 pub mod mail;
-pub mod names;
 pub mod members;
+pub mod names;
 pub mod once;
 pub mod one_time;
 pub mod permission;

@@ -30,6 +30,7 @@ use services::rates::Rates;
 use services::registry::Registry;
 use services::rulesets::RuleSets;
 use services::sessions::Sessions;
+use services::sns::Sns;
 use services::tenants::default_limits;
 use store::{Step, Store};
 use telemetry::ops::Health;
@@ -78,6 +79,8 @@ pub struct App {
     pub rulesets: RuleSets,
     /// The event pipeline.
     pub events: Events,
+    /// Whether messages of SNS are true.
+    pub sns: Sns,
     /// This process among the others.
     pub registry: Arc<Registry>,
     /// How this process and what it depends on are.
@@ -166,6 +169,7 @@ impl App {
         );
         Ok(Self {
             events: Events::new(store.clone(), accept),
+            sns: Sns::new(&config),
             rulesets: RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max),
             login_throttle: LoginThrottle::new(
                 store.clone(),
