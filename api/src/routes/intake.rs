@@ -186,10 +186,11 @@ fn refusal(error: SnsError) -> Problem {
     count("sns", "rejected", 1);
     match error {
         SnsError::Invalid(fault) => Problem::invalid(vec![fault]),
-        SnsError::Forged => Problem::new(
-            Code::InvalidSignature,
-            "The message is not signed by the certificate that it names, or was changed since.",
-        ),
+        SnsError::Forged => {
+            let message =
+                "it is not that of this message by the certificate that it names; SNS sends it";
+            Problem::invalid(vec![Fault::new("Signature", FaultCode::Invalid, message)])
+        }
         SnsError::Unavailable(words) => {
             tracing::warn!(error = words, "what a message of SNS names was not reached");
             let detail =

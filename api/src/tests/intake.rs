@@ -251,7 +251,7 @@ async fn messages_that_are_not_true_are_refused_and_call_nobody() {
     let mut changed = topic.message(json!({}));
     changed["Message"] = json!("it does not burn");
     let got = post(&scene, &changed).await;
-    assert_eq!((got.status, got.code()), (403, "invalid_signature"));
+    assert_eq!((got.status, got.field()), (400, "Signature"));
     let asked = topic.asked().len();
     let (none, other) =
         (format!("http://{}/none.pem", topic.host), "http://127.0.0.1:1/certificate.pem");

@@ -20,6 +20,9 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most bytes of a certificate, or of the answer to a confirmation.
 const MAX_ANSWER: usize = 64 << 10;
 
+/// The fewest bytes of a signature, which are those of an RSA key of 1024 bits.
+const MIN_SIGNATURE: usize = 128;
+
 /// Why a message is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnsError {
@@ -59,6 +62,10 @@ impl Sns {
         let url = &message.certificate_url;
         let host = self.host("SigningCertURL", url)?;
         let signature = STANDARD.decode(&message.signature).map_err(|_| SnsError::Forged)?;
+        // What can't be a signature is not worth a call.
+        if signature.len() < MIN_SIGNATURE {
+            return Err(SnsError::Forged);
+        }
         let loading = self.certificate(url, host);
         let certificate = self.certificates.try_get_with_by_ref(url, loading).await;
         let certificate = certificate.map_err(|error: Arc<SnsError>| (*error).clone())?;
