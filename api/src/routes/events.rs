@@ -3,6 +3,7 @@
 pub mod accept;
 mod bodies;
 mod import;
+pub mod judged;
 mod trace;
 pub mod wire;
 

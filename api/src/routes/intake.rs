@@ -14,7 +14,8 @@ use runtime::app::App;
 use services::sns::SnsError;
 
 use super::Tag;
-use super::events::accept::{Judged, report};
+use super::events::accept::report;
+use super::events::judged::Judged;
 use super::events::key_id;
 use super::events::wire::{BatchReport, ItemStatus};
 use crate::auth::{Caller, EventsWrite};

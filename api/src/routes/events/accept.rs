@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use domain::id::{KeyId, ProjectId, sha256};
-use domain::intake::{self, Envelope};
 use domain::once::Operation;
 use poem_openapi::ApiResponse;
 use runtime::app::App;
-use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 use tracing::Instrument;
 
 use super::bodies::{ManyEvents, OneEvent};
-use super::wire::{AcceptedEvent, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};
-use crate::body::parse_text;
+use super::judged::Judged;
+use super::wire::{AcceptedEvent, BatchItem, BatchReport, ItemStatus, status_url};
 use crate::problem::{FieldError, Problem};
 use crate::repeats::{Repeatable, Start, begin};
 use crate::wire::{Answer, Stamp};
@@ -109,26 +107,6 @@ pub async fn many(
     })?
 }
 
-/// An event of a batch that may be accepted, or what is wrong with it.
-pub struct Judged {
-    event: Result<intake::NewEvent, Problem>,
-    /// Whether its key follows from that of its request.
-    derived: bool,
-}
-
-impl From<Result<intake::NewEvent, Problem>> for Judged {
-    fn from(event: Result<intake::NewEvent, Problem>) -> Self {
-        Self { event, derived: false }
-    }
-}
-
-/// Reads one event in our own words from its text.
-pub fn judge_plain(text: &RawValue, max_payload: usize, given: Option<[u8; 32]>) -> Judged {
-    let event = read(text, max_payload, given);
-    let derived = event.as_ref().is_ok_and(is_derived);
-    Judged { event, derived }
-}
-
 /// Accepts the events of a batch, and tells of each what became of it, and whether all of that is final.
 ///
 /// # Errors
@@ -173,23 +151,6 @@ fn merge(
         },
     });
     (BatchReport { items: items.collect() }, is_final)
-}
-
-/// Reads one event from its own text, and judges it; `given` is the key that it has if it has none of its own.
-pub fn read(
-    text: &RawValue,
-    max_payload: usize,
-    given: Option<[u8; 32]>,
-) -> Result<intake::NewEvent, Problem> {
-    let text = text.get();
-    let raw: NewEvent = parse_text(text)?;
-    let envelope = Envelope { key: None, given, text: text.as_bytes(), max_payload };
-    intake::validate(raw.into(), envelope).map_err(Problem::invalid)
-}
-
-/// Whether the key of an event follows from that of its request.
-pub fn is_derived(event: &intake::NewEvent) -> bool {
-    event.idempotency.as_ref().is_some_and(|one| one.key.is_none())
 }
 
 /// Whether it may work in a moment.

@@ -13,7 +13,7 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::value::RawValue;
 
-use super::accept::{Judged, judge_plain};
+use super::judged::{Judged, judge_plain};
 use super::wire::{Batch, CloudEvent as Documented, NewEvent};
 use crate::body::{self, Body, cause, is_utf8_of, judge_media_type, utf8};
 use crate::problem::{Code, Problem};
