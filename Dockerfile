@@ -17,6 +17,7 @@ COPY shared/coordination/Cargo.toml shared/coordination/
 COPY shared/crypto/Cargo.toml shared/crypto/
 COPY shared/domain/Cargo.toml shared/domain/
 COPY shared/files/Cargo.toml shared/files/
+COPY shared/outbound/Cargo.toml shared/outbound/
 COPY shared/queue/Cargo.toml shared/queue/
 COPY shared/redis/Cargo.toml shared/redis/
 COPY shared/runtime/Cargo.toml shared/runtime/

@@ -52,12 +52,14 @@ impl<E> Authenticated<E> {
     }
 
     async fn admit(&self, request: &Request, context: &RequestContext) -> Result<(), Problem> {
-        let Credentials { key, token } = Credentials::of(request)?;
-        let key = match key {
-            Some(key) => Some(self.app.keys.authenticate(key).await),
-            None => None,
+        let Credentials { key, other, token } = Credentials::of(request)?;
+        let other = self.key(other.as_deref()).await;
+        let key = match (self.key(key.as_deref()).await, &other) {
+            // Whoever sends a wrong key beside a right one guesses at keys, too.
+            (Some(Ok(_)), Some(Err(error))) => Some(Err(*error)),
+            (key, _) => key,
         };
-        let person = match token {
+        let person = match token.as_deref() {
             Some(token) => Some(self.app.sessions.authenticate(token).await.map(Principal::Person)),
             None => None,
         };
@@ -77,11 +79,18 @@ impl<E> Authenticated<E> {
                 "The API key and the access token belong to different projects; send one of them.",
             ));
         }
+        if let (Some(key), Some(Ok(other))) = (&key, &other) {
+            return Err(two_keys(key.project() == other.project()));
+        }
         let Some(principal) = key.or(person) else { return Ok(()) };
         self.judge_project(request, principal.project()).await?;
         note_project(principal.project());
         context.note_principal(principal);
         Ok(())
+    }
+
+    async fn key(&self, key: Option<&str>) -> Option<Result<Principal, AuthError>> {
+        Some(self.app.keys.authenticate(key?).await)
     }
 
     /// Refuses a request that says that it is about another project than its caller's.
@@ -104,6 +113,17 @@ const TWICE: &str = "The header X-Project was sent twice; send it once.";
 
 fn mismatch(detail: &'static str) -> Problem {
     Problem::new(Code::ProjectMismatch, detail)
+}
+
+/// The refusal of two keys that both hold: whose scopes are meant can't be told.
+fn two_keys(of_one_project: bool) -> Problem {
+    if of_one_project {
+        let message = "the header X-API-Key holds another key; send one of the two headers";
+        return Problem::parameter("Authorization", FaultCode::Mismatch, message);
+    }
+    mismatch(
+        "The API keys in X-API-Key and Authorization belong to different projects; send one of them.",
+    )
 }
 
 /// The project that the header `X-Project` names.

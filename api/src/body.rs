@@ -110,7 +110,10 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for MaybeBody<T> {
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// All of a body, without a byte order mark.
-async fn read(body: &mut RequestBody) -> Result<Bytes, Problem> {
+///
+/// # Errors
+/// When it breaks off or is too large.
+pub async fn read(body: &mut RequestBody) -> Result<Bytes, Problem> {
     let body = body.take().map_err(|error| unread(&error))?;
     let bytes = body.into_bytes().await.map_err(|error| unread(&error))?;
     let marked = bytes.starts_with(BYTE_ORDER_MARK);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
 use futures_util::FutureExt;
-use poem::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use poem::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN, WWW_AUTHENTICATE};
 use poem::http::{Method, StatusCode};
 use poem::{Endpoint, PathPattern, Request, Response};
 use runtime::app::App;
@@ -123,6 +123,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let catalog = Arc::clone(&self.catalog);
         let context = Arc::new(RequestContext::new(request_id, place, address, catalog));
         let method = request.method().clone();
+        let is_intake = request.uri().path().starts_with(routes::INTAKE);
         let origin = request.headers().get(ORIGIN).cloned();
 
         let mut response = match self.cors.preflight(&request, origin.as_ref()) {
@@ -137,6 +138,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
                 self.pass(request, &context).instrument(span.clone()).await
             }
         };
+        if response.status() == StatusCode::UNAUTHORIZED && is_intake {
+            response.headers_mut().append(WWW_AUTHENTICATE, headers::BASIC);
+        }
         headers::dress(&mut response, &context, self.hsts);
         self.cors.dress(&mut response, origin, context.project());
         span.in_scope(|| self.record(&method, response.status(), &context, started));

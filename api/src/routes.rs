@@ -7,6 +7,7 @@ mod auth;
 mod document;
 pub mod events;
 mod files;
+mod intake;
 mod invitations;
 mod keys;
 mod me;
@@ -33,9 +34,17 @@ use serde_json::Value;
 use crate::auth::Authenticated;
 use crate::catalog::Catalog;
 
+/// Where the paths of adapters begin.
+pub const INTAKE: &str = "/api/v1/intake/";
+
 /// All operations of the document.
-type Apis = (
-    events::Operations,
+type Apis = (Alerting, Administration);
+
+/// Events and what comes of them. A tuple has no more than sixteen places.
+type Alerting = (events::Operations, intake::Operations, alerts::Operations, silences::Operations);
+
+/// Projects, users, and what they may do.
+type Administration = (
     auth::Operations,
     me::Operations,
     projects::Operations,
@@ -49,28 +58,31 @@ type Apis = (
     accounts::Operations,
     invitations::Operations,
     second_factor::Operations,
-    alerts::Operations,
-    silences::Operations,
 );
 
 fn apis(app: &Arc<App>) -> Apis {
     (
-        events::Operations::new(Arc::clone(app)),
-        auth::Operations::new(Arc::clone(app)),
-        me::Operations::new(Arc::clone(app)),
-        projects::Operations::new(Arc::clone(app)),
-        keys::Operations::new(Arc::clone(app)),
-        users::Operations::new(Arc::clone(app)),
-        users::logins::Operations::new(Arc::clone(app)),
-        roles::Operations::new(Arc::clone(app)),
-        audit::Operations::new(Arc::clone(app)),
-        settings::Operations::new(Arc::clone(app)),
-        plans::Operations::new(Arc::clone(app)),
-        accounts::Operations::new(Arc::clone(app)),
-        invitations::Operations::new(Arc::clone(app)),
-        second_factor::Operations::new(Arc::clone(app)),
-        alerts::Operations::new(Arc::clone(app)),
-        silences::Operations::new(Arc::clone(app)),
+        (
+            events::Operations::new(Arc::clone(app)),
+            intake::Operations::new(Arc::clone(app)),
+            alerts::Operations::new(Arc::clone(app)),
+            silences::Operations::new(Arc::clone(app)),
+        ),
+        (
+            auth::Operations::new(Arc::clone(app)),
+            me::Operations::new(Arc::clone(app)),
+            projects::Operations::new(Arc::clone(app)),
+            keys::Operations::new(Arc::clone(app)),
+            users::Operations::new(Arc::clone(app)),
+            users::logins::Operations::new(Arc::clone(app)),
+            roles::Operations::new(Arc::clone(app)),
+            audit::Operations::new(Arc::clone(app)),
+            settings::Operations::new(Arc::clone(app)),
+            plans::Operations::new(Arc::clone(app)),
+            accounts::Operations::new(Arc::clone(app)),
+            invitations::Operations::new(Arc::clone(app)),
+            second_factor::Operations::new(Arc::clone(app)),
+        ),
     )
 }
 

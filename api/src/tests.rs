@@ -1,9 +1,11 @@
 //! The API from outside, on the whole product: a real one, whose store is SQLite in a folder of the test's own.
 
+mod cloud_events;
 mod conventions;
 mod errors;
 mod events;
 mod files;
+mod intake;
 mod long;
 mod measured;
 mod repeats;

@@ -62,6 +62,7 @@ mod tests {
             id: "00000000-0000-0000-0000-000000000000",
             kind: KIND,
             source: "shop",
+            subject: None,
             received_at: now(),
             payload: &payload,
         };

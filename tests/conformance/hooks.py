@@ -56,7 +56,7 @@ THINGS = {
 }
 
 # Operations that can't succeed here, with the reason.
-HOPELESS = {}
+HOPELESS = {"accept_sns": "nobody here signs as SNS does"}
 
 # How often a request is sent as it was made up, rather than with a body that is known to be good.
 AS_MADE_UP = 0.5

@@ -144,7 +144,10 @@ impl Operation {
         let schemes = list("security").into_iter().filter_map(|one| one.as_object().cloned());
         let query = list("parameters").into_iter().filter(|one| one["in"] == "query");
         let content = operation["requestBody"]["content"].as_object();
-        let body = content.and_then(|content| content.iter().next());
+        // Of several types the one that most operations take.
+        let body = content.and_then(|content| {
+            content.get_key_value("application/json").or_else(|| content.iter().next())
+        });
         Self {
             id: operation["operationId"].as_str().unwrap_or(&title).to_owned(),
             method: method.to_uppercase().parse().expect("a method"),

@@ -39,6 +39,7 @@ impl Example {
             id: text("id"),
             kind: text("type"),
             source: text("source"),
+            subject: self.event["subject"].as_str(),
             received_at: self.received_at,
             payload: &self.event["payload"],
         }

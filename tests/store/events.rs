@@ -22,7 +22,7 @@ on_every_store! {
     events_commit_with_their_jobs
     events_that_are_refused_leave_nothing
     events_are_listed_newest_first_in_pages
-    events_are_found_by_type_source_and_time
+    events_are_found_by_type_source_subject_and_time
     events_of_another_project_are_not_found
 }
 
@@ -51,6 +51,7 @@ async fn events_are_kept_as_they_came(which: Stores) {
         payloads.iter().map(|payload| event("a.b", payload, start())).collect();
     let full = &mut events[0];
     full.source = "Straße 5 ".to_owned();
+    full.subject = Some("ß".repeat(256));
     full.occurred_at =
         Some(domain::time::Time::parse("1999-12-31T23:59:59.123456Z").expect("a time"));
     full.idempotency_key = Some("key ".to_owned());
@@ -163,13 +164,14 @@ async fn events_are_listed_newest_first_in_pages(which: Stores) {
     assert_eq!(seen, ids(&events));
 }
 
-async fn events_are_found_by_type_source_and_time(which: Stores) {
+async fn events_are_found_by_type_source_subject_and_time(which: Stores) {
     let place = open(which).await;
     let project = project(&place.store, "acme").await;
     let of = |n: u64| {
         let kind = if n.is_multiple_of(2) { "payment" } else { "Payment" };
         let source = if n.is_multiple_of(3) { "till" } else { "till " };
-        Event { source: source.to_owned(), ..event(kind, "{}", at(n)) }
+        let subject = n.is_multiple_of(4).then(|| format!("till {n}"));
+        Event { source: source.to_owned(), subject, ..event(kind, "{}", at(n)) }
     };
     let events: Vec<Event> = (0..12).map(of).collect();
     keep(&place.store, project, &events).await;
@@ -186,12 +188,15 @@ async fn events_are_found_by_type_source_and_time(which: Stores) {
     );
     assert_eq!(found(EventFilter { source: Some("till".into()), ..all() }).await, [0, 3, 6, 9]);
     assert_eq!(found(EventFilter { source: Some(String::new()), ..all() }).await, [0; 0]);
+    assert_eq!(found(EventFilter { subject: Some("till 4".into()), ..all() }).await, [4]);
+    assert_eq!(found(EventFilter { subject: Some(String::new()), ..all() }).await, [0; 0]);
     assert_eq!(found(EventFilter { from: Some(at(3)), to: Some(at(6)), ..all() }).await, [3, 4, 5]);
     assert_eq!(found(EventFilter { from: Some(at(11)), ..all() }).await, [11]);
     assert_eq!(found(EventFilter { to: Some(at(1)), ..all() }).await, [0]);
     let every = EventFilter {
         kind: Some("payment".into()),
         source: Some("till".into()),
+        subject: None,
         from: Some(at(1)),
         to: None,
     };

@@ -82,11 +82,8 @@ async fn mails_that_wait_become_deliveries_and_back(which: Stores) {
     store.migrate(Step::Up).await.expect("goes up");
     let project = project(store, "acme").await;
     let back = || async {
-        for name in
-            ["0057_state", "0056_content", "0055_due", "0054_deliveries", "0053_target_kind"]
-        {
-            assert_eq!(store.migrate(Step::Down).await.expect("goes down"), [name]);
-        }
+        // What came after it goes as well.
+        while store.migrate(Step::Down).await.expect("goes down") != ["0053_target_kind"] {}
     };
     back().await;
     let (open, close) = match which {

@@ -169,6 +169,7 @@ pub fn event(kind: &str, payload: &str, now: Time) -> Event {
         id: EventId::fresh(now),
         kind: kind.to_owned(),
         source: String::new(),
+        subject: None,
         payload: RawValue::from_string(payload.to_owned()).expect("json"),
         occurred_at: None,
         received_at: now,

@@ -9,10 +9,9 @@ use std::time::Duration;
 use domain::delivery::{Attempt, Channel, Outcome};
 use domain::reason::Reason;
 use futures_util::future::BoxFuture;
+use outbound::Outbound;
 use runtime::app::App;
 use store::deliveries::Claimed;
-
-use crate::outbound::Outbound;
 
 /// Sends deliveries of one channel.
 trait Sender: Send + Sync {

@@ -8,7 +8,6 @@ mod circuit_breaker;
 mod due;
 mod gauges;
 mod jobs;
-mod outbound;
 mod outbox;
 mod project_gate;
 mod recorder;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::delivery::{Attempt, Next};
 use domain::id::ProjectId;
 use domain::retry;
+use outbound::{Outbound, StartError};
 use runtime::app::App;
 use store::deliveries::{Claimed, Content, Settled, Snoozed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,7 +17,6 @@ use uuid::Uuid;
 
 use crate::channels::{Channels, Sent};
 use crate::circuit_breaker::{Breakers, Pass, Provider};
-use crate::outbound::{Outbound, StartError};
 use crate::recorder::{Recorder, Report};
 
 /// How many deliveries may wait here for each one that is being sent.

@@ -1,6 +1,7 @@
 //! The right to something that takes long. It was looked at when it began; whoever loses it meanwhile must not go on until
 //! they choose to stop.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Right {
     ) -> Self {
         let limit = app.config.http.stream_timeout;
         // Read before without a fault, or there were no caller.
-        let key = Credentials::of(request).ok().and_then(|sent| sent.key.map(str::to_owned));
+        let key = Credentials::of(request).ok().and_then(|sent| sent.key.map(Cow::into_owned));
         let ends = Instant::now() + limit;
         Self { app: Arc::clone(app), who, key, demand, feature: None, limit, ends }
     }

@@ -19,6 +19,10 @@ const POLICY: HeaderValue =
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
+/// The challenge that some senders wait for before they say who they are. Elsewhere it is not given: browsers would ask
+/// for a password.
+pub const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"bellbuoy\"");
+
 /// A header value of bytes that are known to be visible ASCII.
 pub fn value(bytes: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static(""))

@@ -6,6 +6,7 @@ mod examples;
 use std::collections::BTreeSet;
 
 use poem::http::HeaderName;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// Completes a document.
@@ -18,7 +19,26 @@ pub fn complete(document: &str) -> String {
     close_requests(&mut document);
     examples::add(&mut document);
     components::share(&mut document);
-    serde_json::to_string_pretty(&document).unwrap_or_default()
+    serde_json::to_string_pretty(&Ordered(&document)).unwrap_or_default()
+}
+
+/// A document in the order of its words, but for the media types of a body: of several, generators of clients take the
+/// first, and that should be the one that most senders use.
+struct Ordered<'a>(&'a Value);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => {
+                let usual = fields.get_key_value("application/json").into_iter();
+                let others = fields.iter().filter(|(name, _)| *name != "application/json");
+                let all = usual.chain(others);
+                serializer.collect_map(all.map(|(name, value)| (name, Ordered(value))))
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Ordered)),
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
@@ -79,6 +99,9 @@ fn name_of(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.rsplit('/').next()
 }
 
+/// What others send in their own words, of which not all are ours to know.
+const OPEN: [&str; 4] = ["AlertWebhook", "CloudEvent", "SnsMessage", "WebhookAlert"];
+
 /// Unknown fields of requests are refused, and the document says so.
 fn close_requests(document: &mut Value) {
     let mut open: Vec<String> = Vec::new();
@@ -87,7 +110,7 @@ fn close_requests(document: &mut Value) {
     while let Some(name) = open.pop() {
         let schema = &mut document["components"]["schemas"][&name];
         references(schema, &mut open);
-        if schema["properties"].is_object() {
+        if schema["properties"].is_object() && !OPEN.contains(&name.as_str()) {
             schema["additionalProperties"] = Value::Bool(false);
         }
         closed.insert(name);

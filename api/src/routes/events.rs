@@ -1,9 +1,11 @@
 //! Events: accepted one by one, in batches and as NDJSON; listed, read and traced.
 
-mod accept;
+pub mod accept;
+mod bodies;
 mod import;
+pub mod judged;
 mod trace;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use domain::facts::event_facts;
 use domain::fault::FaultCode;
 use domain::feature::Feature;
 use domain::id::{EventId, KeyId};
-use domain::intake::{MAX_SOURCE, is_event_type};
+use domain::intake::{MAX_SOURCE, MAX_SUBJECT, is_event_type};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
@@ -22,15 +24,15 @@ use uuid::Uuid;
 
 use super::Tag;
 use crate::auth::{Caller, EventsRead, EventsWrite, Looking, Right};
-use crate::body::Body;
 use crate::features;
 use crate::page::{self, List};
 use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads, Streams};
 use crate::wire::{Answer, Stamp};
 use accept::{AcceptAnswer, BatchAnswer};
+use bodies::{ManyEvents, OneEvent};
 use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
-use wire::{Batch, Event, EventPage, NewEvent};
+use wire::{Event, EventPage};
 
 /// The operations on events.
 pub struct Operations {
@@ -49,7 +51,9 @@ impl Operations {
     /// Accept an event
     ///
     /// Needs the scope `events:write`. The event is kept when the answer comes; what became of it is told at
-    /// `status_url`. The same body again under the same idempotency key gives the same answer.
+    /// `status_url`. The same body again under the same idempotency key gives the same answer. CloudEvents 1.0 are taken,
+    /// too: in the structured mode as `application/cloudevents+json`, in the binary mode with `ce-` headers and the data as
+    /// the body, of whatever type. Without an idempotency key, their source and id make a second sending the same event.
     #[oai(path = "/", method = "post", operation_id = "accept_event")]
     async fn accept(
         &self,
@@ -59,7 +63,7 @@ impl Operations {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
         request: &Request,
-        body: Body<NewEvent>,
+        body: OneEvent,
     ) -> Result<AcceptAnswer, Failure<Creates>> {
         let key = crate::once::key_of(request)?;
         Ok(accept::one(&self.app, caller.project, key_id(&caller)?, key, body).await?)
@@ -69,7 +73,7 @@ impl Operations {
     ///
     /// Needs the scope `events:write`. Each event has a result of its own, in order: one that is wrong does not keep its
     /// neighbours out. Idempotency keys stand in the events, or one in the header stands for the whole batch: then the
-    /// same body gives the same answer again.
+    /// same body gives the same answer again. A list of CloudEvents 1.0 is sent as `application/cloudevents-batch+json`.
     #[oai(path = "/batch", method = "post", operation_id = "accept_events")]
     async fn batch(
         &self,
@@ -78,7 +82,7 @@ impl Operations {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         _key: Header<Option<String>>,
         request: &Request,
-        body: Body<Batch>,
+        body: ManyEvents,
     ) -> Result<BatchAnswer, Failure<Bulk>> {
         let key = crate::once::key_of(request)?;
         let from = (caller.project, key_id(&caller)?);
@@ -122,6 +126,9 @@ impl Operations {
         /// Only events from this source.
         #[oai(validator(max_length = 200))]
         source: Query<Option<String>>,
+        /// Only events about this subject.
+        #[oai(validator(max_length = 256))]
+        subject: Query<Option<String>>,
         /// Only events received at this time or later.
         from: Query<Option<Stamp>>,
         /// Only events received before this time.
@@ -139,6 +146,7 @@ impl Operations {
         let filter = EventFilter {
             kind: kind.0,
             source: source.0,
+            subject: subject.0,
             from: from.0.map(|time| time.0),
             to: to.0.map(|time| time.0),
         };
@@ -198,11 +206,14 @@ impl Operations {
 
 /// What conditions of permissions know of an event.
 fn facts(event: &domain::event::Event) -> serde_json::Value {
-    event_facts(event.id, &event.kind, &event.source)
+    event_facts(event.id, &event.kind, &event.source, event.subject.as_deref())
 }
 
 /// The key of a caller that has one.
-fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
+///
+/// # Errors
+/// When it has none, which its scheme rules out.
+pub fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
     match &caller.who {
         Principal::Key { key_id, .. } => Ok(*key_id),
         Principal::Person(_) => Err(Problem::internal()),
@@ -217,13 +228,14 @@ fn judge(filter: &EventFilter) -> Result<(), Problem> {
             "it must be a type of event, like order.paid",
         ));
     }
-    let source = filter.source.as_deref().unwrap_or_default();
-    if source.contains('\0') || source.chars().count() > MAX_SOURCE {
-        return Err(Problem::parameter(
-            "source",
-            FaultCode::Invalid,
-            "it must have at most 200 characters",
-        ));
+    for (name, text, max) in
+        [("source", &filter.source, MAX_SOURCE), ("subject", &filter.subject, MAX_SUBJECT)]
+    {
+        let text = text.as_deref().unwrap_or_default();
+        if text.contains('\0') || text.chars().count() > max {
+            let message = format!("it must have at most {max} characters");
+            return Err(Problem::parameter(name, FaultCode::Invalid, message));
+        }
     }
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to

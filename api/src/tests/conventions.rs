@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::scene::PAGE_OF_ACME;
 use super::{EVENTS, JSON, Scene, send};
+use crate::routes::INTAKE;
 
 #[tokio::test]
 async fn a_request_has_one_name() {
@@ -262,7 +263,9 @@ fn the_document_says_what_holds() {
                 {
                     Value::Null
                 }
-                (path, "post") if path.starts_with(EVENTS) => json!([key, same]),
+                (path, "post") if path.starts_with(EVENTS) || path.starts_with(INTAKE) => {
+                    json!([key, same])
+                }
                 (path, _) if path.starts_with(EVENTS) => json!([key, same, person]),
                 _ => json!([person]),
             };

@@ -3,6 +3,8 @@
 use std::task::Poll;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::ByteSize;
 use domain::id::EventId;
@@ -330,12 +332,20 @@ async fn a_key_is_taken_from_either_header() {
     let key = scene.callers.key.as_str();
     let (bearer, lower) = (format!("Bearer {key}"), format!("bearer {key}"));
     let basic = format!("Basic {key}");
+    // What SNS makes of a user and a password in an address.
+    let password = |password: &str| format!("Basic {}", STANDARD.encode(format!("sns:{password}")));
+    let (by_password, no_key) = (password(key), password("secret"));
     for (key, bearer, status, code, field) in [
         ("", bearer.as_str(), 200, "", ""),
         ("", &lower, 200, "", ""),
         (key, &bearer, 200, "", ""),
-        (&scene.callers.other, &bearer, 400, "invalid_parameter", "Authorization"),
-        ("good", &bearer, 400, "invalid_parameter", "Authorization"),
+        ("", &by_password, 200, "", ""),
+        ("", &no_key, 401, "invalid_token", ""),
+        ("", &password("bb_nobody"), 401, "invalid_key", ""),
+        (&scene.callers.other, &bearer, 403, "project_mismatch", ""),
+        (&scene.callers.reader, &bearer, 400, "invalid_parameter", "Authorization"),
+        ("good", &bearer, 401, "invalid_key", ""),
+        (key, "Bearer bb_nobody", 401, "invalid_key", ""),
         ("", "Bearer bb_nobody", 401, "invalid_key", ""),
         ("", key, 401, "invalid_token", ""),
         ("", &basic, 401, "invalid_token", ""),

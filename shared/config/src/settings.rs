@@ -489,6 +489,13 @@ settings! {
         user_agent: String = concat!("Bellbuoy/", env!("CARGO_PKG_VERSION")).to_owned();
     }
 
+    /// Taking in what other programs send.
+    intake: IntakeConfig {
+        /// Hosts besides Amazon's own that messages of SNS may name for their certificate and for confirming a
+        /// subscription, as `host` or `host:port`, wherever they are. None, unless something else speaks as SNS does.
+        sns_hosts: Vec<String> = Vec::new();
+    }
+
     /// The due loop: takes what is due straight from the store.
     due: DueConfig {
         /// How often it looks. Retries and steps are seconds apart, so two are soon enough.

@@ -87,6 +87,8 @@ pub struct Subject<'a> {
     pub kind: &'a str,
     /// Where the event came from.
     pub source: &'a str,
+    /// What of its source the event is about.
+    pub subject: Option<&'a str>,
     /// When we accepted the event.
     pub received_at: Time,
     /// What the producer sent.

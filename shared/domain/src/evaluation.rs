@@ -137,6 +137,7 @@ pub fn look_at(
         id: &id,
         kind: &event.kind,
         source: &event.source,
+        subject: event.subject.as_deref(),
         received_at: event.received_at,
         payload: &payload,
     };

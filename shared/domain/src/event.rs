@@ -18,6 +18,9 @@ pub struct Event {
     /// Where it comes from, in the producer's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// What of its source it is about, if the producer says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// The JSON object, byte for byte as it came.
     pub payload: Box<RawValue>,
     /// When it happened, if the producer says so.

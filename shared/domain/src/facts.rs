@@ -39,8 +39,8 @@ pub fn key_facts(id: KeyId, name: &str, scopes: &[Scope]) -> Value {
 }
 
 /// What conditions know of an event.
-pub fn event_facts(id: impl Serialize, kind: &str, source: &str) -> Value {
-    json!({ "id": id, "type": kind, "source": source })
+pub fn event_facts(id: impl Serialize, kind: &str, source: &str, subject: Option<&str>) -> Value {
+    json!({ "id": id, "type": kind, "source": source, "subject": subject })
 }
 
 /// What conditions know of an alert.

@@ -13,6 +13,8 @@ use crate::time::Time;
 pub const MAX_TYPE: usize = 128;
 /// The most characters of a source.
 pub const MAX_SOURCE: usize = 200;
+/// The most characters of a subject.
+pub const MAX_SUBJECT: usize = 256;
 /// The most characters of a correlation id.
 pub const MAX_CORRELATION: usize = 200;
 /// The most characters of an idempotency key.
@@ -32,6 +34,9 @@ pub struct RawEvent {
     /// Where it comes from.
     #[serde(default)]
     pub source: Option<String>,
+    /// What of its source it is about.
+    #[serde(default)]
+    pub subject: Option<String>,
     /// When it happened.
     #[serde(default)]
     pub occurred_at: Option<String>,
@@ -52,6 +57,8 @@ pub struct NewEvent {
     pub payload: Box<RawValue>,
     /// Where it comes from; empty when it does not say.
     pub source: String,
+    /// What of its source it is about.
+    pub subject: Option<String>,
     /// When it happened.
     pub occurred_at: Option<Time>,
     /// What makes a second sending the same event.
@@ -84,6 +91,17 @@ pub struct Envelope<'a> {
     pub max_payload: usize,
 }
 
+/// The hash of the key of an event whose sender gives it none, from what tells it from others in the sender's own words.
+/// No key that a client can choose has the character U+0000, so that none has this hash.
+pub fn derived_key(way: &str, parts: &[&str]) -> [u8; 32] {
+    let mut text = format!("\0{way}");
+    for part in parts {
+        // With its length before it, no part runs into the next.
+        text.push_str(&format!("\0{}:{part}", part.len()));
+    }
+    sha256(text.as_bytes())
+}
+
 /// Judges an event; answers all that is wrong with it, not only the first thing.
 ///
 /// # Errors
@@ -93,6 +111,7 @@ pub fn validate(raw: RawEvent, envelope: Envelope<'_>) -> Result<NewEvent, Vec<F
     judge_type(&raw.kind, &mut faults);
     scan::payload(raw.payload.get(), envelope.max_payload, MAX_DEPTH, &mut faults);
     judge_text("source", raw.source.as_deref(), MAX_SOURCE, &mut faults);
+    judge_text("subject", raw.subject.as_deref(), MAX_SUBJECT, &mut faults);
     judge_text("correlation_id", raw.correlation_id.as_deref(), MAX_CORRELATION, &mut faults);
     let occurred_at = judge_time(raw.occurred_at.as_deref(), &mut faults);
     let key = judge_key(raw.idempotency_key, envelope.key, &mut faults);
@@ -107,6 +126,8 @@ pub fn validate(raw: RawEvent, envelope: Envelope<'_>) -> Result<NewEvent, Vec<F
         kind: raw.kind,
         payload: raw.payload,
         source: raw.source.unwrap_or_default(),
+        // An empty text says nothing, and a condition should see nothing there.
+        subject: raw.subject.filter(|text| !text.is_empty()),
         occurred_at,
         idempotency,
         correlation_id: raw.correlation_id,

@@ -1,11 +1,13 @@
 //! The domain: pure functions and types. No I/O, no async; what time it is, is a parameter.
 
 pub mod absence;
+pub mod adapter;
 pub mod alert;
 pub mod attempt;
 pub mod audit;
 pub mod authority;
 pub mod clock;
+pub mod cloud_event;
 #[cfg(feature = "sqlx")]
 mod columns;
 pub mod condition;
@@ -23,6 +25,7 @@ pub mod intake;
 pub mod job;
 pub mod key;
 pub mod mail;
+pub mod members;
 pub mod names;
 pub mod once;
 pub mod one_time;

@@ -48,6 +48,7 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("webhook_endpoints.secret", Holds::Ours),
     ("events.kind", Holds::Producers),
     ("events.source", Holds::Producers),
+    ("events.subject", Holds::Producers),
     ("events.payload", Holds::Producers),
     ("events.idempotency_key", Holds::Producers),
     ("events.correlation_id", Holds::Producers),

@@ -230,6 +230,7 @@ mod tests {
             id: "e",
             kind: "disk.full",
             source: "",
+            subject: None,
             received_at: Time::default(),
             payload: &payload,
         };

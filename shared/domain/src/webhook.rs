@@ -126,6 +126,9 @@ pub struct EventData<'a> {
     pub kind: &'a str,
     /// Where it comes from.
     pub source: &'a str,
+    /// What of its source it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<&'a str>,
     /// When it was accepted.
     pub received_at: Time,
     /// Its payload, byte for byte.

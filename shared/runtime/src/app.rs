@@ -31,6 +31,7 @@ use services::rates::Rates;
 use services::registry::Registry;
 use services::rulesets::RuleSets;
 use services::sessions::Sessions;
+use services::sns::Sns;
 use services::tenants::default_limits;
 use store::{Step, Store};
 use telemetry::ops::Health;
@@ -81,6 +82,8 @@ pub struct App {
     pub alerts: Alerts,
     /// The event pipeline.
     pub events: Events,
+    /// Whether messages of SNS are true.
+    pub sns: Sns,
     /// This process among the others.
     pub registry: Arc<Registry>,
     /// How this process and what it depends on are.
@@ -180,6 +183,7 @@ impl App {
                 jobs_here,
             ),
             rulesets,
+            sns: Sns::new(&config),
             login_throttle: LoginThrottle::new(
                 store.clone(),
                 clock.clone(),

@@ -255,6 +255,7 @@ impl Committer {
             id: EventId::fresh(now),
             kind: new.kind,
             source: new.source,
+            subject: new.subject,
             payload: new.payload,
             occurred_at: new.occurred_at,
             received_at: now,

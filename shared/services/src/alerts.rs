@@ -191,6 +191,7 @@ fn fits(silence: &Silence, rule: &Rule, event: Option<&Event>, now: Time) -> boo
         id: &id,
         kind: &event.kind,
         source: &event.source,
+        subject: event.subject.as_deref(),
         received_at: event.received_at,
         payload: &payload,
     };

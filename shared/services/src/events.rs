@@ -183,6 +183,7 @@ fn with_subject<T>(event: &Event, ask: impl FnOnce(&Subject<'_>) -> Option<T>) -
         id: &id,
         kind: &event.kind,
         source: &event.source,
+        subject: event.subject.as_deref(),
         received_at: event.received_at,
         payload: &payload,
     })

@@ -20,4 +20,5 @@ pub mod registry;
 pub mod reseal;
 pub mod rulesets;
 pub mod sessions;
+pub mod sns;
 pub mod tenants;

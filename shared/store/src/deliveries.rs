@@ -97,6 +97,8 @@ pub struct ContentEvent {
     pub kind: String,
     /// Where it comes from.
     pub source: String,
+    /// What of its source it is about.
+    pub subject: Option<String>,
     /// When it was accepted.
     pub received_at: Time,
     /// Its payload.

@@ -49,6 +49,7 @@ pub(super) type Row = (
     EventId,
     String,
     String,
+    Option<String>,
     Vec<u8>,
     Option<Time>,
     Time,
@@ -63,6 +64,7 @@ pub(super) fn event(row: Row) -> Result<Event> {
         id,
         kind,
         source,
+        subject,
         payload,
         occurred_at,
         received_at,
@@ -78,6 +80,7 @@ pub(super) fn event(row: Row) -> Result<Event> {
         id,
         kind,
         source,
+        subject,
         payload,
         occurred_at,
         received_at,
@@ -154,6 +157,8 @@ pub struct EventFilter {
     pub kind: Option<String>,
     /// From there.
     pub source: Option<String>,
+    /// About that.
+    pub subject: Option<String>,
     /// Received at or after.
     pub from: Option<Time>,
     /// Received before.
@@ -174,11 +179,13 @@ async fn list(
     let lower = EventId(filter.from.map_or(uuid::Uuid::nil(), floor));
     sql!(
         tx, fetch_all as Row,
-        "SELECT id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id
+        "SELECT id, kind, source, subject, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id
          FROM events WHERE project_id = $1 AND id < $2 AND id >= $3 AND ($4 OR kind = $5) AND ($6 OR source = $7)
-         ORDER BY id DESC LIMIT $8",
+           AND ($8 OR subject = $9)
+         ORDER BY id DESC LIMIT $10",
         project, upper, lower, filter.kind.is_none(), filter.kind.unwrap_or_default(),
-        filter.source.is_none(), filter.source.unwrap_or_default(), limit
+        filter.source.is_none(), filter.source.unwrap_or_default(),
+        filter.subject.is_none(), filter.subject.unwrap_or_default(), limit
     )
 }
 
@@ -186,7 +193,7 @@ pub(super) async fn by_id(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> R
     Ok(rows_in!(
         tx,
         as Row,
-        "SELECT id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id
+        "SELECT id, kind, source, subject, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id
          FROM events WHERE project_id = $1 AND id",
         [project],
         ids,
@@ -210,7 +217,7 @@ async fn accept(
         .collect();
     insert!(
         tx,
-        "INSERT INTO events (project_id, id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id)",
+        "INSERT INTO events (project_id, id, kind, source, subject, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id)",
         fresh,
         "",
         {
@@ -218,6 +225,7 @@ async fn accept(
             EventId = |one| one.event.id,
             String = |one| one.event.kind.clone(),
             String = |one| one.event.source.clone(),
+            Option<String> = |one| one.event.subject.clone(),
             Vec<u8> = |one| one.event.payload.get().as_bytes().to_vec(),
             Option<Time> = |one| one.event.occurred_at,
             Time = |one| one.event.received_at,

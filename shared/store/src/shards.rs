@@ -26,17 +26,17 @@ impl Store {
                 // A subquery for each row rather than NOT EXISTS, as in `unevaluated`.
                 sql!(
                     tx, fetch_all as Row,
-                    lite "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
+                    lite "SELECT e.id, e.kind, e.source, e.subject, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
                           FROM events e WHERE e.project_id = $1 AND e.id > $2
                             AND (($3 >> (instr('0123456789ABCDEF', substr(hex(e.id), 32)) - 1)) & 1) = 1
                             AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
                           ORDER BY e.id LIMIT $4",
-                    pg "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
+                    pg "SELECT e.id, e.kind, e.source, e.subject, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
                         FROM events e WHERE e.project_id = $1 AND e.id > $2
                           AND (($3::bigint >> (get_byte(uuid_send(e.id), 15) & 15)) & 1) = 1
                           AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL
                         ORDER BY e.id LIMIT $4",
-                    my "SELECT e.id, e.kind, e.source, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
+                    my "SELECT e.id, e.kind, e.source, e.subject, e.payload, e.occurred_at, e.received_at, e.idempotency_key, e.correlation_id, e.replay_of, e.key_id
                         FROM events e WHERE e.project_id = $1 AND e.id > $2
                           AND (($3 >> (ASCII(SUBSTR(e.id, 16, 1)) & 15)) & 1) = 1
                           AND (SELECT 1 FROM evaluations v WHERE v.project_id = e.project_id AND v.id = e.id) IS NULL

@@ -9,11 +9,11 @@ use domain::webhook::{
     Endpoint, EventData, NotificationCreated, NotificationData, RuleData, message_id,
 };
 use futures_util::future::BoxFuture;
+use outbound::{Answer, CallError, HeaderName, Outbound};
 use runtime::app::App;
 use store::deliveries::{Claimed, Content, NotificationContent};
 
 use super::{Sender, Sent};
-use crate::outbound::{Answer, CallError, HeaderName, Outbound};
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -107,6 +107,7 @@ fn message(content: &NotificationContent) -> NotificationCreated<'_> {
                 id: event.id,
                 kind: &event.kind,
                 source: &event.source,
+                subject: event.subject.as_deref(),
                 received_at: event.received_at,
                 payload: &event.payload,
             }),

@@ -203,6 +203,7 @@ fn claimed(project: ProjectId, events: &[Event], done: &Done, claim: ClaimTerms)
                     id: event.id,
                     kind: event.kind.clone(),
                     source: event.source.clone(),
+                    subject: event.subject.clone(),
                     received_at: event.received_at,
                     payload: event.payload.clone(),
                 }),

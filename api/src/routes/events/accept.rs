@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use domain::fault::{Fault, FaultCode};
 use domain::id::{KeyId, ProjectId, sha256};
-use domain::intake::{self, Envelope};
 use domain::once::Operation;
 use poem_openapi::ApiResponse;
 use runtime::app::App;
-use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 use tracing::Instrument;
 
-use super::wire::{AcceptedEvent, Batch, BatchItem, BatchReport, ItemStatus, NewEvent, status_url};
-use crate::body::{Body, parse_text};
+use super::bodies::{ManyEvents, OneEvent};
+use super::judged::Judged;
+use super::wire::{AcceptedEvent, BatchItem, BatchReport, ItemStatus, status_url};
 use crate::problem::{FieldError, Problem};
-use crate::repeats::{Repeatable, Start, Working, begin};
+use crate::repeats::{Repeatable, Start, begin};
 use crate::wire::{Answer, Stamp};
 
 /// The answer to an event.
@@ -43,11 +41,9 @@ pub async fn one(
     project: ProjectId,
     caller: KeyId,
     key: Option<&str>,
-    body: Body<NewEvent>,
+    body: OneEvent,
 ) -> Result<AcceptAnswer, Problem> {
-    let max_payload = app.config.accept.max_payload.as_usize();
-    let envelope = Envelope { key, given: None, text: &body.bytes, max_payload };
-    let event = intake::validate(body.value.into(), envelope).map_err(Problem::invalid)?;
+    let event = body.judge(key, app.config.accept.max_payload.as_usize())?;
     let results = app.events.accept(project, caller, vec![event]).await;
     let accepted = first(results)?;
     let id = accepted.id.0;
@@ -70,16 +66,16 @@ pub async fn many(
     app: &Arc<App>,
     (project, caller): (ProjectId, KeyId),
     key: Option<&str>,
-    body: Body<Batch>,
+    body: ManyEvents,
 ) -> Result<BatchAnswer, Problem> {
-    let Body { value: batch, bytes } = body;
-    judge_size(&batch, app.config.accept.max_batch)?;
+    body.judge_size(app.config.accept.max_batch)?;
+    let max_payload = app.config.accept.max_payload.as_usize();
     let Some(text) = key else {
-        let (report, _) = report(app, (project, caller), batch, None).await?;
+        let judged = body.judge(max_payload, |_| None);
+        let (report, _) = report(app, (project, caller), judged).await?;
         return BatchAnswer::fresh(&report);
     };
-    let hash = sha256(bytes.trim_ascii());
-    drop(bytes);
+    let hash = sha256(body.bytes().trim_ascii());
     let working = match begin(app, (project, Operation::AcceptBatch, text), Some(hash)).await? {
         Start::Ours(working) => working,
         Start::Done(_, answer) => return Ok(BatchAnswer::replayed(answer)),
@@ -87,7 +83,8 @@ pub async fn many(
     let app = Arc::clone(app);
     // A client that goes away comes back for the answer: what was begun is brought to an end without it.
     let done = async move {
-        match report(&app, (project, caller), batch, Some(&working)).await {
+        let judged = body.judge(max_payload, |place| working.of_event(place));
+        match report(&app, (project, caller), judged).await {
             Ok((report, true)) => {
                 let answer = BatchAnswer::fresh(&report)?;
                 working.finish(hash, &answer.body).await;
@@ -110,34 +107,22 @@ pub async fn many(
     })?
 }
 
-fn judge_size(batch: &Batch, max: usize) -> Result<(), Problem> {
-    if (1..=max).contains(&batch.events.len()) {
-        return Ok(());
-    }
-    let code = if batch.events.is_empty() { FaultCode::Empty } else { FaultCode::TooLong };
-    let message = format!("it must have 1 to {max} events, and has {}", batch.events.len());
-    Err(Problem::invalid(vec![Fault::new("events", code, message)]))
-}
-
 /// Accepts the events of a batch, and tells of each what became of it, and whether all of that is final.
-async fn report(
+///
+/// # Errors
+/// When all of them have to come again.
+pub async fn report(
     app: &App,
     (project, caller): (ProjectId, KeyId),
-    batch: Batch,
-    working: Option<&Working>,
+    batch: Vec<Judged>,
 ) -> Result<(BatchReport, bool), Problem> {
-    let mut good = Vec::with_capacity(batch.events.len());
-    let mut judged = Vec::with_capacity(batch.events.len());
-    for (place, raw) in (0_u64..).zip(&batch.events) {
-        let given = working.and_then(|working| working.of_event(place));
-        judged.push(match read(&raw.0, app.config.accept.max_payload.as_usize(), given) {
-            Ok(event) => {
-                let derived = is_derived(&event);
-                good.push(event);
-                Ok(derived)
-            }
-            Err(problem) => Err(problem),
-        });
+    let mut good = Vec::with_capacity(batch.len());
+    let mut judged = Vec::with_capacity(batch.len());
+    for Judged { event, derived } in batch {
+        judged.push(event.map(|event| {
+            good.push(event);
+            derived
+        }));
     }
     let results =
         if good.is_empty() { Vec::new() } else { app.events.accept(project, caller, good).await };
@@ -166,23 +151,6 @@ fn merge(
         },
     });
     (BatchReport { items: items.collect() }, is_final)
-}
-
-/// Reads one event from its own text, and judges it; `given` is the key that it has if it has none of its own.
-pub fn read(
-    text: &RawValue,
-    max_payload: usize,
-    given: Option<[u8; 32]>,
-) -> Result<intake::NewEvent, Problem> {
-    let text = text.get();
-    let raw: NewEvent = parse_text(text)?;
-    let envelope = Envelope { key: None, given, text: text.as_bytes(), max_payload };
-    intake::validate(raw.into(), envelope).map_err(Problem::invalid)
-}
-
-/// Whether the key of an event follows from that of its request.
-pub fn is_derived(event: &intake::NewEvent) -> bool {
-    event.idempotency.as_ref().is_some_and(|one| one.key.is_none())
 }
 
 /// Whether it may work in a moment.
@@ -228,6 +196,7 @@ fn rejected(problem: Problem) -> BatchItem {
 mod tests {
     use std::time::Duration;
 
+    use domain::fault::{Fault, FaultCode};
     use domain::id::EventId;
     use domain::time::Time;
 

@@ -15,8 +15,8 @@ use runtime::app::App;
 use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 
-use super::accept;
 use super::wire::{ImportReport, LineError};
+use super::{accept, judged};
 use crate::auth::Right;
 use crate::body::{BYTE_ORDER_MARK, cause, is_utf8_of, judge_media_type, utf8};
 use crate::once::other_body;
@@ -229,11 +229,11 @@ impl<'a> Import<'a> {
         self.report.lines += 1;
         let given = self.working.as_ref().and_then(|working| working.of_event(self.line));
         let max_payload = self.app.config.accept.max_payload.as_usize();
-        match parse(&text).and_then(|raw| accept::read(raw, max_payload, given)) {
+        match parse(&text).and_then(|raw| judged::read(raw, max_payload, given)) {
             Err(problem) => self.reject(self.line, problem),
             Ok(event) => {
                 self.bytes += text.len();
-                let derived = accept::is_derived(&event);
+                let derived = judged::is_derived(&event);
                 self.waiting.push(Waiting { number: self.line, derived });
                 self.chunk.push(event);
             }

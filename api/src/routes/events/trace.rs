@@ -331,6 +331,7 @@ mod tests {
             id: EventId::fresh(now),
             kind: "order.paid".to_owned(),
             source: String::new(),
+            subject: None,
             payload: raw(r#"{"total":129.90}"#.to_owned()),
             occurred_at: None,
             received_at: now,

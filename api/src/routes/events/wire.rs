@@ -8,7 +8,7 @@ use services::events::{self as known, EventState};
 use uuid::Uuid;
 
 use crate::problem::{Code, FieldError};
-use crate::wire::{Later, RawJson, Stamp, StampText, raw};
+use crate::wire::{AnyJson, Later, RawJson, Stamp, StampText, raw};
 
 /// An event to be accepted.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct NewEvent {
     /// Where it comes from.
     #[oai(validator(max_length = 200))]
     source: Option<String>,
+    /// What of its source it is about.
+    #[oai(validator(max_length = 256))]
+    subject: Option<String>,
     /// When it happened; its time of receipt is kept besides.
     occurred_at: Option<StampText>,
     /// Makes a second sending the same event: visible ASCII characters.
@@ -43,6 +46,7 @@ impl Example for NewEvent {
             kind: "order.failed".to_owned(),
             payload: RawJson(raw(r#"{"order":{"id":"A-17","total":"129.90"}}"#.to_owned())),
             source: Some("shop".to_owned()),
+            subject: Some("order A-17".to_owned()),
             occurred_at: Some(StampText("2026-01-31T09:30:00Z".to_owned())),
             idempotency_key: Some("order-A-17-failed".to_owned()),
             correlation_id: Some("checkout-4711".to_owned()),
@@ -56,9 +60,63 @@ impl From<NewEvent> for RawEvent {
             kind: event.kind,
             payload: event.payload.0,
             source: event.source,
+            subject: event.subject,
             occurred_at: event.occurred_at.map(|text| text.0),
             idempotency_key: event.idempotency_key,
             correlation_id: event.correlation_id,
+        }
+    }
+}
+
+/// An event as CloudEvents 1.0 has it. Other attributes, which it calls extensions, may stand there and are not kept.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct CloudEvent {
+    /// The version of the standard.
+    #[oai(validator(pattern = r"^1\.0$"))]
+    specversion: String,
+    /// What tells it from other events of its source.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    id: String,
+    /// Words with dots between them.
+    #[serde(rename = "type")]
+    #[oai(
+        rename = "type",
+        validator(max_length = 128, pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
+    )]
+    kind: String,
+    /// Where it comes from.
+    #[oai(validator(min_length = 1, max_length = 200))]
+    source: String,
+    /// What of its source it is about.
+    #[oai(validator(min_length = 1, max_length = 256))]
+    subject: Option<String>,
+    /// When it happened; it becomes `occurred_at`.
+    time: Option<StampText>,
+    /// Of which media type the data is; JSON if it does not say.
+    datacontenttype: Option<String>,
+    /// What ties it to other events and requests; it becomes `correlation_id`.
+    #[oai(validator(max_length = 200))]
+    correlationid: Option<String>,
+    /// A JSON object becomes the payload, byte for byte; any other value becomes `{"data": …}`.
+    data: Option<AnyJson>,
+    /// Bytes in base64, in place of `data`: they become `{"data_base64": …}`, unless they are JSON.
+    data_base64: Option<String>,
+}
+
+impl Example for CloudEvent {
+    fn example() -> Self {
+        Self {
+            specversion: "1.0".to_owned(),
+            id: "A-17-failed".to_owned(),
+            kind: "com.example.order.failed".to_owned(),
+            source: "/shop".to_owned(),
+            subject: Some("order A-17".to_owned()),
+            time: Some(StampText("2026-01-31T09:30:00Z".to_owned())),
+            datacontenttype: Some("application/json".to_owned()),
+            correlationid: Some("checkout-4711".to_owned()),
+            data: Some(AnyJson(raw(r#"{"order":{"id":"A-17","total":"129.90"}}"#.to_owned()))),
+            data_base64: None,
         }
     }
 }
@@ -228,6 +286,9 @@ pub struct Event {
     /// Where it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    /// What of its source it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     /// Its payload, byte for byte as it came.
     payload: RawJson,
     /// When it happened, in the producer's words.
@@ -271,6 +332,7 @@ impl From<EventState> for Event {
             id: event.id.0,
             kind: event.kind,
             source: (!event.source.is_empty()).then_some(event.source),
+            subject: event.subject,
             payload: RawJson(event.payload),
             occurred_at: event.occurred_at.map(Stamp),
             received_at: Stamp(event.received_at),

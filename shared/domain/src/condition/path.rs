@@ -19,6 +19,7 @@ pub(super) struct Path {
 enum Field {
     Type,
     Source,
+    Subject,
     Id,
     ReceivedAt,
     Payload,
@@ -136,6 +137,10 @@ impl Path {
         match (self.field, ground) {
             (Field::Type, Ground::Event(event)) => text(event.kind.into()),
             (Field::Source, Ground::Event(event)) => text(event.source.into()),
+            (Field::Subject, Ground::Event(event)) => match event.subject {
+                Some(subject) => text(subject.into()),
+                None => Found::Missing,
+            },
             (Field::Id, Ground::Event(event)) => text(event.id.into()),
             (Field::ReceivedAt, Ground::Event(event)) => text(event.received_at.rfc3339().into()),
             (Field::Payload, Ground::Event(event)) => self.find_in(event.payload),
@@ -163,6 +168,7 @@ impl Field {
         match name {
             "type" => Some(Field::Type),
             "source" => Some(Field::Source),
+            "subject" => Some(Field::Subject),
             "id" => Some(Field::Id),
             "received_at" => Some(Field::ReceivedAt),
             "payload" => Some(Field::Payload),
@@ -174,6 +180,7 @@ impl Field {
         match self {
             Field::Type => "type",
             Field::Source => "source",
+            Field::Subject => "subject",
             Field::Id => "id",
             Field::ReceivedAt => "received_at",
             Field::Payload => "payload",

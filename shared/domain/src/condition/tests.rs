@@ -24,7 +24,14 @@ fn at(micros: i64) -> Time {
 }
 
 fn subject(payload: &Value) -> Subject<'_> {
-    Subject { id: "ev_1", kind: "payment.failed", source: "billing", received_at: now(), payload }
+    Subject {
+        id: "ev_1",
+        kind: "payment.failed",
+        source: "billing",
+        subject: Some("card 7"),
+        received_at: now(),
+        payload,
+    }
 }
 
 fn sample() -> Value {

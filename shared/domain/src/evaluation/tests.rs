@@ -61,6 +61,7 @@ fn event(kind: &str, received: i64) -> Event {
         id: EventId(crate::id::fresh(at(received))),
         kind: kind.to_owned(),
         source: String::new(),
+        subject: None,
         payload: RawValue::from_string("{}".into()).expect("JSON"),
         occurred_at: None,
         received_at: at(received),

@@ -21,11 +21,12 @@ fn with_payload(payload: &str) -> String {
 #[test]
 fn a_good_event_is_taken_byte_for_byte() {
     let json = r#"{ "type":"order.paid-2","payload":{"b":1.0e2 ,"a":"\u00e4\ud83d\ude00","c":-0},
-        "source":"shop","occurred_at":"2026-01-31T09:30:00+01:00","idempotency_key":"k1",
+        "source":"shop","subject":"order 17","occurred_at":"2026-01-31T09:30:00+01:00","idempotency_key":"k1",
         "correlation_id":"c" }"#;
     let event = judge(json, Some("k1")).expect("valid");
     assert_eq!(event.payload.get(), r#"{"b":1.0e2 ,"a":"\u00e4\ud83d\ude00","c":-0}"#);
     assert_eq!(event.occurred_at, Time::parse("2026-01-31T08:30:00Z"));
+    assert_eq!(event.subject.as_deref(), Some("order 17"));
     let idempotency = event.idempotency.expect("a key");
     assert_eq!(idempotency.key.as_deref(), Some("k1"));
     assert_eq!((idempotency.hash, idempotency.body), (sha256(b"k1"), sha256(json.as_bytes())));
@@ -161,7 +162,7 @@ fn keys() {
 #[test]
 fn all_faults_are_told_at_once() {
     let json = serde_json::json!({
-        "type": "a b", "payload": [], "source": "s".repeat(201), "occurred_at": "yesterday",
+        "type": "a b", "payload": [], "source": "s".repeat(201), "subject": "s".repeat(257), "occurred_at": "yesterday",
         "correlation_id": "c\0", "idempotency_key": "",
     });
     let got: Vec<_> = faults(&json.to_string(), Some("k"));
@@ -172,6 +173,7 @@ fn all_faults_are_told_at_once() {
             "type invalid",
             "payload wrong_type",
             "source too_long",
+            "subject too_long",
             "correlation_id nul_character",
             "occurred_at invalid",
             "idempotency_key mismatch",

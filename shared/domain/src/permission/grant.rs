@@ -125,7 +125,7 @@ pub const fn facts_of(resource: Resource) -> Option<&'static [&'static str]> {
         Resource::Users => Some(&["id", "email", "username", "full_name", "status", "roles"]),
         Resource::Roles => Some(&["id", "name", "built_in", "parent_id"]),
         Resource::Keys => Some(&["id", "name", "scopes"]),
-        Resource::Events => Some(&["id", "type", "source"]),
+        Resource::Events => Some(&["id", "type", "source", "subject"]),
         Resource::Alerts => Some(&["id", "rule_id", "title", "priority", "state"]),
         Resource::Projects
         | Resource::Settings

@@ -131,6 +131,7 @@ async fn notification_contents(
             id: event.id,
             kind: event.kind.clone(),
             source: event.source.clone(),
+            subject: event.subject.clone(),
             received_at: event.received_at,
             payload: event.payload.clone(),
         });

@@ -58,11 +58,11 @@ const INSERT: &str = "WITH won AS (
            AS u(project_id, key_hash, result, body_hash, expires_at)
          WHERE u.key_hash IS NOT NULL
          ON CONFLICT DO NOTHING RETURNING result)
-     INSERT INTO events (project_id, id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id)
-     SELECT u.project_id, u.id, u.kind, u.source, u.payload, u.occurred_at, u.received_at, u.idempotency_key, u.correlation_id, u.replay_of, u.key_id
-     FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::timestamptz[],
-                 $14::text[], $15::text[], $16::uuid[], $17::uuid[], $18::boolean[])
-       AS u(project_id, id, kind, source, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id, keyed)
+     INSERT INTO events (project_id, id, kind, source, subject, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id)
+     SELECT u.project_id, u.id, u.kind, u.source, u.subject, u.payload, u.occurred_at, u.received_at, u.idempotency_key, u.correlation_id, u.replay_of, u.key_id
+     FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::timestamptz[],
+                 $14::timestamptz[], $15::text[], $16::text[], $17::uuid[], $18::uuid[], $19::boolean[])
+       AS u(project_id, id, kind, source, subject, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id, keyed)
      WHERE NOT u.keyed OR u.id = ANY (ARRAY(SELECT result FROM won))
      RETURNING id";
 
@@ -97,6 +97,7 @@ async fn insert(tx: &mut Tx, incoming: &[Incoming]) -> Result<Vec<EventId>> {
         add_column(to, one, event().map(|one| one.id))?;
         add_column(to, one, text(|one| Some(&one.event.kind)))?;
         add_column(to, one, text(|one| Some(&one.event.source)))?;
+        add_column(to, one, text(|one| one.event.subject.as_deref()))?;
         add_column(to, one, event().map(|one| one.payload.get().as_bytes()))?;
         add_column(to, one, event().map(|one| one.occurred_at))?;
         add_column(to, one, event().map(|one| one.received_at))?;

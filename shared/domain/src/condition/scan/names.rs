@@ -8,8 +8,7 @@ use super::super::suggest;
 use super::super::value::Literal;
 use super::{Kind, Operator, Scanner};
 
-const NAMES: &str =
-    "names are event.type, event.source, event.id, event.received_at and event.payload.…";
+const NAMES: &str = "names are event.type, event.source, event.subject, event.id, event.received_at and event.payload.…";
 
 const FACTS: &str = "names are resource.… and user.…, like resource.status or user.id";
 
@@ -196,7 +195,7 @@ fn hint_for_event_name(word: &str, dotted: &str) -> String {
     if let Some(function) = Function::named(word).filter(|_| dotted.is_empty()) {
         return format!("write {}", function.usage());
     }
-    let own = ["type", "source", "id", "received_at", "payload"];
+    let own = ["type", "source", "subject", "id", "received_at", "payload"];
     if own.contains(&word) {
         return format!("did you mean 'event.{}'? {NAMES}", shown(&format!("{word}{dotted}")));
     }

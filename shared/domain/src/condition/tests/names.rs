@@ -5,6 +5,7 @@ fn own_fields() {
     all_hold(&[
         r#"event.id == "ev_1""#,
         r#"event.source == "billing""#,
+        r#"event.subject == "card 7" && exists(event.subject)"#,
         r#"event.type == "payment.failed""#,
         r#"event.received_at == "2024-03-01T23:30:00.123Z""#,
         "len(event.payload) > 10",

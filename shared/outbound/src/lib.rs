@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::WebhooksConfig;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Incoming;
-pub(crate) use hyper::header::HeaderName;
+pub use hyper::header::HeaderName;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
@@ -31,7 +31,7 @@ use addresses::{AddressRules, FORBIDDEN, Resolver};
 pub struct StartError(String);
 
 /// Calls out.
-pub(crate) struct Outbound {
+pub struct Outbound {
     /// Calls what tenants name.
     tenants: Caller,
     /// Calls what the operator names.
@@ -63,7 +63,7 @@ const REMEMBERED: usize = 10_000;
 
 /// Why a call had no answer.
 #[derive(Debug)]
-pub(crate) enum CallError {
+pub enum CallError {
     /// The address is one that we do not call.
     Forbidden(String),
     /// The URL can't be called at all.
@@ -73,11 +73,13 @@ pub(crate) enum CallError {
 }
 
 /// An answer.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) retry_after: Option<Duration>,
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// When it asks us to come back.
+    pub retry_after: Option<Duration>,
     /// The beginning of what it said.
-    pub(crate) words: String,
+    pub words: String,
 }
 
 /// How much of an answer is kept for the record.
@@ -92,7 +94,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
 impl Outbound {
-    pub(crate) fn new(config: &WebhooksConfig) -> Result<Self, StartError> {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    /// When the system has no certificates to trust, or the configured name can't be one.
+    pub fn new(config: &WebhooksConfig) -> Result<Self, StartError> {
         let agent = HeaderValue::from_str(&config.user_agent);
         let agent = agent.map_err(|error| StartError(format!("webhooks.user_agent: {error}")))?;
         let tls = tls()?;
@@ -106,7 +112,10 @@ impl Outbound {
     }
 
     /// Posts JSON and reads the beginning of the answer.
-    pub(crate) async fn post(
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(
         &self,
         url: &str,
         headers: [(HeaderName, String); 3],
@@ -129,7 +138,10 @@ impl Outbound {
     }
 
     /// Calls a URL that the operator configured, wherever it is.
-    pub(crate) async fn get(&self, url: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// With the words of what went wrong, or the status if it is not one of success.
+    pub async fn get(&self, url: &str) -> Result<(), String> {
         let request = self.operator.request(Method::GET, url, Full::default());
         let request = request.map_err(CallError::into_words)?;
         let answer = tokio::time::timeout(self.timeout, self.operator.client.request(request));
@@ -140,15 +152,29 @@ impl Outbound {
         }
     }
 
-    async fn call(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
-        let response = self.tenants.client.request(request).await.map_err(|error| {
-            let words = words_of(&error);
-            if words.contains(FORBIDDEN) {
-                CallError::Forbidden(words)
-            } else {
-                CallError::Failed(words)
+    /// Reads what is at a URL, of which a stranger may have said where it is: at a public address, or if `anywhere` at any.
+    ///
+    /// # Errors
+    /// When there is no answer, it is not one of success, or it has more than `most` bytes.
+    pub async fn fetch(&self, url: &str, anywhere: bool, most: usize) -> Result<Bytes, CallError> {
+        let caller = if anywhere { &self.operator } else { &self.tenants };
+        let request = caller.request(Method::GET, url, Full::default())?;
+        let fetched = async {
+            let response = caller.client.request(request).await.map_err(|error| refused(&error))?;
+            if !response.status().is_success() {
+                return Err(CallError::Failed(format!("answered {}", response.status())));
             }
-        })?;
+            let body = Limited::new(response.into_body(), most).collect().await;
+            body.map(Collected::to_bytes).map_err(|error| CallError::Failed(words_of(&*error)))
+        };
+        tokio::time::timeout(self.timeout, fetched)
+            .await
+            .unwrap_or_else(|_| Err(CallError::Failed("no answer in time".to_owned())))
+    }
+
+    async fn call(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
+        let response = self.tenants.client.request(request).await;
+        let response = response.map_err(|error| refused(&error))?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
@@ -279,7 +305,8 @@ fn basic(url: &url::Url) -> Option<HeaderValue> {
 }
 
 impl CallError {
-    fn into_words(self) -> String {
+    /// What went wrong, in words.
+    pub fn into_words(self) -> String {
         match self {
             Self::Forbidden(words) | Self::Unusable(words) | Self::Failed(words) => words,
         }
@@ -288,6 +315,12 @@ impl CallError {
 
 fn seconds(text: &str) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Why a request had no answer.
+fn refused(error: &dyn std::error::Error) -> CallError {
+    let words = words_of(error);
+    if words.contains(FORBIDDEN) { CallError::Forbidden(words) } else { CallError::Failed(words) }
 }
 
 /// Text as it can be stored and shown.
