@@ -97,6 +97,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0063_silences",
     "0064_notifications_by_alert",
     "0065_intake_gaps",
+    "0066_created_by",
 ];
 
 /// Which way to go.
