@@ -13,6 +13,7 @@ mod me;
 mod plans;
 mod projects;
 mod roles;
+mod rules;
 mod second_factor;
 mod settings;
 mod silences;
@@ -50,7 +51,8 @@ type Apis = (
     invitations::Operations,
     second_factor::Operations,
     alerts::Operations,
-    silences::Operations,
+    // There are as many as a tuple may have: the next ones go in here.
+    (silences::Operations, rules::Operations),
 );
 
 fn apis(app: &Arc<App>) -> Apis {
@@ -70,7 +72,7 @@ fn apis(app: &Arc<App>) -> Apis {
         invitations::Operations::new(Arc::clone(app)),
         second_factor::Operations::new(Arc::clone(app)),
         alerts::Operations::new(Arc::clone(app)),
-        silences::Operations::new(Arc::clone(app)),
+        (silences::Operations::new(Arc::clone(app)), rules::Operations::new(Arc::clone(app))),
     )
 }
 
@@ -93,6 +95,8 @@ pub enum Tag {
     Roles,
     /// What is open, and what is not to ring.
     Alerts,
+    /// Which events make an alert, for whom.
+    Rules,
     /// Who did what.
     Audit,
 }

@@ -7,6 +7,7 @@ mod files;
 mod long;
 mod measured;
 mod repeats;
+mod rules;
 mod scene;
 mod socket;
 

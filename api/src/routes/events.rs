@@ -30,7 +30,9 @@ use crate::wire::{Answer, Stamp};
 use accept::{AcceptAnswer, BatchAnswer};
 use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
-use wire::{Batch, Event, EventPage, NewEvent};
+pub use trace::{ConditionPart, NamedValue, RecipientTrace};
+pub use wire::NewEvent;
+use wire::{Batch, Event, EventPage};
 
 /// The operations on events.
 pub struct Operations {
