@@ -155,14 +155,8 @@ async fn list(
     }
     for RuleRecord { rule, .. } in &all {
         let body = &rule.body;
-        say!(
-            "{}  {:<6}  {:<8}  {:<7}  {}",
-            rule.id,
-            rule.mode,
-            body.priority,
-            body.kind,
-            body.name
-        );
+        let (mode, priority) = (rule.mode.as_str(), body.priority.as_str());
+        say!("{}  {mode:<6}  {priority:<8}  {:<7}  {}", rule.id, body.kind.as_str(), body.name);
     }
     Ok(())
 }
