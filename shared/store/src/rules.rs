@@ -1,7 +1,7 @@
 //! Rules and their versions: created, changed and deleted; and the users, roles and endpoints that they name.
 
 mod read;
-mod references;
+pub(super) mod references;
 mod unjudged;
 
 use sqlx::types::Json;

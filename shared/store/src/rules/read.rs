@@ -5,15 +5,11 @@ use std::collections::HashMap;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::references::reference_faults;
 use crate::engine::{Tx, rows_in, sql, verb};
-use crate::rule_source::{default_suppression, people};
 use crate::{Result, Store, StoreError};
-use domain::fault::Fault;
 use domain::id::{ProjectId, RuleId, UserId};
 use domain::rule::{Priority, Rule, RuleBody, RuleKind, RuleMode, RuleRecord, RuleVersion};
 use domain::time::Time;
-use domain::trial::TrialSource;
 
 /// Which rules a list shows.
 #[derive(Clone, Debug, Default)]
@@ -236,29 +232,6 @@ impl Store {
             )
             .await?;
         row.map(|row| version(id, row)).ok_or(StoreError::NotFound("version of the rule"))
-    }
-
-    /// What a rule is tried among, and what is wrong with the names in it.
-    ///
-    /// # Errors
-    /// When the engine is away.
-    pub async fn trial_source(
-        &self,
-        project: ProjectId,
-        id: RuleId,
-        body: &RuleBody,
-    ) -> Result<(TrialSource, Vec<Fault>)> {
-        let body = body.clone();
-        self.read(
-            "trial_source",
-            verb!(|tx, body| {
-                let faults = reference_faults(tx, project, id, &body).await?;
-                let people = people(tx, project, body.target_path.is_some()).await?;
-                let suppression = default_suppression(tx, project).await?;
-                Ok((TrialSource { people, suppression }, faults))
-            }),
-        )
-        .await
     }
 
     /// The full names of some users.

@@ -12,7 +12,7 @@ use domain::id::{ProjectId, RuleId, UserId};
 use domain::rule::{Known, RuleBody, RuleRecord};
 
 /// Everything that a rule names and that is not there, or is not as it must be.
-pub(super) async fn reference_faults(
+pub(crate) async fn reference_faults(
     tx: &mut Tx,
     project: ProjectId,
     id: RuleId,
