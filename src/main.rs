@@ -18,6 +18,7 @@ mod password;
 mod project;
 mod queue;
 mod reseal;
+mod rules;
 mod user;
 
 use std::path::PathBuf;
@@ -77,6 +78,11 @@ enum Command {
     Key {
         #[command(subcommand)]
         what: key::What,
+    },
+    /// Rules.
+    Rules {
+        #[command(subcommand)]
+        what: rules::What,
     },
     /// The queues and their dead jobs.
     Queue {
@@ -184,6 +190,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Project { what } => process::block_on(project::run(config, what)),
         Command::User { what } => process::block_on(user::run(config, what)),
         Command::Key { what } => process::block_on(key::run(config, what)),
+        Command::Rules { what } => process::block_on(rules::run(config, what)),
         Command::Queue { what } => process::block_on(queue::run(config, what)),
         Command::Audit { what } => process::block_on(audit::run(config, what)),
         Command::Doctor { json } => process::block_on(doctor::run(config, json)),

@@ -25,7 +25,9 @@ use store::StoreError;
 use crate::quota;
 
 pub use code::Code;
-pub use documented::{Acts, Bulk, Changes, Creates, Edits, Enters, Failure, Lists, Reads, Streams};
+pub use documented::{
+    Acts, Bulk, Changes, Composes, Creates, Edits, Enters, Failure, Lists, Reads, Revises, Streams,
+};
 pub use overflow::Overflow;
 pub use translate::{AN_ID, too_large, translate, unread};
 
@@ -198,6 +200,9 @@ impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Invalid(faults) => Self::invalid(faults),
+            AdminError::Unknown(faults) => {
+                Self { code: Code::UnknownReference, ..Self::invalid(faults) }
+            }
             AdminError::NotFound(what) => Self::not_found(what),
             AdminError::Conflict(why) => Self::new(Code::Conflict, why),
             AdminError::Forbidden(why) => Self::new(Code::Forbidden, why),

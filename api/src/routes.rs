@@ -14,6 +14,7 @@ mod me;
 mod plans;
 mod projects;
 mod roles;
+mod rules;
 mod second_factor;
 mod settings;
 mod silences;
@@ -65,6 +66,7 @@ fn apis(app: &Arc<App>) -> Apis {
         (
             events::Operations::new(Arc::clone(app)),
             intake::Operations::new(Arc::clone(app)),
+            rules::Operations::new(Arc::clone(app)),
             alerts::Operations::new(Arc::clone(app)),
             silences::Operations::new(Arc::clone(app)),
         ),
@@ -105,6 +107,8 @@ pub enum Tag {
     Roles,
     /// What is open, and what is not to ring.
     Alerts,
+    /// Which events make an alert, for whom.
+    Rules,
     /// Who did what.
     Audit,
 }

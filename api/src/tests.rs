@@ -9,6 +9,7 @@ mod intake;
 mod long;
 mod measured;
 mod repeats;
+mod rules;
 mod scene;
 mod socket;
 

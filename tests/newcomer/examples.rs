@@ -189,6 +189,8 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
     let key = made.key.1.text();
     let event = json!({ "type": "payment.received", "payload": { "amount": 1 } });
     let event = front.post(&Caller::key(&key), "/api/v1/events", &event).await.json();
+    let rule = json!({ "name": "Payments", "condition": "event.payload.amount > 1000", "priority": "high" });
+    let rule = front.post(&Caller::token(&token), "/api/v1/rules", &rule).await.json();
     let project = made.project.id;
     let waiting = app.waiting(project, "wanda@example.com").await;
     let id = |value: &serde_json::Value| value["id"].as_str().expect("an id").to_owned();
@@ -199,6 +201,7 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("SUPER_TOKEN", log_in("platform", "root@example.com").await),
         ("PROJECT", "acme".to_owned()),
         ("EVENT", id(&event)),
+        ("RULE", id(&rule)),
         ("ACCOUNT", waiting.to_string()),
         ("MAILED", app.registered(project, "nora@example.com").await),
     ])

@@ -6,12 +6,13 @@ use config::MailUrl;
 use domain::audit::Actor;
 use domain::authority::{Need, Requester};
 use domain::feature::Switched;
-use domain::id::{KeyId, ProjectId, RoleId, UserId};
+use domain::id::{KeyId, ProjectId, RoleId, RuleId, UserId};
 use domain::key::Scope;
 use domain::permission::{Action, Resource};
 use domain::plan::Plan;
 use domain::precondition::Precondition;
 use domain::profile;
+use domain::rule::{RuleBody, RuleMode};
 use domain::settings::Settings;
 use domain::user::UserStatus;
 use futures_util::FutureExt;
@@ -74,6 +75,13 @@ impl Scene<'_> {
         let made =
             self.app.app.admin.create_key(self.project, new_key(), &Initiator::system()).await;
         made.unwrap_or_else(|error| panic!("{error}")).key.id
+    }
+
+    async fn rule(&self) -> RuleId {
+        let body = RuleBody::new(self.fresh(), "true");
+        let admin = &self.app.app.admin;
+        let made = admin.create_rule(self.project, body, RuleMode::Off, &Initiator::system()).await;
+        made.expect("a rule").rule.id
     }
 
     async fn tenant(&self) -> ProjectId {
@@ -189,6 +197,26 @@ const OF_PROJECT: &[Change] = &[
     }),
     change!("delete_role", [Roles Delete], |s, initiator| async {
         s.app.app.admin.delete_role(s.project, s.role().await, initiator).await
+    }),
+    change!("create_rule", [Rules Create], |s, initiator| {
+        s.app.app.admin.create_rule(s.project, RuleBody::new(s.fresh(), "true"), RuleMode::Off, initiator)
+    }),
+    change!("update_rule", [Rules Update], |s, initiator| async {
+        let (rule, body) = (s.rule().await, RuleBody::new(s.fresh(), "false"));
+        s.app.app.admin.change_rule(s.project, rule, body, None, &Precondition::None, initiator).await
+    }),
+    change!("set_rule_mode", [Rules Update], |s, initiator| async {
+        let (rule, mode) = (s.rule().await, RuleMode::Shadow);
+        s.app.app.admin.set_rule_mode(s.project, rule, mode, &Precondition::None, initiator).await
+    }),
+    change!("restore_rule", [Rules Update], |s, initiator| async {
+        let (rule, system) = (s.rule().await, Initiator::system());
+        let (admin, body) = (&s.app.app.admin, RuleBody::new(s.fresh(), "false"));
+        admin.change_rule(s.project, rule, body, None, &Precondition::None, &system).await?;
+        admin.restore_rule(s.project, rule, 1, &Precondition::None, initiator).await
+    }),
+    change!("delete_rule", [Rules Delete], |s, initiator| async {
+        s.app.app.admin.delete_rule(s.project, s.rule().await, initiator).await
     }),
     change!("create_key", [Keys Create], |s, initiator| {
         s.app.app.admin.create_key(s.project, new_key(), initiator)

@@ -98,6 +98,14 @@ needs! {
     AlertsRead: Some(Scope::Read), person(Resource::Alerts, Action::Read);
     /// May acknowledge, resolve and silence.
     AlertsUpdate: None, person(Resource::Alerts, Action::Update);
+    /// May see rules.
+    RulesRead: Some(Scope::Read), person(Resource::Rules, Action::Read);
+    /// May make rules, and try them.
+    RulesCreate: None, person(Resource::Rules, Action::Create);
+    /// May change rules and switch them on and off.
+    RulesUpdate: None, person(Resource::Rules, Action::Update);
+    /// May delete rules.
+    RulesDelete: None, person(Resource::Rules, Action::Delete);
     /// May read the audit log.
     AuditRead: None, person(Resource::Audit, Action::Read);
     /// May take the audit log out.

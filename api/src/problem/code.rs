@@ -102,6 +102,8 @@ codes! {
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Body too large",
     /// The body is of a type, or encoded in a way, that is not read here.
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type",
+    /// Fields of the body name what is not there, or is not as it must be.
+    UnknownReference "unknown_reference" UNPROCESSABLE_ENTITY "Names what is not there",
     /// The range that is asked for lies outside of the file.
     RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE "Range outside of the file",
     /// Too many requests.

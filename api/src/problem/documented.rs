@@ -47,6 +47,10 @@ kinds! {
     Changes: 400 401 403 404 409 413 415 429 500 503;
     /// Changes one thing that people edit together, by a JSON body.
     Edits: 400 401 403 404 409 412 413 415 429 500 503;
+    /// Makes something that names other things, by a JSON body.
+    Composes: 400 401 403 409 413 415 422 429 500 503;
+    /// Changes one thing that people edit together and that names other things, by a JSON body.
+    Revises: 400 401 403 404 409 412 413 415 422 429 500 503;
     /// Does something with one thing, without a body.
     Acts: 400 401 403 404 409 429 500 503;
     /// Lets somebody in, by a JSON body.
@@ -120,6 +124,7 @@ fn response(status: u16) -> MetaResponse {
         412 => ("It is no longer what If-Match names; read it again.", vec![]),
         413 => ("The body is too large.", vec![]),
         415 => ("The body is of a type, or encoded in a way, that is not read here.", vec![]),
+        422 => ("The body names what is not there; `errors` names the fields.", vec![]),
         429 => ("Too many requests.", vec![header("Retry-After", "Seconds to wait.")]),
         500 => ("Something of ours is broken.", vec![]),
         503 => (

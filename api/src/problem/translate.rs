@@ -99,7 +99,11 @@ fn plain(reason: &str, words_of: WordsOf) -> String {
 
 /// The words of the enumeration that a value is none of.
 fn enumeration(reason: &str, words_of: WordsOf) -> Option<&'static str> {
-    let (name, _) = reason.strip_prefix("Expected input type \"")?.split_once('"')?;
+    let rest = reason.strip_prefix("Expected input type \"").or_else(|| {
+        let of_parameter = reason.contains("Expect a valid enumeration value.");
+        reason.strip_prefix("failed to parse \"").filter(|_| of_parameter)
+    });
+    let (name, _) = rest?.split_once('"')?;
     words_of(name)
 }
 

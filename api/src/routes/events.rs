@@ -32,6 +32,8 @@ use accept::{AcceptAnswer, BatchAnswer};
 use bodies::{ManyEvents, OneEvent};
 use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
+pub use trace::{ConditionPart, NamedValue, RecipientTrace};
+pub use wire::NewEvent;
 use wire::{Event, EventPage};
 
 /// The operations on events.

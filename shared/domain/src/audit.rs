@@ -106,6 +106,16 @@ words! {
         SilenceUpdate = 144 "silence.update",
         /// A silence was ended before its time.
         SilenceEnd = 145 "silence.end",
+        /// A rule was created.
+        RuleCreate = 120 "rule.create",
+        /// A rule was changed.
+        RuleUpdate = 121 "rule.update",
+        /// A rule was switched on, off or to its shadow mode.
+        RuleMode = 122 "rule.mode",
+        /// A rule was deleted.
+        RuleDelete = 123 "rule.delete",
+        /// A rule was set to what an earlier version of it said.
+        RuleRestore = 124 "rule.restore",
         /// An address was proved.
         UserVerifyEmail = 60 "user.verify_email",
         /// Somebody asked for a new password.
@@ -132,11 +142,12 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 11] = [
+pub const RESOURCE_TYPES: [&str; 12] = [
     "project",
     "key",
     "user",
     "role",
+    "rule",
     "session",
     "audit",
     "delivery",
@@ -223,6 +234,25 @@ pub struct Entry {
     /// The caller, for the transaction to look at again; nothing for the operator, and for what users do with their own
     /// account.
     pub requester: Option<Requester>,
+}
+
+impl Entry {
+    /// Something that Bellbuoy itself or an operator at the command line did.
+    pub const fn of_system(action: AuditAction, resource: Uuid) -> Self {
+        Self {
+            actor: Actor::System,
+            action,
+            resource,
+            before: None,
+            after: None,
+            subject: Uuid::nil(),
+            personal: None,
+            origin: None,
+            correlation: None,
+            once: None,
+            requester: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use crate::time::Time;
 pub use clause::{Clause, Facts};
 pub use demand::Demand;
 pub use explain::{Explanation, NamedValue, Part};
+pub(crate) use suggest::nearest;
 
 /// The longest condition that is accepted, in bytes.
 pub const MAX_LENGTH: usize = 4096;

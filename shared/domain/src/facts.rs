@@ -7,7 +7,7 @@ use crate::alert::AlertState;
 use crate::id::{AlertId, KeyId, RuleId};
 use crate::key::Scope;
 use crate::role::Role;
-use crate::rule::Priority;
+use crate::rule::{Priority, RuleRecord};
 use crate::user::User;
 
 /// What conditions know of an account.
@@ -29,6 +29,19 @@ pub fn role_facts(role: &Role) -> Value {
         "name": role.name,
         "built_in": role.built_in,
         "parent_id": role.parent,
+    })
+}
+
+/// What conditions know of a rule.
+pub fn rule_facts(record: &RuleRecord) -> Value {
+    let RuleRecord { rule, created_by, .. } = record;
+    json!({
+        "id": rule.id,
+        "name": rule.body.name,
+        "priority": rule.body.priority,
+        "kind": rule.body.kind,
+        "mode": rule.mode,
+        "created_by": created_by,
     })
 }
 

@@ -69,6 +69,8 @@ fault_codes! {
     LoneSurrogate "lone_surrogate",
     /// Two places say different things.
     Mismatch "mismatch",
+    /// There is nothing of that name or id.
+    NotFound "not_found",
     /// The text is not JSON.
     MalformedJson "malformed_json",
 }

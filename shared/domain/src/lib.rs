@@ -50,5 +50,6 @@ pub mod tenancy;
 pub mod time;
 pub mod totp;
 pub mod trace;
+pub mod trial;
 pub mod user;
 pub mod webhook;

@@ -29,6 +29,8 @@ words! {
         Invite = 25 "invite",
         /// Creating a silence.
         CreateSilence = 26 "create_silence",
+        /// Creating a rule.
+        CreateRule = 27 "create_rule",
     }
 }
 

@@ -402,7 +402,8 @@ mod tests {
                 "user.roles is not known; there are user.id",
             ),
             ("users:read if resource.status", "fine"),
-            ("rules:update if resource.anything == \"low\"", "fine"),
+            ("endpoints:update if resource.anything == \"low\"", "fine"),
+            ("rules:update if resource.priority == \"low\"", "fine"),
             ("users:look if true", "no action"),
         ] {
             let told_of = match read_permissions(&[text.to_owned()]) {

@@ -1,6 +1,8 @@
 //! A rule: which events matter, to whom, and how often they may ring.
 
 mod faults;
+mod references;
+mod version;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,9 @@ use super::hours::Hours;
 use super::names::words;
 use crate::id::{RuleId, UserId};
 use crate::time::Time;
+
+pub use references::{Known, inhibited_by, unfit_for};
+pub use version::{FieldChange, RuleRecord, RuleVersion};
 
 words! {
     /// How urgent it is.
@@ -205,7 +210,7 @@ const fn is_yes(value: &bool) -> bool {
 }
 
 /// A rule as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its id.
     pub id: RuleId,
@@ -245,6 +250,18 @@ impl RuleBody {
             active_hours: None,
             action: None,
         }
+    }
+
+    /// Whether an event of this type could match it or resolve its alert, as far as the types say that its conditions demand.
+    pub fn may_concern(&self, event_type: &str) -> bool {
+        let resolve = self.resolve_condition.as_deref();
+        let mut all = std::iter::once(self.condition.as_str()).chain(resolve);
+        all.any(|text| {
+            let Ok(condition) = Condition::parse(text) else { return false };
+            let demands = condition.demands();
+            let mut typed = demands.iter().filter(|demand| demand.path == "event.type");
+            typed.all(|demand| demand.any_of.iter().any(|kind| kind.as_str() == Some(event_type)))
+        })
     }
 
     /// The type of event that it demands, if it demands one.

@@ -13,6 +13,7 @@ mod registering;
 mod repeats;
 mod reseal;
 mod roles;
+mod rules;
 mod settings;
 mod silences;
 mod users;
@@ -50,6 +51,7 @@ pub use registering::{Application, Confirmation};
 pub use repeats::{Held, Repeat};
 pub use reseal::Resealed;
 pub use roles::{NewRole, RoleChange};
+pub use rules::{Explained, Sample, Tried, TriedOutcome};
 pub use settings::ShownSettings;
 pub use users::Invitee;
 pub(crate) use users::wrong_password;
@@ -60,6 +62,9 @@ pub enum AdminError {
     /// What was asked for is not right.
     #[error("{}", told(.0))]
     Invalid(Vec<Fault>),
+    /// What was asked for names what is not there.
+    #[error("{}", told(.0))]
+    Unknown(Vec<Fault>),
     /// It is not there.
     #[error("there is no such {0}")]
     NotFound(&'static str),

@@ -201,7 +201,8 @@ fn group(rule: &Rule, event: &Event) -> Option<String> {
     with_subject(event, |subject| Some(domain::ruleset::group_key(&rule.body.group_by, subject)))
 }
 
-fn told_parts(parts: Vec<Part>) -> Vec<TracePart> {
+/// The parts of a condition and of its parts, in the order in which they are written.
+pub(crate) fn told_parts(parts: Vec<Part>) -> Vec<TracePart> {
     let mut told = Vec::new();
     for part in parts {
         told.push(TracePart { text: part.text, result: Some(part.result), note: part.note });

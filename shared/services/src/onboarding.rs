@@ -1,14 +1,15 @@
 //! A project that is ready to be used: itself, its first key, and what a rule needs to ring.
 
 use crypto::seal::{SealError, Sealer};
+use domain::audit::{AuditAction, Entry};
 use domain::fault::{Fault, FaultCode};
 use domain::id::{EndpointId, KeyId, ProjectId, RoleId, RuleId, UserId};
 use domain::key::{ApiKey, PlainKey, Scope};
 use domain::project::slug_fault;
-use domain::rule::{Rule, RuleBody, RuleMode};
+use domain::rule::{Rule, RuleBody, RuleMode, RuleRecord};
 use domain::time::Time;
 use domain::webhook::SigningSecret;
-use store::rules::SealedEndpoint;
+use store::rules::{RuleVerdict, SealedEndpoint};
 use store::{Store, StoreError};
 
 /// Why something was not made.
@@ -114,10 +115,10 @@ pub async fn endpoint(
     Ok((id, secret))
 }
 
-/// Makes an active rule.
+/// Creates a rule that is live.
 ///
 /// # Errors
-/// When its text is not right, or one of that name is there already.
+/// When it is not right, names what is not there, or one of that name is there already.
 pub async fn rule(
     store: &Store,
     project: ProjectId,
@@ -128,7 +129,14 @@ pub async fn rule(
     if !faults.is_empty() {
         return Err(OnboardingError::Invalid(faults));
     }
-    let rule = Rule { id: RuleId::fresh(now), version: 1, mode: RuleMode::Live, since: now, body };
-    store.create_rule(project, &rule, now).await?;
-    Ok(rule.id)
+    let id = RuleId::fresh(now);
+    let rule = Rule { id, version: 1, mode: RuleMode::Live, since: now, body };
+    let record = RuleRecord { rule, created_by: None, created_at: now };
+    let after = Some(record.told());
+    let entry = Entry { after, ..Entry::of_system(AuditAction::RuleCreate, id.0) };
+    match store.add_rule(project, &record, &entry, now).await? {
+        RuleVerdict::Unknown(faults) => Err(OnboardingError::Invalid(faults)),
+        RuleVerdict::NameTaken => Err(StoreError::Conflict("a rule of that name").into()),
+        _ => Ok(id),
+    }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub(super) use self::alerts::timer;
 use self::alerts::{add_notified, gather_alerts, gather_timers};
 pub use self::by_hand::ByHandVerdict;
 use self::failures::forget_attempts;

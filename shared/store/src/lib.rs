@@ -53,6 +53,7 @@ pub mod shards;
 pub mod silences;
 pub mod stats;
 pub mod trace;
+mod trials;
 pub mod users;
 
 use std::sync::Arc;

@@ -98,6 +98,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0064_notifications_by_alert",
     "0065_intake_gaps",
     "0066_subject",
+    "0067_created_by",
 ];
 
 /// Which way to go.

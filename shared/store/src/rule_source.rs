@@ -112,7 +112,7 @@ async fn working_rules(tx: &mut Tx, project: ProjectId) -> Result<Vec<Rule>> {
 }
 
 /// Who is there; their names only where rules ask for them.
-async fn people(tx: &mut Tx, project: ProjectId, names: bool) -> Result<Membership> {
+pub(super) async fn people(tx: &mut Tx, project: ProjectId, names: bool) -> Result<Membership> {
     let active = sql!(
         tx,
         fetch_all as (UserId,),
@@ -161,7 +161,10 @@ async fn silences(tx: &mut Tx, project: ProjectId) -> Result<Vec<Silence>> {
     Ok(rows.into_iter().filter_map(|(id, Json(body))| Silence::compile(id, body)).collect())
 }
 
-async fn default_suppression(tx: &mut Tx, project: ProjectId) -> Result<Option<Suppression>> {
+pub(super) async fn default_suppression(
+    tx: &mut Tx,
+    project: ProjectId,
+) -> Result<Option<Suppression>> {
     let found = sql!(
         tx,
         fetch_optional as (Json<Settings>,),

@@ -15,6 +15,20 @@ pub const BODIES: &[(&str, &str)] = &[
         "import_events",
         "{\"type\":\"$canary\",\"source\":\"$canary\",\"payload\":{\"note\":\"$canary\",\"group\":\"a\"}}\n",
     ),
+    // Every project has this role, and what else a rule names is not there.
+    (
+        "create_rule",
+        "{\"name\":\"$email\",\"description\":\"$canary\",\"condition\":\"event.type == \\\"$canary\\\"\",\"priority\":\"high\",\"target_roles\":[\"responder\"]}",
+    ),
+    (
+        "update_rule",
+        "{\"name\":\"$email\",\"description\":\"$canary\",\"condition\":\"event.source == \\\"$canary\\\"\",\"priority\":\"low\",\"target_roles\":[\"responder\"]}",
+    ),
+    (
+        "try_rule",
+        "{\"rule\":{\"name\":\"$canary\",\"condition\":\"event.source == \\\"$canary\\\"\",\"priority\":\"low\",\"target_roles\":[\"responder\"]},\"event\":{\"type\":\"$canary\",\"payload\":{\"note\":\"$canary\"}}}",
+    ),
+    ("restore_rule", "{\"version\":1}"),
     // The first admin: a session has to be there.
     (
         "login",

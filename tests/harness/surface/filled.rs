@@ -30,8 +30,10 @@ pub enum Source {
 }
 
 /// What can't be found out: parameters as `Place::key` writes them. Add a line here when a test asks for it.
-pub const PLACES: &[(&str, Source)] =
-    &[("sessions/{session_id}", Source::Made("login", "/session_id"))];
+pub const PLACES: &[(&str, Source)] = &[
+    ("sessions/{session_id}", Source::Made("login", "/session_id")),
+    ("versions/{version}", Source::Text("1")),
+];
 
 /// All scopes of a key.
 pub const SCOPES: [&str; 4] = ["events:write", "buckets:write", "notifications:write", "read"];

@@ -1,5 +1,6 @@
 //! What became of an event, as it looks on the wire.
 
+use domain::id::UserId;
 use domain::trace as known;
 use poem_openapi::{Enum, Object};
 use serde::{Serialize, Serializer};
@@ -245,14 +246,13 @@ impl From<known::TraceEvaluation> for Evaluation {
 
 impl From<known::TraceRule> for RuleTrace {
     fn from(rule: known::TraceRule) -> Self {
-        let value = |(name, json)| NamedValue { name, value: AnyJson(raw(json)) };
         Self {
             id: rule.id.0,
             name: rule.name,
             version: rule.version,
             result: if rule.matched { RuleResult::Matched } else { RuleResult::NotMatched },
             condition: rule.condition,
-            values: rule.values.into_iter().map(value).collect(),
+            values: all(rule.values),
             parts: all(rule.parts),
             outcome: rule.outcome.map(str::to_owned),
             reason: rule.reason.map(|reason| reason.to_string()),
@@ -265,6 +265,18 @@ impl From<known::TraceRule> for RuleTrace {
     }
 }
 
+impl From<(String, String)> for NamedValue {
+    fn from((name, json): (String, String)) -> Self {
+        Self { name, value: AnyJson(raw(json)) }
+    }
+}
+
+impl From<(UserId, String, Option<String>)> for RecipientTrace {
+    fn from((user, name, through_role): (UserId, String, Option<String>)) -> Self {
+        Self { user_id: user.0, name, through_role }
+    }
+}
+
 impl From<known::TracePart> for ConditionPart {
     fn from(part: known::TracePart) -> Self {
         Self { text: part.text, result: part.result, note: part.note }
@@ -273,15 +285,10 @@ impl From<known::TracePart> for ConditionPart {
 
 impl From<known::TraceNotification> for NotificationTrace {
     fn from(one: known::TraceNotification) -> Self {
-        let recipient = |(user, name, through_role): (domain::id::UserId, _, _)| RecipientTrace {
-            user_id: user.0,
-            name,
-            through_role,
-        };
         Self {
             id: one.id.0,
             title: one.title,
-            recipients: one.recipients.into_iter().map(recipient).collect(),
+            recipients: all(one.recipients),
             deliveries: all(one.deliveries),
         }
     }

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of a few words.
 
 /// The candidate that a mistyped word most likely meant, if any is near.
-pub(super) fn nearest<'c>(
+pub(crate) fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {

@@ -127,9 +127,9 @@ pub const fn facts_of(resource: Resource) -> Option<&'static [&'static str]> {
         Resource::Keys => Some(&["id", "name", "scopes"]),
         Resource::Events => Some(&["id", "type", "source", "subject"]),
         Resource::Alerts => Some(&["id", "rule_id", "title", "priority", "state"]),
+        Resource::Rules => Some(&["id", "name", "priority", "kind", "mode", "created_by"]),
         Resource::Projects
         | Resource::Settings
-        | Resource::Rules
         | Resource::Endpoints
         | Resource::Notifications
         | Resource::Audit
