@@ -31,6 +31,7 @@ const OTHERS: [(&str, &str); 28] = [
     ("refresh_tokens.token_hash", "a hash"),
     ("registrations.token_hash", "a hash"),
     ("rule_groups.group_hash", "a hash"),
+    ("alerts.group_hash", "a hash"),
     ("sessions.device", "a hash"),
     ("sessions.origin", "sealed with a person's own key"),
     ("users.phone_hash", "a hash keyed with a key of the project"),

@@ -6,11 +6,26 @@ use chrono::TimeZone;
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
+use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultCode};
 use super::profile::timezone_fault;
-use super::rule::Absence;
 use crate::time::Time;
+
+/// When the next matching event is missing: after a time, or at times of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Absence {
+    /// The longest time from one to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u32>,
+    /// Or the times, as a cron expression of five fields, before each of which one must have come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// Where the clock of the cron expression hangs; UTC if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+}
 
 /// The deadlines by which events must come.
 #[derive(Clone, Debug)]

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluation::GroupId;
 use super::names::words;
 use super::rule::Priority;
-use crate::id::{AlertId, EventId, RuleId, UserId};
+use crate::id::{AlertId, EventId, GroupId, RuleId, UserId};
 use crate::time::Time;
 
 words! {

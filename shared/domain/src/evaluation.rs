@@ -19,7 +19,7 @@ use super::names::words;
 use super::reason::Reason;
 use super::rule::Priority;
 use super::ruleset::{CompiledRule, Recipient, RuleSet};
-use crate::id::{AlertId, EventId, NotificationId, RuleId, UserId, sha256};
+use crate::id::{AlertId, EventId, GroupId, NotificationId, RuleId, UserId};
 use crate::time::Time;
 
 pub use by_hand::{ByHand, HandError, by_hand};
@@ -63,22 +63,6 @@ words! {
         Digest = 4 "digest",
         /// An acknowledgement that is over.
         Reminder = 5 "reminder",
-    }
-}
-
-/// A rule and group: SHA-256 over the rule's id and the text of the group's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupId(pub [u8; 32]);
-
-impl GroupId {
-    /// The group of `rule` with that key.
-    pub fn new(rule: RuleId, key: &str) -> Self {
-        Self(sha256(&[rule.bytes(), key.as_bytes()].concat()))
-    }
-
-    /// The group with that hash.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
     }
 }
 

@@ -161,6 +161,22 @@ ids! {
     TickId
 }
 
+/// A rule and group: SHA-256 over the rule's id and the text of the group's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub [u8; 32]);
+
+impl GroupId {
+    /// The group of `rule` with that key.
+    pub fn new(rule: RuleId, key: &str) -> Self {
+        Self(sha256(&[rule.bytes(), key.as_bytes()].concat()))
+    }
+
+    /// The group with that hash.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
 impl ProjectId {
     /// The platform's own project: operators, platform rows and our own troubles belong to it.
     pub const PLATFORM: Self = Self(Uuid::nil());

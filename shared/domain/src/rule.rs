@@ -6,6 +6,7 @@ mod version;
 
 use serde::{Deserialize, Serialize};
 
+use super::absence::Absence;
 use super::condition::Condition;
 use super::hours::Hours;
 use super::names::words;
@@ -99,21 +100,6 @@ pub struct Threshold {
     pub count: u32,
     /// In how long.
     pub seconds: u32,
-}
-
-/// When the next matching event is missing: after a time, or at times of a schedule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Absence {
-    /// The longest time from one to the next.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<u32>,
-    /// Or the times, as a cron expression of five fields, before each of which one must have come.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cron: Option<String>,
-    /// Where the clock of the cron expression hangs; UTC if nothing is said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timezone: Option<String>,
 }
 
 /// Another rule that keeps this one quiet while it has an alert open.

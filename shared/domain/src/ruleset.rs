@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use super::absence::Deadlines;
 use super::condition::{Condition, Name, Subject};
-use super::evaluation::GroupId;
 use super::project::ProjectStatus;
 use super::rule::{Rule, RuleMode, Suppression};
 use super::silence::Silence;
 use super::webhook::Endpoint;
-use crate::id::{ProjectId, RuleId, UserId};
+use crate::id::{GroupId, ProjectId, RuleId, UserId};
 
 /// Everything that the evaluation of a project's events depends on, as of one epoch. It never changes.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use domain::alert::{
     Acknowledgement, AlertChange, AlertEntry, AlertStanding, AlertState, OpenedAlert, Resolution,
     Resolver,
 };
-use domain::evaluation::{GroupId, Origin};
+use domain::evaluation::Origin;
 use domain::group::GroupState;
-use domain::id::{AlertId, EventId, NotificationId, ProjectId, RuleId, UserId};
+use domain::id::{AlertId, EventId, GroupId, NotificationId, ProjectId, RuleId, UserId};
 use domain::rule::Priority;
 use domain::time::Time;
 

@@ -5,8 +5,7 @@ use uuid::Uuid;
 
 use super::engine::{Bundle, Tx, gather, sql, update, verb};
 use super::{Result, Store};
-use domain::evaluation::GroupId;
-use domain::id::{DeliveryId, ProjectId};
+use domain::id::{DeliveryId, GroupId, ProjectId};
 use domain::names::words;
 use domain::time::Time;
 

@@ -27,10 +27,10 @@ use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
 use domain::delivery::{DeliveryState, NewDelivery};
 use domain::evaluation::{
-    Decision, EvaluationStatus, GroupId, Looked, MatchOutcome, MatchRecord, NewNotification, decide,
+    Decision, EvaluationStatus, Looked, MatchOutcome, MatchRecord, NewNotification, decide,
 };
 use domain::group::GroupState;
-use domain::id::{AlertId, DeliveryId, EventId, JobId, NotificationId, ProjectId, RuleId, UserId};
+use domain::id::{AlertId, DeliveryId, EventId, GroupId, JobId, NotificationId, ProjectId, RuleId, UserId};
 use domain::job::{Envelope, Job, NewJob, QueueName};
 use domain::project::ProjectStatus;
 use domain::ruleset::RuleSet;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::evaluation::{GroupId, Origin};
-use domain::id::ProjectId;
+use domain::evaluation::Origin;
+use domain::id::{GroupId, ProjectId};
 use domain::job::{NewJob, QueueName};
 use store::StoreError;
 use store::evaluations::Revisited;

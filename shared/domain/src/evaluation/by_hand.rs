@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::decide::Decider;
-use super::{Decision, GroupId};
+use super::Decision;
 use crate::alert::{Acknowledgement, AlertChange, Resolver};
 use crate::group::GroupState;
-use crate::id::{AlertId, UserId};
+use crate::id::{AlertId, GroupId, UserId};
 use crate::ruleset::{CompiledRule, RuleSet};
 use crate::time::Time;
 

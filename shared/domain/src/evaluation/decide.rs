@@ -1,22 +1,28 @@
 //! Deciding on events: what opens, rings, waits or resolves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::revisit::SOON;
 use super::stages::{Candidate, Held, STAGES};
 use super::{
-    Decision, Found, GroupId, Looked, MatchOutcome, MatchRecord, NewNotification, Origin, record,
+    Decision, Found, Looked, MatchOutcome, MatchRecord, NewNotification, Origin, record,
 };
 use crate::alert::{
     Acknowledgement, AlertChange, AlertEntry, AlertStanding, OpenedAlert, Resolution, Resolver,
 };
 use crate::delivery::{Channel, NewDelivery, Target};
 use crate::group::{Alert, Digest, GroupState, Pending, Place};
-use crate::id::{AlertId, EventId, NotificationId, UserId, derived, floor};
+use crate::id::{AlertId, EventId, GroupId, NotificationId, UserId, derived, floor};
 use crate::reason::Reason;
 use crate::rule::{RuleKind, RuleMode};
 use crate::ruleset::{CompiledRule, RuleSet};
 use crate::time::Time;
+
+/// How long after a deadline it is decided that it was missed: what was received just before it is kept by then.
+pub const LATE: Duration = Duration::from_secs(2);
+
+/// How soon a group is looked at again whose time has come and which can't be decided on yet.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Decides on events in the order of their receipt, changing the groups that they belong to.
 pub fn decide(
@@ -63,7 +69,7 @@ impl<'a> Decider<'a> {
 
     /// Puts it back, and sees to it that it is looked at again when it has to be.
     pub(super) fn put_back(&mut self, mut hand: Hand<'a>) {
-        let deadline = hand.deadline().map(|deadline| deadline.plus(super::revisit::LATE));
+        let deadline = hand.deadline().map(|deadline| deadline.plus(LATE));
         let wakes = hand.state.wakes(hand.rule.age(), deadline);
         let wakes = wakes.map(|time| if time > hand.at { time } else { hand.at.plus(SOON) });
         if let Some(wakes) = wakes

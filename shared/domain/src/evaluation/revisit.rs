@@ -4,20 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::decide::Decider;
-use super::{Decision, GroupId, Looked, Origin};
+use super::decide::{Decider, LATE};
+use super::{Decision, Looked, Origin};
 use crate::alert::Resolver;
 use crate::group::{GroupState, Window};
-use crate::id::{derived, floor};
+use crate::id::{GroupId, derived, floor};
 use crate::rule::RuleMode;
 use crate::ruleset::RuleSet;
 use crate::time::Time;
-
-/// How long after a deadline it is decided that it was missed: what was received just before it is kept by then.
-pub const LATE: Duration = Duration::from_secs(2);
-
-/// How soon a group is looked at again whose time has come and which can't be decided on yet.
-pub(super) const SOON: Duration = Duration::from_secs(5);
 
 /// What is known besides the groups.
 #[derive(Clone, Debug, Default)]

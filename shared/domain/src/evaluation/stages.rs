@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Found, GroupId};
+use super::Found;
 use crate::group::{GroupState, Window};
+use crate::id::GroupId;
 use crate::reason::Reason;
 use crate::rule::Over;
 use crate::ruleset::{CompiledRule, RuleSet};

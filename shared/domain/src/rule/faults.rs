@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Absence, MAX_WINDOW_COUNT, RuleBody, RuleKind, Suppression, Threshold};
-use crate::absence::Deadlines;
+use super::{MAX_WINDOW_COUNT, RuleBody, RuleKind, Suppression, Threshold};
+use crate::absence::{Absence, Deadlines};
 use crate::condition::{Condition, Name};
 use crate::fault::{Fault, FaultCode};
 

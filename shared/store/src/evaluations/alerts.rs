@@ -9,8 +9,8 @@ use super::super::due::{Due, DueKind, gather_due};
 use super::super::engine::{Bundle, Tx, gather, sql, update};
 use crate::Result;
 use domain::alert::{AlertEntry, AlertStanding, OpenedAlert};
-use domain::evaluation::{Decision, GroupId};
-use domain::id::{AlertId, EventId, ProjectId, RuleId, UserId, sha256};
+use domain::evaluation::Decision;
+use domain::id::{AlertId, EventId, GroupId, ProjectId, RuleId, UserId, sha256};
 use domain::ruleset::{Recipient, RuleSet};
 use domain::time::Time;
 

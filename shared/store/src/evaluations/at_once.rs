@@ -8,9 +8,9 @@ use sqlx::types::Json;
 
 use super::{Begun, Evaluating, Recorded, group_id, obstacle, others, wanted};
 use crate::{Result, StoreError};
-use domain::evaluation::{EvaluationStatus, GroupId, Looked};
+use domain::evaluation::{EvaluationStatus, Looked};
 use domain::group::GroupState;
-use domain::id::{EventId, ProjectId};
+use domain::id::{EventId, GroupId, ProjectId};
 use domain::project::ProjectStatus;
 use domain::time::Time;
 
