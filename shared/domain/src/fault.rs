@@ -24,6 +24,29 @@ impl Fault {
     }
 }
 
+/// The fields of something that hold the character U+0000, which no store of JSON takes.
+pub fn nul_faults(thing: &impl serde::Serialize) -> Vec<Fault> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(thing) else {
+        return Vec::new();
+    };
+    let holds = |(field, value): (String, serde_json::Value)| {
+        let right = "U+0000 can't be stored: leave it out";
+        has_nul(&value).then(|| Fault::new(field, FaultCode::NulCharacter, right))
+    };
+    fields.into_iter().filter_map(holds).collect()
+}
+
+fn has_nul(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(all) => all.iter().any(has_nul),
+        serde_json::Value::Object(all) => {
+            all.iter().any(|(key, value)| key.contains('\0') || has_nul(value))
+        }
+        _ => false,
+    }
+}
+
 macro_rules! fault_codes {
     ($($(#[$doc:meta])* $variant:ident $word:literal),+ $(,)?) => {
         /// The closed list of mistakes that a field can have.

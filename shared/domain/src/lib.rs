@@ -6,6 +6,7 @@ pub mod alert;
 pub mod attempt;
 pub mod audit;
 pub mod authority;
+pub mod backtest;
 pub mod clock;
 pub mod cloud_event;
 #[cfg(feature = "sqlx")]

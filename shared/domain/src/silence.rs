@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::condition::{Condition, Subject};
-use super::fault::{Fault, FaultCode};
+use super::fault::{Fault, FaultCode, nul_faults};
 use super::hours::Hours;
 use super::rule::{Priority, Rule};
 use crate::id::{AlertId, RuleId, SilenceId};
@@ -43,7 +43,7 @@ const MAX_RULES: usize = 200;
 impl SilenceBody {
     /// Everything that is wrong with it by itself, at `now`.
     pub fn faults(&self, now: Time) -> Vec<Fault> {
-        let mut found = Vec::new();
+        let mut found = nul_faults(self);
         let mut invalid = |field: &'static str, right: String| {
             found.push(Fault::new(field, FaultCode::Invalid, right));
         };
@@ -257,9 +257,10 @@ mod tests {
     fn faults_name_their_fields() {
         type Change = fn(&mut SilenceBody);
         let now = at("2026-03-02T12:00:00Z");
-        let cases: [(Change, &[&str]); 6] = [
+        let cases: [(Change, &[&str]); 7] = [
             (|_| {}, &[]),
             (|one| one.reason = String::new(), &["reason"]),
+            (|one| one.reason = "a\0".into(), &["reason"]),
             (|one| one.condition = None, &["condition"]),
             (|one| one.condition = Some("event.".into()), &["condition"]),
             (|one| one.ends_at = None, &["ends_at"]),

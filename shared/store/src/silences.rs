@@ -144,8 +144,7 @@ impl Store {
                     "SELECT COUNT(*) FROM silences WHERE project_id = $1 AND ended_at IS NULL",
                     project
                 )?;
-                if count >= MAX_SILENCES {
-                    end_those_over(tx, project, now).await?;
+                if count - end_those_over(tx, project, now).await? >= MAX_SILENCES {
                     return Ok(SilenceVerdict::Full);
                 }
                 if let Some(field) = unknown(tx, project, &new.body).await? {
@@ -253,8 +252,8 @@ impl Store {
     }
 }
 
-/// Marks those whose time is over, so that they are read no more.
-async fn end_those_over(tx: &mut Tx, project: ProjectId, now: Time) -> Result<()> {
+/// Marks those whose time is over, so that they are read no more; answers how many.
+async fn end_those_over(tx: &mut Tx, project: ProjectId, now: Time) -> Result<i64> {
     let rows = sql!(
         tx,
         fetch_all as Row,
@@ -262,6 +261,7 @@ async fn end_those_over(tx: &mut Tx, project: ProjectId, now: Time) -> Result<()
          WHERE project_id = $1 AND ended_at IS NULL ORDER BY id LIMIT 500",
         project
     )?;
+    let mut ended = 0;
     for one in rows.into_iter().map(silence) {
         if let Some(end) = one.body.ends_at.filter(|end| *end <= now) {
             sql!(
@@ -272,9 +272,10 @@ async fn end_those_over(tx: &mut Tx, project: ProjectId, now: Time) -> Result<()
                 project,
                 one.id
             )?;
+            ended += 1;
         }
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// The field that names something that is not there.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{MAX_WINDOW_COUNT, RuleBody, RuleKind, Suppression, Threshold};
 use crate::absence::{Absence, Deadlines};
 use crate::condition::{Condition, Name};
-use crate::fault::{Fault, FaultCode};
+use crate::fault::{Fault, FaultCode, nul_faults};
 
 /// The longest window: 31 days.
 const MAX_SECONDS: u32 = 31 * 86_400;
@@ -35,15 +35,7 @@ impl RuleBody {
         if self.description.chars().count() > 2000 {
             found.push(invalid("description", "at most 2000 characters"));
         }
-        for (field, text) in [("name", &self.name), ("description", &self.description)] {
-            if text.contains('\0') {
-                found.push(Fault::new(
-                    field,
-                    FaultCode::NulCharacter,
-                    "U+0000 can't be stored: leave it out",
-                ));
-            }
-        }
+        found.extend(nul_faults(self));
         if let Some(action) = &self.action {
             if action.label.trim().is_empty() || action.label.chars().count() > 60 {
                 found.push(invalid("action.label", "1 to 60 characters"));
@@ -206,10 +198,11 @@ mod tests {
     #[test]
     fn each_fault_names_its_field() {
         type Change = fn(&mut RuleBody);
-        let cases: [(Change, &[&str]); 21] = [
+        let cases: [(Change, &[&str]); 22] = [
             (|_| {}, &[]),
             (|one| one.name = " ".into(), &["name"]),
             (|one| one.description = "\0".into(), &["description"]),
+            (|one| one.target_roles = vec!["a\0".into()], &["target_roles"]),
             (|one| one.condition = "event.type =".into(), &["condition"]),
             (|one| one.resolve_condition = Some("1".into()), &["resolve_condition"]),
             (|one| one.group_by = vec!["event.type".into(), "x".into()], &["group_by[1]"]),
