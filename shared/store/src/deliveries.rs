@@ -1,6 +1,5 @@
 //! Deliveries: claimed, sent, and what came of it.
 
-mod at_once;
 mod claim;
 mod load;
 mod record;
@@ -167,9 +166,6 @@ impl Store {
     /// # Errors
     /// When nothing of it was recorded.
     pub async fn record_attempts(&self, work: Arc<Worked>, now: Time) -> Result<()> {
-        if self.engine.postgres().is_some() && at_once::is_plain(&work) {
-            return self.record_at_once(work, now).await;
-        }
         self.write(
             "record_attempts",
             verb!(|tx, work| {

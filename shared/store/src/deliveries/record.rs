@@ -190,7 +190,7 @@ async fn write(tx: &mut Tx, rows: &[Row], now: Time) -> Result<HashSet<DeliveryI
 }
 
 /// A success that comes after its claim was lost: it tells what nobody knew.
-pub(super) async fn arrive_late(tx: &mut Tx, late: &[&Settled], now: Time) -> Result<()> {
+async fn arrive_late(tx: &mut Tx, late: &[&Settled], now: Time) -> Result<()> {
     update!(
         tx,
         "deliveries",
@@ -205,7 +205,7 @@ pub(super) async fn arrive_late(tx: &mut Tx, late: &[&Settled], now: Time) -> Re
     Ok(())
 }
 
-pub(super) fn millis(time: Duration) -> i64 {
+fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
