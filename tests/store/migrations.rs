@@ -95,10 +95,8 @@ async fn mails_that_wait_become_deliveries_and_back(which: Stores) {
         let id = uuid::Uuid::from_u128(number);
         if which == Stores::Postgres { format!("'{id}'") } else { bytes(&id.simple().to_string()) }
     };
-    let (at, acme) = (if which == Stores::Sqlite { "1" } else { "'2026-01-01 00:00:00'" }, {
-        let id = project.0;
-        if which == Stores::Postgres { format!("'{id}'") } else { bytes(&id.simple().to_string()) }
-    });
+    let acme = id(project.0.as_u128());
+    let at = if which == Stores::Sqlite { "1" } else { "'2026-01-01 00:00:00'" };
     // One waits, one was sent.
     for (number, content, state) in [(1, bytes("ab"), 1), (2, "NULL".to_owned(), 3)] {
         let text = format!(
