@@ -4,6 +4,8 @@ mod accounts;
 mod alerts;
 mod audit;
 mod auth;
+mod backtests;
+mod bulk_actions;
 mod document;
 pub mod events;
 mod files;
@@ -42,7 +44,15 @@ pub const INTAKE: &str = "/api/v1/intake/";
 type Apis = (Alerting, Administration);
 
 /// Events and what comes of them. A tuple has no more than sixteen places.
-type Alerting = (events::Operations, intake::Operations, alerts::Operations, silences::Operations);
+type Alerting = (
+    events::Operations,
+    intake::Operations,
+    rules::Operations,
+    backtests::Operations,
+    alerts::Operations,
+    bulk_actions::Operations,
+    silences::Operations,
+);
 
 /// Projects, users, and what they may do.
 type Administration = (
@@ -67,7 +77,9 @@ fn apis(app: &Arc<App>) -> Apis {
             events::Operations::new(Arc::clone(app)),
             intake::Operations::new(Arc::clone(app)),
             rules::Operations::new(Arc::clone(app)),
+            backtests::Operations::new(Arc::clone(app)),
             alerts::Operations::new(Arc::clone(app)),
+            bulk_actions::Operations::new(Arc::clone(app)),
             silences::Operations::new(Arc::clone(app)),
         ),
         (

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Worker;
 use crate::jobs;
+use crate::runs;
 
 /// Works until `stop`.
 pub(crate) async fn run(worker: Arc<Worker>, stop: CancellationToken) {
@@ -39,6 +40,9 @@ async fn round(worker: &Arc<Worker>, walk: &mut Walk) -> bool {
         tracing::warn!(%error, "groups whose time has come were not looked at");
         false
     });
+    if let Err(error) = runs::round(worker).await {
+        tracing::warn!(%error, "runs that wait were not begun");
+    }
     let events = walk.round(worker).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "events that nobody moved were not found");
         false

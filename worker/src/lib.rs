@@ -1,7 +1,8 @@
 //! The worker: takes jobs off the queues, decides what rings, delivers it, and makes good what got lost.
 //!
 //! `jobs.rs` runs a reserved batch, `jobs/evaluate.rs` decides, `outbox.rs` sends through `channels.rs`, `recorder.rs`
-//! writes down what came of it, and `due.rs` is the loop that needs no queue.
+//! writes down what came of it, and `due.rs` is the loop that needs no queue. `runs.rs` does what takes long, such as
+//! backtests.
 
 mod channels;
 mod circuit_breaker;
@@ -11,6 +12,7 @@ mod jobs;
 mod outbox;
 mod project_gate;
 mod recorder;
+mod runs;
 mod shards;
 mod tasks;
 
@@ -27,6 +29,7 @@ pub use outbound::StartError;
 
 use outbox::Outbox;
 use project_gate::ProjectGate;
+use runs::Runs;
 use shards::ShardHolds;
 
 /// What every job works with.
@@ -35,6 +38,7 @@ pub(crate) struct Worker {
     pub(crate) outbox: Outbox,
     pub(crate) holds: ShardHolds,
     pub(crate) gate: ProjectGate,
+    pub(crate) runs: Runs,
     /// Cancelled when this worker is to end.
     pub(crate) stop: CancellationToken,
 }
@@ -51,7 +55,8 @@ pub async fn run(
     let outbox = Outbox::start(&app)?;
     let holds = ShardHolds::default();
     let gate = ProjectGate::default();
-    let worker = Worker { app: Arc::clone(&app), outbox, holds, gate, stop: stop.clone() };
+    let (app_here, runs) = (Arc::clone(&app), Runs::default());
+    let worker = Worker { app: app_here, outbox, holds, gate, runs, stop: stop.clone() };
     let worker = Arc::new(worker);
     let tasks = tokio_util::task::TaskTracker::new();
     for queue in queues {
@@ -64,6 +69,7 @@ pub async fn run(
     let grace = app.config.worker.shutdown_grace;
     let drained = tokio::time::timeout(grace, async {
         tasks.wait().await;
+        worker.runs.drain().await;
         worker.outbox.drain().await;
     });
     if drained.await.is_err() {

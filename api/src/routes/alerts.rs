@@ -13,8 +13,8 @@ use runtime::app::App;
 use store::alerts::{Alert as Kept, AlertFilter};
 use uuid::Uuid;
 
-pub use self::wire::Alert;
-use self::wire::{Acknowledgement, AlertDetail, AlertPage, AlertStateWord};
+use self::wire::{Acknowledgement, AlertDetail, AlertPage};
+pub use self::wire::{Alert, AlertStateWord, OriginWord};
 use super::Tag;
 use super::users::wire::Urgency;
 use crate::auth::{AlertsRead, AlertsUpdate, Caller, Looking};

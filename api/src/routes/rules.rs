@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use domain::event::Event;
 use domain::facts::{event_facts, rule_facts};
+use domain::fault::{Fault, FaultCode};
 use domain::id::{EventId, RuleId};
 use domain::once::Operation;
 use domain::permission::{Action, Resource, Wanted};
@@ -36,7 +37,8 @@ use trial::{RuleTrial, RuleTrialResult};
 use versions::{
     RuleDiff, RuleFieldChange, RuleRestoration, RuleVersion, RuleVersionPage, RuleVersionSummary,
 };
-use wire::{NewRule, Rule, RuleKind, RuleMode, RulePriority};
+pub use wire::NewRule;
+use wire::{Rule, RuleKind, RuleMode, RulePriority};
 
 /// The operations on rules.
 pub struct Operations {
@@ -381,7 +383,12 @@ async fn readable_event<N>(app: &App, caller: &Caller<N>, id: EventId) -> Result
     demand_reading(caller, Resource::Events)?;
     let found = app.events.get(caller.project, id).await.map_err(Problem::from)?;
     let event = found.ok_or_else(|| Problem::not_found("event"))?.event;
-    may_read(caller, Resource::Events, "event", &event_facts(id, &event.kind, &event.source))?;
+    may_read(
+        caller,
+        Resource::Events,
+        "event",
+        &event_facts(id, &event.kind, &event.source, event.subject.as_deref()),
+    )?;
     Ok(event)
 }
 
@@ -389,8 +396,30 @@ const fn reading(resource: Resource) -> Wanted {
     Wanted { resource, action: Action::Read, own: false }
 }
 
+/// A rule that is sent as a draft, named by its id, or both: a draft of a change. Answers its id, if it is there.
+///
+/// # Errors
+/// When it is neither, or may not be read.
+pub async fn drafted<N>(
+    app: &App,
+    caller: &Caller<N>,
+    draft: Option<NewRule>,
+    id: Option<Uuid>,
+) -> Result<(Option<RuleId>, known::RuleBody), Problem> {
+    let Some(id) = id.map(RuleId) else {
+        let right = "send a draft here, or the id of a rule as rule_id";
+        let fault = || Problem::invalid(vec![Fault::new("rule", FaultCode::Required, right)]);
+        return Ok((None, draft.ok_or_else(fault)?.into()));
+    };
+    let kept = readable(app, caller, id).await?;
+    Ok((Some(id), draft.map_or(kept.rule.body, known::RuleBody::from)))
+}
+
 /// Refuses a caller who may read none of them.
-fn demand_reading<N>(caller: &Caller<N>, resource: Resource) -> Result<(), Problem> {
+///
+/// # Errors
+/// When they may not.
+pub fn demand_reading<N>(caller: &Caller<N>, resource: Resource) -> Result<(), Problem> {
     match &caller.who {
         Principal::Person(person) if !person.grants.may(reading(resource)) => {
             let detail = format!("This needs the permission {resource}:read as well.");

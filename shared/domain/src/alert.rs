@@ -19,6 +19,19 @@ words! {
     }
 }
 
+/// Which alerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertFilter {
+    /// How they stand.
+    pub state: Option<AlertState>,
+    /// Whose rule it is.
+    pub rule: Option<RuleId>,
+    /// How urgent they are.
+    pub priority: Option<Priority>,
+    /// A part of their title, in any case.
+    pub text: Option<String>,
+}
+
 words! {
     /// What happened to an alert.
     AlertChange {

@@ -106,6 +106,10 @@ words! {
         SilenceUpdate = 144 "silence.update",
         /// A silence was ended before its time.
         SilenceEnd = 145 "silence.end",
+        /// A run was asked for: its kind and what it is for are told.
+        RunCreate = 150 "run.create",
+        /// A run was aborted.
+        RunAbort = 151 "run.abort",
         /// A rule was created.
         RuleCreate = 120 "rule.create",
         /// A rule was changed.
@@ -142,7 +146,7 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 12] = [
+pub const RESOURCE_TYPES: [&str; 13] = [
     "project",
     "key",
     "user",
@@ -155,6 +159,7 @@ pub const RESOURCE_TYPES: [&str; 12] = [
     "registration",
     "alert",
     "silence",
+    "run",
 ];
 
 impl AuditAction {

@@ -3,30 +3,51 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::evaluation::{
     Decision, Looked, MatchOutcome, MatchRecord, Origin, Revisit, decide, look_at, revisit,
 };
 use super::event::Event;
 use super::group::GroupState;
+use super::project::ProjectStatus;
 use super::reason::Reason;
-use super::ruleset::RuleSet;
-use crate::id::{EventId, GroupId, UserId};
+use super::rule::{Rule, RuleBody, RuleMode};
+use super::ruleset::{RuleSet, Sources};
+use super::trial::TrialSource;
+use crate::id::{EventId, GroupId, ProjectId, RuleId, UserId};
 use crate::time::Time;
 
 /// How many samples of each outcome are kept.
 const SAMPLES: usize = 20;
 
+/// How many recipients are named.
+const NAMED: usize = 200;
+
 /// What happened in one hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hour {
+    /// When it began.
+    pub at: Time,
     /// Events that matched.
     pub matches: u64,
     /// Notifications that would have been sent.
     pub rings: u64,
 }
 
+/// An event and what would have become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSample {
+    /// The event.
+    pub event: EventId,
+    /// What became of its match.
+    pub outcome: MatchOutcome,
+    /// Why it did not ring.
+    pub reason: Option<Reason>,
+}
+
 /// What a rule would have done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// How many events were looked at.
     pub events: u64,
@@ -39,15 +60,30 @@ pub struct Report {
     /// How many alerts would have opened.
     pub alerts: u64,
     /// How many notifications would have been sent, by what they come from.
-    pub rings: BTreeMap<Origin, u64>,
+    pub rings: Vec<(Origin, u64)>,
     /// How many matches would not have rung, and why.
-    pub suppressed: BTreeMap<Reason, u64>,
+    pub suppressed: Vec<(Reason, u64)>,
     /// The same by hours, those in which nothing happened left out.
-    pub hours: BTreeMap<Time, Hour>,
+    pub hours: Vec<Hour>,
     /// Some events with their fate, of each fate the first.
-    pub samples: Vec<(EventId, MatchOutcome, Option<Reason>)>,
-    /// Who would have been notified, and how often.
-    pub recipients: BTreeMap<UserId, u64>,
+    pub samples: Vec<EventSample>,
+    /// Who would have been notified most often, and how often.
+    pub recipients: Vec<(UserId, u64)>,
+    /// How many would have been notified.
+    pub recipient_count: u64,
+    /// Whether there were more events than a backtest looks at.
+    pub is_cut: bool,
+}
+
+/// What is counted on the way.
+#[derive(Debug, Default)]
+struct Tally {
+    report: Report,
+    rings: BTreeMap<Origin, u64>,
+    suppressed: BTreeMap<Reason, u64>,
+    hours: BTreeMap<Time, (u64, u64)>,
+    recipients: BTreeMap<UserId, u64>,
+    sampled: BTreeMap<(MatchOutcome, Option<Reason>), usize>,
 }
 
 /// A backtest under way. Events are fed in the order of their receipt.
@@ -59,8 +95,23 @@ pub struct Backtest<'a> {
     timers: BTreeSet<(Time, GroupId)>,
     /// The events of matches that wait.
     waiting: BTreeMap<EventId, Looked>,
-    report: Report,
-    sampled: BTreeMap<(MatchOutcome, Option<Reason>), usize>,
+    tally: Tally,
+}
+
+/// A rule set of one rule alone, which rings whatever its mode is and works from `since` on, and the place of the rule in it;
+/// nothing when it does not compile.
+pub fn rule_set(
+    project: ProjectId,
+    (id, body): (RuleId, RuleBody),
+    source: TrialSource,
+    since: Time,
+) -> Option<(RuleSet, usize)> {
+    let TrialSource { people, suppression } = source;
+    let rule = Rule { id, version: 0, mode: RuleMode::Live, since, body };
+    let sources = Sources { rules: vec![rule], people, suppression, ..Sources::default() };
+    let (set, _) = RuleSet::compile(project, ProjectStatus::Active, 0, sources);
+    let place = set.place_of(id)?;
+    Some((set, place))
 }
 
 impl<'a> Backtest<'a> {
@@ -72,8 +123,7 @@ impl<'a> Backtest<'a> {
             groups: BTreeMap::new(),
             timers: BTreeSet::new(),
             waiting: BTreeMap::new(),
-            report: Report::default(),
-            sampled: BTreeMap::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -83,7 +133,7 @@ impl<'a> Backtest<'a> {
     /// When its payload is not the JSON that was accepted.
     pub fn feed(&mut self, event: &Event) -> serde_json::Result<()> {
         self.pass(event.received_at);
-        self.report.events += 1;
+        self.tally.report.events += 1;
         let looked = look_at(self.set, event, &[self.place], event.received_at)?;
         let decision = decide(self.set, &[&looked], &mut self.groups, event.received_at);
         if !looked.matches.is_empty() {
@@ -94,15 +144,15 @@ impl<'a> Backtest<'a> {
         Ok(())
     }
 
+    /// How many groups the matches so far belong to.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Ends it at a time: what would have happened until then is in the report.
     pub fn end(mut self, at: Time) -> Report {
         self.pass(at);
-        self.report
-    }
-
-    /// What is known so far, to be shown while it goes on.
-    pub const fn report(&self) -> &Report {
-        &self.report
+        self.tally.end()
     }
 
     /// Lets time pass.
@@ -112,49 +162,14 @@ impl<'a> Backtest<'a> {
             let pending = self.groups.get(&group).and_then(|state| state.pending.as_ref());
             let pending = pending.and_then(|pending| self.waiting.get(&pending.event)).cloned();
             let known = Revisit { pending, ..Revisit::default() };
-            let decision =
-                revisit(self.set, Some(self.place), group, &mut self.groups, &known, at);
+            let decision = revisit(self.set, Some(self.place), group, &mut self.groups, &known, at);
             self.take(&decision, at);
         }
     }
 
     fn take(&mut self, decision: &Decision, at: Time) {
         self.timers.extend(decision.timers.iter().map(|(group, at)| (*at, *group)));
-        let report = &mut self.report;
-        report.alerts += decision.opened.len() as u64;
-        for one in &decision.notifications {
-            *report.rings.entry(one.origin).or_default() += 1;
-        }
-        for (_, one) in &decision.recipients {
-            *report.recipients.entry(one.user).or_default() += 1;
-        }
-        let rings = decision.notifications.len() as u64;
-        let matches = decision.matches.iter().filter(|one| is_match(one)).count() as u64;
-        if rings + matches > 0 {
-            let hour = report.hours.entry(at.hour()).or_default();
-            hour.rings += rings;
-            hour.matches += matches;
-        }
-        for one in &decision.matches {
-            self.count(one);
-        }
-    }
-
-    fn count(&mut self, one: &MatchRecord) {
-        let report = &mut self.report;
-        match one.outcome {
-            MatchOutcome::Resolved => report.resolves += 1,
-            MatchOutcome::Failed => report.failures += 1,
-            MatchOutcome::Rang | MatchOutcome::Suppressed => report.matches += 1,
-        }
-        if let (MatchOutcome::Suppressed, Some(reason)) = (one.outcome, one.reason) {
-            *report.suppressed.entry(reason).or_default() += 1;
-        }
-        let seen = self.sampled.entry((one.outcome, one.reason)).or_default();
-        if *seen < SAMPLES {
-            *seen += 1;
-            report.samples.push((one.event, one.outcome, one.reason));
-        }
+        self.tally.take(decision, at);
     }
 
     /// Forgets the events that nobody waits for.
@@ -172,6 +187,60 @@ impl<'a> Backtest<'a> {
     }
 }
 
+impl Tally {
+    fn take(&mut self, decision: &Decision, at: Time) {
+        self.report.alerts += decision.opened.len() as u64;
+        for one in &decision.notifications {
+            *self.rings.entry(one.origin).or_default() += 1;
+        }
+        for (_, one) in &decision.recipients {
+            *self.recipients.entry(one.user).or_default() += 1;
+        }
+        let rings = decision.notifications.len() as u64;
+        let matches = decision.matches.iter().filter(|one| is_match(one)).count() as u64;
+        if rings + matches > 0 {
+            let hour = self.hours.entry(at.hour()).or_default();
+            *hour = (hour.0 + matches, hour.1 + rings);
+        }
+        for one in &decision.matches {
+            self.count(one);
+        }
+    }
+
+    fn count(&mut self, one: &MatchRecord) {
+        let MatchRecord { event, outcome, reason, .. } = *one;
+        match outcome {
+            MatchOutcome::Resolved => self.report.resolves += 1,
+            MatchOutcome::Failed => self.report.failures += 1,
+            MatchOutcome::Rang | MatchOutcome::Suppressed => self.report.matches += 1,
+        }
+        if let (MatchOutcome::Suppressed, Some(reason)) = (outcome, reason) {
+            *self.suppressed.entry(reason).or_default() += 1;
+        }
+        let seen = self.sampled.entry((outcome, reason)).or_default();
+        if *seen < SAMPLES {
+            *seen += 1;
+            self.report.samples.push(EventSample { event, outcome, reason });
+        }
+    }
+
+    fn end(self) -> Report {
+        let hour = |(at, (matches, rings))| Hour { at, matches, rings };
+        let recipient_count = self.recipients.len() as u64;
+        let mut recipients: Vec<(UserId, u64)> = self.recipients.into_iter().collect();
+        recipients.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        recipients.truncate(NAMED);
+        Report {
+            rings: self.rings.into_iter().collect(),
+            suppressed: self.suppressed.into_iter().collect(),
+            hours: self.hours.into_iter().map(hour).collect(),
+            recipients,
+            recipient_count,
+            ..self.report
+        }
+    }
+}
+
 fn is_match(one: &MatchRecord) -> bool {
     matches!(one.outcome, MatchOutcome::Rang | MatchOutcome::Suppressed)
 }
@@ -179,11 +248,8 @@ fn is_match(one: &MatchRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{EndpointId, ProjectId, RuleId};
-    use crate::project::ProjectStatus;
-    use crate::rule::{Over, Rule, RuleBody, RuleMode, Suppression};
-    use crate::ruleset::{Membership, Sources};
-    use crate::webhook::{Endpoint, SigningSecret};
+    use crate::rule::{Over, Suppression};
+    use crate::ruleset::Membership;
     use serde_json::value::RawValue;
 
     fn at(seconds: i64) -> Time {
@@ -209,42 +275,30 @@ mod tests {
     #[test]
     fn it_says_what_would_have_rung() {
         let user = UserId(uuid::Uuid::from_u128(9));
-        let rule = Rule {
-            id: RuleId(uuid::Uuid::from_u128(1)),
-            version: 1,
-            mode: RuleMode::Live,
-            since: at(0),
-            body: RuleBody {
-                target_users: vec![user],
-                suppression: Some(Suppression { count: 1, seconds: 60, over: Over::Digest }),
-                ..RuleBody::new("n", "event.type == \"fire\"")
-            },
+        let body = RuleBody {
+            target_users: vec![user],
+            suppression: Some(Suppression { count: 1, seconds: 60, over: Over::Digest }),
+            ..RuleBody::new("n", "event.type == \"fire\"")
         };
-        let endpoint = Endpoint {
-            id: EndpointId(uuid::Uuid::from_u128(5)),
-            url: "https://example.com".into(),
-            secret: SigningSecret::fresh(),
-        };
-        let sources = Sources {
-            rules: vec![rule],
-            people: Membership { active: [user].into(), ..Membership::default() },
-            endpoints: vec![endpoint],
-            ..Sources::default()
-        };
-        let (set, _) = RuleSet::compile(ProjectId::PLATFORM, ProjectStatus::Active, 1, sources);
-        let mut test = Backtest::new(&set, 0);
+        let people = Membership { active: [user].into(), ..Membership::default() };
+        let source = TrialSource { people, suppression: None };
+        let id = RuleId(uuid::Uuid::from_u128(1));
+        let (set, place) =
+            rule_set(ProjectId::PLATFORM, (id, body), source, at(0)).expect("it compiles");
+        let mut test = Backtest::new(&set, place);
         for second in [0, 10, 20, 100, 7200] {
             test.feed(&event(second)).expect("JSON");
         }
         let report = test.end(at(7300));
         assert_eq!((report.events, report.matches, report.alerts), (5, 5, 1));
         // The one at 100 is within a minute of the summary of those at 10 and 20, and makes one of its own.
-        assert_eq!(report.rings, BTreeMap::from([(Origin::Event, 2), (Origin::Digest, 2)]));
-        assert_eq!(report.suppressed, BTreeMap::from([(Reason::Digested, 3)]));
-        assert_eq!(report.recipients, BTreeMap::from([(user, 4)]));
+        assert_eq!(report.rings, [(Origin::Event, 2), (Origin::Digest, 2)]);
+        assert_eq!(report.suppressed, [(Reason::Digested, 3)]);
+        assert_eq!((report.recipients, report.recipient_count), (vec![(user, 4)], 1));
         let hours: Vec<(u64, u64)> =
-            report.hours.values().map(|hour| (hour.matches, hour.rings)).collect();
+            report.hours.iter().map(|hour| (hour.matches, hour.rings)).collect();
         assert_eq!(hours.iter().map(|hour| hour.0).sum::<u64>(), 5);
         assert_eq!(hours.iter().map(|hour| hour.1).sum::<u64>(), 4);
+        assert_eq!(report.samples.len(), 5);
     }
 }

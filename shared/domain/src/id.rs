@@ -159,6 +159,8 @@ ids! {
     ProcessId
     /// One due time of a schedule.
     TickId
+    /// Work in the background, with progress and an end.
+    RunId
 }
 
 /// A rule and group: SHA-256 over the rule's id and the text of the group's key.

@@ -43,6 +43,7 @@ pub mod retry;
 pub mod role;
 pub mod rule;
 pub mod ruleset;
+pub mod run;
 pub mod schedule;
 pub mod settings;
 pub mod shard;

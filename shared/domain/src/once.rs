@@ -31,6 +31,10 @@ words! {
         CreateSilence = 26 "create_silence",
         /// Creating a rule.
         CreateRule = 27 "create_rule",
+        /// Asking for a backtest.
+        CreateBacktest = 28 "create_backtest",
+        /// Asking for a change of many.
+        CreateBulkAction = 29 "create_bulk_action",
     }
 }
 

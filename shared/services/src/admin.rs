@@ -14,6 +14,7 @@ mod repeats;
 mod reseal;
 mod roles;
 mod rules;
+mod runs;
 mod settings;
 mod silences;
 mod users;

@@ -1,7 +1,6 @@
 //! Alerts: what is open, what happened to it, and what users do about it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::admin::AdminError;
 use crate::audit::{Audit, AuditedAction, Initiator};
@@ -12,7 +11,6 @@ use domain::clock::Clock;
 use domain::condition::Subject;
 use domain::evaluation::ByHand;
 use domain::event::Event;
-use domain::fault::{Fault, FaultCode};
 use domain::id::{AlertId, EventId, ProjectId, SilenceId};
 use domain::rule::Rule;
 use domain::silence::{Silence, SilenceBody};
@@ -21,9 +19,6 @@ use queue::Queue;
 use store::alerts::{Alert, AlertFilter, AlertNotification};
 use store::evaluations::ByHandVerdict;
 use store::{Store, StoreError};
-
-/// The longest acknowledgement with an end: 31 days.
-const MAX_ACKNOWLEDGED: Duration = Duration::from_secs(31 * 86_400);
 
 /// How often rules may change under a request before it is refused.
 const RELOADS: usize = 8;
@@ -110,7 +105,8 @@ impl Alerts {
             return Ok(Vec::new());
         };
         let set = self.rulesets.get(project).await.map_err(|error| error.for_another())?;
-        let open = self.store.open_alerts(project, PREVIEWED).await?;
+        let all = AlertFilter::default();
+        let open = self.store.unresolved_alerts(project, &all, None, PREVIEWED).await?;
         let origins: Vec<EventId> = open.iter().filter_map(|one| one.opened.event).collect();
         let events = self.store.events(project, &origins).await?;
         let fits = |one: &Alert| {
@@ -134,18 +130,12 @@ impl Alerts {
         initiator: &Initiator,
     ) -> Result<Alert, AdminError> {
         let now = self.clock.now();
+        let faults = wanted.faults(now);
+        if !faults.is_empty() {
+            return Err(AdminError::Invalid(faults));
+        }
         let action = match wanted {
-            ByHand::Acknowledge { until } => {
-                if until.is_some_and(|until| until <= now || until.since(now) > MAX_ACKNOWLEDGED) {
-                    let right = "it must be in the future, and within 31 days";
-                    return Err(AdminError::Invalid(vec![Fault::new(
-                        "until",
-                        FaultCode::Invalid,
-                        right,
-                    )]));
-                }
-                AuditAction::AlertAcknowledge
-            }
+            ByHand::Acknowledge { .. } => AuditAction::AlertAcknowledge,
             ByHand::Unacknowledge => AuditAction::AlertUnacknowledge,
             ByHand::Resolve => AuditAction::AlertResolve,
         };

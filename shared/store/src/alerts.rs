@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::engine::{Tx, rows_in, sql, verb};
 use super::{Result, Store, StoreError};
+pub use domain::alert::AlertFilter;
 use domain::alert::{
     Acknowledgement, AlertChange, AlertEntry, AlertStanding, AlertState, OpenedAlert, Resolution,
     Resolver,
@@ -30,19 +31,6 @@ pub struct Alert {
     pub suppressed: i64,
     /// When the summary of them is sent, if one is gathered.
     pub digest_at: Option<Time>,
-}
-
-/// Which alerts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AlertFilter {
-    /// How they stand.
-    pub state: Option<AlertState>,
-    /// Whose rule it is.
-    pub rule: Option<RuleId>,
-    /// How urgent they are.
-    pub priority: Option<Priority>,
-    /// A part of their title, in any case.
-    pub text: Option<String>,
 }
 
 /// A notification of an alert.
@@ -152,19 +140,60 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Alert>> {
         let filter = filter.clone();
-        self.read("alerts", verb!(|tx, filter| { list(tx, project, &filter, before, limit).await }))
-            .await
+        let states = states(&filter, AlertState::Resolved);
+        self.read(
+            "alerts",
+            verb!(|tx, filter| { list(tx, project, &filter, states, before, limit).await }),
+        )
+        .await
     }
 
-    /// The newest alerts that are not resolved.
+    /// The same of alerts that are not resolved.
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn open_alerts(&self, project: ProjectId, limit: i64) -> Result<Vec<Alert>> {
-        let state = |state| AlertFilter { state: Some(state), ..AlertFilter::default() };
-        let mut open = self.alerts(project, &state(AlertState::Open), None, limit).await?;
-        open.extend(self.alerts(project, &state(AlertState::Acknowledged), None, limit).await?);
-        Ok(open)
+    pub async fn unresolved_alerts(
+        &self,
+        project: ProjectId,
+        filter: &AlertFilter,
+        before: Option<AlertId>,
+        limit: i64,
+    ) -> Result<Vec<Alert>> {
+        let filter = filter.clone();
+        let states = states(&filter, AlertState::Acknowledged);
+        self.read(
+            "unresolved_alerts",
+            verb!(|tx, filter| { list(tx, project, &filter, states, before, limit).await }),
+        )
+        .await
+    }
+
+    /// How many alerts are not resolved and fit.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn count_unresolved_alerts(
+        &self,
+        project: ProjectId,
+        filter: &AlertFilter,
+    ) -> Result<i64> {
+        let filter = filter.clone();
+        let (from, to) = states(&filter, AlertState::Acknowledged);
+        self.read(
+            "count_unresolved_alerts",
+            verb!(|tx, filter| {
+                let Terms { priority, rule, text } = Terms::of(&filter);
+                let (count,) = sql!(
+                    tx, fetch_one as (i64,),
+                    "SELECT COUNT(*) FROM alerts
+                     WHERE project_id = $1 AND state >= $2 AND state <= $3 AND ($4 = 0 OR priority = $5)
+                       AND ($6 = $7 OR rule_id = $8) AND LOWER(title) LIKE $9 ESCAPE '!'",
+                    project, from, to, priority, priority, rule, Uuid::nil(), rule, text
+                )?;
+                Ok(count)
+            }),
+        )
+        .await
     }
 
     /// An alert.
@@ -211,27 +240,48 @@ impl Store {
     }
 }
 
+/// The states from one to the other: the one that the filter names, or all up to `last`.
+fn states(filter: &AlertFilter, last: AlertState) -> (i16, i16) {
+    let all = (AlertState::Open.number(), last.number());
+    filter.state.map_or(all, |state| (state.number(), state.number()))
+}
+
+/// What a filter says, for a statement.
+struct Terms {
+    priority: i16,
+    rule: Uuid,
+    text: String,
+}
+
+impl Terms {
+    fn of(filter: &AlertFilter) -> Self {
+        Self {
+            priority: filter.priority.map_or(0, Priority::number),
+            rule: filter.rule.map_or(Uuid::nil(), |rule| rule.0),
+            text: filter.text.as_deref().map_or_else(|| "%".to_owned(), like),
+        }
+    }
+}
+
 async fn list(
     tx: &mut Tx,
     project: ProjectId,
     filter: &AlertFilter,
+    (from, to): (i16, i16),
     before: Option<AlertId>,
     limit: i64,
 ) -> Result<Vec<Alert>> {
-    let state = filter.state.map_or(0, AlertState::number);
-    let priority = filter.priority.map_or(0, Priority::number);
-    let rule = filter.rule.map_or(Uuid::nil(), |rule| rule.0);
-    let text = filter.text.as_deref().map_or_else(|| "%".to_owned(), like);
+    let Terms { priority, rule, text } = Terms::of(filter);
     let before = before.map_or(Uuid::max(), |id| id.0);
     let rows = sql!(
         tx, fetch_all as Row,
         "SELECT id, rule_id, group_hash, title, priority, round, events, event_id, opened_at, acknowledged_by,
                 acknowledged_at, acknowledged_until, resolved_by, resolved_at, resolver
          FROM alerts
-         WHERE project_id = $1 AND id < $2 AND ($3 = 0 OR state = $4) AND ($5 = 0 OR priority = $6)
+         WHERE project_id = $1 AND id < $2 AND state >= $3 AND state <= $4 AND ($5 = 0 OR priority = $6)
            AND ($7 = $8 OR rule_id = $9) AND LOWER(title) LIKE $10 ESCAPE '!'
          ORDER BY id DESC LIMIT $11",
-        project, before, state, state, priority, priority, rule, Uuid::nil(), rule, text, limit
+        project, before, from, to, priority, priority, rule, Uuid::nil(), rule, text, limit
     )?;
     let groups = groups(tx, project, rows.iter().map(|row| row.2.clone()).collect()).await?;
     rows.into_iter().map(|row| alert(row, &groups)).collect()

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::engine::{Bundle, Tx, gather, sql, update, verb};
 use super::{Result, Store};
-use domain::id::{DeliveryId, GroupId, ProjectId};
+use domain::id::{DeliveryId, GroupId, ProjectId, RunId};
 use domain::names::words;
 use domain::time::Time;
 
@@ -22,6 +22,8 @@ words! {
         Tick = 4 "tick",
         /// A group that is to be looked at again; its data is the group's hash.
         Group = 5 "group",
+        /// A run that a worker is to begin or, if the worker at it is gone, to go on with.
+        Run = 6 "run",
     }
 }
 
@@ -140,8 +142,8 @@ pub struct Open {
     pub ticks: bool,
 }
 
-/// The oldest rows of a project that are due, but for groups, which have a transaction each; as many as make no more work than `limit`; what another worker is about to
-/// take is left to it.
+/// The oldest rows of a project that are due, but for groups and runs, which are taken one by one; as many as make no more
+/// work than `limit`. What another worker is about to take is left to it.
 pub(super) async fn take_due(
     tx: &mut Tx,
     project: ProjectId,
@@ -152,9 +154,9 @@ pub(super) async fn take_due(
     let rows = sql!(
         tx, fetch_all as Row,
         lite "SELECT project_id, kind, row_id, at, data FROM due
-              WHERE project_id = $1 AND at <= $2 AND kind <> 5 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
+              WHERE project_id = $1 AND at <= $2 AND kind < 5 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5",
         server "SELECT project_id, kind, row_id, at, data FROM due
-            WHERE project_id = $1 AND at <= $2 AND kind <> 5 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
+            WHERE project_id = $1 AND at <= $2 AND kind < 5 AND CASE WHEN kind = 4 THEN $3 ELSE $4 END ORDER BY at LIMIT $5
             FOR UPDATE SKIP LOCKED",
         project, now, open.ticks, open.deliveries, limit as i64
     )?;
@@ -233,6 +235,35 @@ impl Store {
         let group =
             |(row, data): (Uuid, Option<Vec<u8>>)| Some((row, GroupId::from_bytes(&data?)?));
         Ok(rows.into_iter().filter_map(group).collect())
+    }
+
+    /// The runs of a project that wait for a worker, oldest first. They stay due until one begins.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn due_runs(
+        &self,
+        project: ProjectId,
+        now: Time,
+        limit: usize,
+    ) -> Result<Vec<RunId>> {
+        let rows = self
+            .read(
+                "due_runs",
+                verb!(|tx| {
+                    sql!(
+                        tx,
+                        fetch_all as (RunId,),
+                        "SELECT row_id FROM due WHERE project_id = $1 AND at <= $2 AND kind = 6
+                         ORDER BY at LIMIT $3",
+                        project,
+                        now,
+                        limit as i64
+                    )
+                }),
+            )
+            .await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// When the next row of any project falls due.

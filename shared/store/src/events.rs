@@ -150,6 +150,63 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Events of a project in the order of their receipt, from behind `after`, or from `from` on, until before `to`.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn events_between(
+        &self,
+        project: ProjectId,
+        after: Option<EventId>,
+        (from, to): (Time, Time),
+        limit: i64,
+    ) -> Result<Vec<Event>> {
+        let from = EventId(floor(from));
+        // An id is above the floor of its own time, so that the first of all is not passed over.
+        let after = after.map_or(from, |after| after.max(from));
+        let to = EventId(floor(to));
+        let rows = self
+            .read(
+                "events_between",
+                verb!(|tx| {
+                    sql!(
+                        tx, fetch_all as Row,
+                        "SELECT id, kind, source, subject, payload, occurred_at, received_at, idempotency_key,
+                                correlation_id, replay_of, key_id
+                         FROM events WHERE project_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
+                        project, after, to, limit
+                    )
+                }),
+            )
+            .await?;
+        rows.into_iter().map(event).collect()
+    }
+
+    /// How many events a project received in a period.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn count_events(&self, project: ProjectId, from: Time, to: Time) -> Result<i64> {
+        let (from, to) = (EventId(floor(from)), EventId(floor(to)));
+        self.read(
+            "count_events",
+            verb!(|tx| {
+                let (count,) = sql!(
+                    tx,
+                    fetch_one as (i64,),
+                    "SELECT COUNT(*) FROM events WHERE project_id = $1 AND id >= $2 AND id < $3",
+                    project,
+                    from,
+                    to
+                )?;
+                Ok(count)
+            }),
+        )
+        .await
+    }
+}
+
 /// Which events a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {

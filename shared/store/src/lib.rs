@@ -43,6 +43,7 @@ pub mod repeats;
 pub mod roles;
 pub mod rule_source;
 pub mod rules;
+pub mod runs;
 pub mod schedules;
 pub mod sealed;
 pub mod second_factors;

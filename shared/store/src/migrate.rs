@@ -99,6 +99,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0065_intake_gaps",
     "0066_subject",
     "0067_created_by",
+    "0068_runs",
 ];
 
 /// Which way to go.

@@ -107,15 +107,7 @@ impl RuleTrial {
         app: &App,
         caller: &Caller<RulesCreate>,
     ) -> Result<(Option<RuleId>, known::RuleBody), Problem> {
-        let Some(id) = self.rule_id.map(RuleId) else {
-            let right = "send a draft here, or the id of a rule as rule_id";
-            let fault = || Problem::invalid(vec![Fault::new("rule", FaultCode::Required, right)]);
-            let draft = self.rule.clone().ok_or_else(fault)?;
-            return Ok((None, draft.into()));
-        };
-        let kept = super::readable(app, caller, id).await?;
-        let draft = self.rule.clone().map(known::RuleBody::from);
-        Ok((Some(id), draft.unwrap_or(kept.rule.body)))
+        super::drafted(app, caller, self.rule.clone(), self.rule_id).await
     }
 
     /// The event that it is tried on.
@@ -125,9 +117,9 @@ impl RuleTrial {
             (None, Some(id)) => {
                 let event = super::readable_event(app, caller, EventId(id)).await?;
                 let payload = serde_json::from_str(event.payload.get()).unwrap_or_default();
-                let (kind, source) = (event.kind, event.source);
+                let (kind, source, subject) = (event.kind, event.source, event.subject);
                 let (id, received_at) = (event.id.to_string(), event.received_at);
-                Ok(Sample { id, kind, source, received_at, payload })
+                Ok(Sample { id, kind, source, subject, received_at, payload })
             }
             _ => {
                 let right = "send either an event here or the id of one as event_id";
@@ -151,6 +143,7 @@ fn inline(app: &App, event: &NewEvent) -> Result<Sample, Problem> {
         id: EventId::fresh(now).to_string(),
         kind: event.kind,
         source: event.source,
+        subject: event.subject,
         received_at: now,
         payload: serde_json::from_str(event.payload.get()).unwrap_or_default(),
     })

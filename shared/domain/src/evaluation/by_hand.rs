@@ -1,17 +1,25 @@
 //! What users do to an alert.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::decide::Decider;
+use serde::{Deserialize, Serialize};
+
 use super::Decision;
-use crate::alert::{Acknowledgement, AlertChange, Resolver};
+use super::decide::Decider;
+use crate::alert::{Acknowledgement, AlertChange, AlertState, Resolver};
+use crate::fault::{Fault, FaultCode};
 use crate::group::GroupState;
 use crate::id::{AlertId, GroupId, UserId};
 use crate::ruleset::{CompiledRule, RuleSet};
 use crate::time::Time;
 
+/// The longest acknowledgement with an end: 31 days.
+const MAX_ACKNOWLEDGED: Duration = Duration::from_secs(31 * 86_400);
+
 /// What a user wants to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
 pub enum ByHand {
     /// Acknowledge it, until a time if one is given.
     Acknowledge {
@@ -22,6 +30,31 @@ pub enum ByHand {
     Unacknowledge,
     /// Resolve it.
     Resolve,
+}
+
+impl ByHand {
+    /// What is wrong with it.
+    pub fn faults(&self, now: Time) -> Vec<Fault> {
+        match self {
+            Self::Acknowledge { until: Some(until) }
+                if *until <= now || until.since(now) > MAX_ACKNOWLEDGED =>
+            {
+                let right = "it must be in the future, and within 31 days";
+                vec![Fault::new("until", FaultCode::Invalid, right)]
+            }
+            Self::Acknowledge { .. } | Self::Unacknowledge | Self::Resolve => Vec::new(),
+        }
+    }
+
+    /// How the alerts stand that it is for, when it is done to many and nobody says; none for all that are not resolved. An
+    /// acknowledgement of somebody else is not overwritten in passing.
+    pub const fn usual_state(&self) -> Option<AlertState> {
+        match self {
+            Self::Acknowledge { .. } => Some(AlertState::Open),
+            Self::Unacknowledge => Some(AlertState::Acknowledged),
+            Self::Resolve => None,
+        }
+    }
 }
 
 /// Why it was not done.

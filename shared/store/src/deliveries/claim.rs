@@ -28,7 +28,7 @@ impl Wanted {
         let wanted = |id| match due.kind {
             DueKind::Claim => Self { id, state: DeliveryState::Claimed, token: Some(due.row) },
             DueKind::Retry => Self { id, state: DeliveryState::Retrying, token: None },
-            DueKind::Planned | DueKind::Tick | DueKind::Group => Self::planned(id),
+            DueKind::Planned | DueKind::Tick | DueKind::Group | DueKind::Run => Self::planned(id),
         };
         due.deliveries().into_iter().map(wanted).collect()
     }

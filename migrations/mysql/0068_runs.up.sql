@@ -1,0 +1,21 @@
+CREATE TABLE runs (
+    project_id binary(16) NOT NULL,
+    id binary(16) NOT NULL,
+    kind smallint NOT NULL,
+    task json NOT NULL,
+    state smallint NOT NULL,
+    total bigint,
+    done bigint NOT NULL,
+    changed bigint NOT NULL,
+    failed bigint NOT NULL,
+    cursor_id binary(16),
+    result json,
+    error varchar(500),
+    claim binary(16),
+    created_by binary(16),
+    created_at datetime(6) NOT NULL,
+    started_at datetime(6),
+    ended_at datetime(6),
+    PRIMARY KEY (project_id, id),
+    FOREIGN KEY (project_id) REFERENCES projects (id)
+) ENGINE = InnoDB COLLATE = utf8mb4_nopad_bin;

@@ -1,0 +1,21 @@
+CREATE TABLE runs (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind smallint NOT NULL,
+    task jsonb NOT NULL,
+    state smallint NOT NULL,
+    total bigint,
+    done bigint NOT NULL,
+    changed bigint NOT NULL,
+    failed bigint NOT NULL,
+    cursor_id uuid,
+    result jsonb,
+    error text,
+    claim uuid,
+    created_by uuid,
+    created_at timestamptz NOT NULL,
+    started_at timestamptz,
+    ended_at timestamptz,
+    PRIMARY KEY (project_id, id),
+    FOREIGN KEY (project_id) REFERENCES projects (id)
+);

@@ -1,0 +1,21 @@
+CREATE TABLE runs (
+    project_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    task TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    total INTEGER,
+    done INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    cursor_id BLOB,
+    result TEXT,
+    error TEXT,
+    claim BLOB,
+    created_by BLOB,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    PRIMARY KEY (project_id, id),
+    FOREIGN KEY (project_id) REFERENCES projects (id)
+) STRICT, WITHOUT ROWID;
