@@ -328,6 +328,7 @@ fn sample(file: &Path) -> Result<Sample, Failure> {
         id: EventId::fresh(now).to_string(),
         kind: text("type").ok_or_else(|| wrong("the event has no type"))?,
         source: text("source").unwrap_or_default(),
+        subject: text("subject"),
         received_at: now,
         payload: match &event["payload"] {
             payload @ Value::Object(_) => payload.clone(),

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use bellbuoy_harness::app::Tenant;
 use bellbuoy_harness::{Pair, TestApp, on_pairs};
+use domain::absence::Absence;
 use domain::evaluation::ByHand;
 use domain::id::{AlertId, RuleId};
-use domain::rule::{
-    Absence, Inhibition, Over, RuleBody, RuleKind, RuleMode, Suppression, Threshold,
-};
+use domain::rule::{Inhibition, Over, RuleBody, RuleKind, RuleMode, Suppression, Threshold};
 use domain::silence::SilenceBody;
 use serde_json::{Value, json};
 use services::audit::Initiator;

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use bellbuoy_harness::{Account, Pair, Tenant, TestApp, on_pairs};
+use bellbuoy_harness::app::Tenant;
+use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use domain::permission::ADMIN;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -42,7 +42,13 @@ pub const INTAKE: &str = "/api/v1/intake/";
 type Apis = (Alerting, Administration);
 
 /// Events and what comes of them. A tuple has no more than sixteen places.
-type Alerting = (events::Operations, intake::Operations, alerts::Operations, silences::Operations);
+type Alerting = (
+    events::Operations,
+    intake::Operations,
+    rules::Operations,
+    alerts::Operations,
+    silences::Operations,
+);
 
 /// Projects, users, and what they may do.
 type Administration = (

@@ -381,7 +381,12 @@ async fn readable_event<N>(app: &App, caller: &Caller<N>, id: EventId) -> Result
     demand_reading(caller, Resource::Events)?;
     let found = app.events.get(caller.project, id).await.map_err(Problem::from)?;
     let event = found.ok_or_else(|| Problem::not_found("event"))?.event;
-    may_read(caller, Resource::Events, "event", &event_facts(id, &event.kind, &event.source))?;
+    may_read(
+        caller,
+        Resource::Events,
+        "event",
+        &event_facts(id, &event.kind, &event.source, event.subject.as_deref()),
+    )?;
     Ok(event)
 }
 

@@ -267,6 +267,12 @@ fn the_document_says_what_holds() {
                     json!([key, same])
                 }
                 (path, _) if path.starts_with(EVENTS) => json!([key, same, person]),
+                // What a key may read, a dashboard that holds one may show.
+                (path, method)
+                    if is_alerting(path) && (method == "get" || path.ends_with("/preview")) =>
+                {
+                    json!([key, same, person])
+                }
                 _ => json!([person]),
             };
             assert_eq!(operation["security"], wanted, "{what}");
@@ -293,6 +299,10 @@ fn the_document_says_what_holds() {
     );
 }
 
+fn is_alerting(path: &str) -> bool {
+    ["alerts", "rules", "silences"].iter().any(|one| path.starts_with(&format!("/api/v1/{one}")))
+}
+
 /// What a reference within the document stands for.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let path = value["$ref"].as_str().map(|path| path.trim_start_matches('#'));
@@ -303,10 +313,11 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 #[test]
 fn the_document_is_fit_for_generators() {
     let text = crate::openapi();
-    assert!(text.lines().count() < 15_000, "{} lines", text.lines().count());
     assert!(!text.contains("\"allOf\""), "references are flat");
     let document: Value = serde_json::from_str(&text).expect("JSON");
     let items = document["paths"].as_object().expect("paths").values();
+    let (lines, count) = (text.lines().count(), items.clone().count());
+    assert!(lines < 300 * count, "{lines} lines for {count} paths");
     for operation in items.flat_map(|item| item.as_object().expect("operations").values()) {
         let request = &operation["requestBody"];
         let responses = operation["responses"].as_object().expect("responses").values();

@@ -112,8 +112,7 @@ impl<'a> Backtest<'a> {
             let pending = self.groups.get(&group).and_then(|state| state.pending.as_ref());
             let pending = pending.and_then(|pending| self.waiting.get(&pending.event)).cloned();
             let known = Revisit { pending, ..Revisit::default() };
-            let decision =
-                revisit(self.set, Some(self.place), group, &mut self.groups, &known, at);
+            let decision = revisit(self.set, Some(self.place), group, &mut self.groups, &known, at);
             self.take(&decision, at);
         }
     }

@@ -110,6 +110,7 @@ mod tests {
             id: "1",
             kind: "payment.received",
             source: "shop",
+            subject: None,
             received_at: now,
             payload: &payload,
         };

@@ -30,7 +30,9 @@ use domain::evaluation::{
     Decision, EvaluationStatus, Looked, MatchOutcome, MatchRecord, NewNotification, decide,
 };
 use domain::group::GroupState;
-use domain::id::{AlertId, DeliveryId, EventId, GroupId, JobId, NotificationId, ProjectId, RuleId, UserId};
+use domain::id::{
+    AlertId, DeliveryId, EventId, GroupId, JobId, NotificationId, ProjectId, RuleId, UserId,
+};
 use domain::job::{Envelope, Job, NewJob, QueueName};
 use domain::project::ProjectStatus;
 use domain::ruleset::RuleSet;

@@ -125,9 +125,9 @@ impl RuleTrial {
             (None, Some(id)) => {
                 let event = super::readable_event(app, caller, EventId(id)).await?;
                 let payload = serde_json::from_str(event.payload.get()).unwrap_or_default();
-                let (kind, source) = (event.kind, event.source);
+                let (kind, source, subject) = (event.kind, event.source, event.subject);
                 let (id, received_at) = (event.id.to_string(), event.received_at);
-                Ok(Sample { id, kind, source, received_at, payload })
+                Ok(Sample { id, kind, source, subject, received_at, payload })
             }
             _ => {
                 let right = "send either an event here or the id of one as event_id";
@@ -151,6 +151,7 @@ fn inline(app: &App, event: &NewEvent) -> Result<Sample, Problem> {
         id: EventId::fresh(now).to_string(),
         kind: event.kind,
         source: event.source,
+        subject: event.subject,
         received_at: now,
         payload: serde_json::from_str(event.payload.get()).unwrap_or_default(),
     })

@@ -1,5 +1,6 @@
 //! Rules as they look on the wire.
 
+use domain::absence;
 use domain::hours::{Day, Hours};
 use domain::id::{RuleId, UserId};
 use domain::rule as known;
@@ -360,7 +361,7 @@ impl From<NewRule> for known::RuleBody {
             kind: new.kind.into(),
             condition: new.condition,
             threshold: new.threshold.map(known::Threshold::from),
-            absence: new.absence.map(known::Absence::from),
+            absence: new.absence.map(absence::Absence::from),
             resolve_condition: new.resolve_condition,
             resolve_after_seconds: new.resolve_after_seconds,
             notify_resolved: new.notify_resolved,
@@ -416,7 +417,7 @@ macro_rules! same {
 same! {
     Suppression = known::Suppression { count, seconds, over }
     Threshold = known::Threshold { count, seconds }
-    Absence = known::Absence { seconds, cron, timezone }
+    Absence = absence::Absence { seconds, cron, timezone }
     RuleAction = known::Action { label, url }
 }
 

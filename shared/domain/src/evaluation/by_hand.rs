@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::Decider;
 use super::Decision;
+use super::decide::Decider;
 use crate::alert::{Acknowledgement, AlertChange, Resolver};
 use crate::group::GroupState;
 use crate::id::{AlertId, GroupId, UserId};

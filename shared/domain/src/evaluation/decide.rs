@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::stages::{Candidate, Held, STAGES};
-use super::{
-    Decision, Found, Looked, MatchOutcome, MatchRecord, NewNotification, Origin, record,
-};
+use super::{Decision, Found, Looked, MatchOutcome, MatchRecord, NewNotification, Origin, record};
 use crate::alert::{
     Acknowledgement, AlertChange, AlertEntry, AlertStanding, OpenedAlert, Resolution, Resolver,
 };

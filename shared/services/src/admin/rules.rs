@@ -28,6 +28,8 @@ pub struct Sample {
     pub kind: String,
     /// Where it comes from.
     pub source: String,
+    /// What of its source it is about.
+    pub subject: Option<String>,
     /// When it was received.
     pub received_at: Time,
     /// Its payload.
@@ -289,6 +291,7 @@ impl Admin {
             id: &sample.id,
             kind: &sample.kind,
             source: &sample.source,
+            subject: sample.subject.as_deref(),
             received_at: sample.received_at,
             payload: &sample.payload,
         };
