@@ -46,6 +46,7 @@ BODIES = {
     "renew_backup_codes": lambda somebody: {"password": WORLD["password"], "code": backup_codes(somebody)[0]},
     "disable_second_factor": lambda somebody: {"password": WORLD["password"], "code": backup_codes(somebody)[0]},
     "set_avatar": lambda somebody: {"file": picture(somebody)},
+    "accept_grafana": lambda somebody: grafana(),
 }
 
 # The same for what an operation is about: the last parameter of its path, or several by their names.
@@ -53,6 +54,9 @@ THINGS = {
     "approve_user": lambda: pending(),
     "reset_second_factor": lambda: with_factor(),
     "revoke_user_session": lambda: logged_in(),
+    "acknowledge_alert": lambda: alert(),
+    "unacknowledge_alert": lambda: acknowledged_alert(),
+    "resolve_alert": lambda: alert(),
 }
 
 # Operations that can't succeed here, with the reason.
@@ -188,6 +192,39 @@ def invited():
     answer = send("POST", "/api/v1/auth/invitations", bearer(lasting("admin")), json={"email": email, "roles": ["member"]})
     assert answer.status_code == 201, answer.text
     return mailed(email, "bbi_")
+
+
+def grafana():
+    """What a contact point of Grafana sends."""
+    labels = {"alertname": fresh("High CPU"), "instance": "web-1"}
+    alert = {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {},
+        "startsAt": "2026-01-01T12:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": fresh("fingerprint"),
+    }
+    return {"version": "1", "groupKey": "{}", "status": "firing", "receiver": "bellbuoy", "alerts": [alert]}
+
+
+def alert():
+    """An alert that is not resolved: the next event opens one, if there is none."""
+    for attempt in range(100):
+        answer = send("GET", "/api/v1/alerts?state=open", bearer(lasting("admin")))
+        if answer.ok and (items := answer.json()["items"]):
+            return items[0]["id"]
+        if attempt % 20 == 0:
+            event = {"type": f"{WORLD['canary']}.rings", "payload": {}}
+            send("POST", "/api/v1/events", {"X-API-Key": WORLD["key"]}, json=event)
+        time.sleep(0.1)
+    raise AssertionError("no alert opened")
+
+
+def acknowledged_alert():
+    one = alert()
+    send("POST", f"/api/v1/alerts/{one}/acknowledge", bearer(lasting("admin")), json={})
+    return one
 
 
 def pending():

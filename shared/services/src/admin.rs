@@ -15,7 +15,7 @@ mod reseal;
 mod roles;
 mod rules;
 mod settings;
-mod silences;
+pub(crate) mod silences;
 mod users;
 
 use std::sync::Arc;

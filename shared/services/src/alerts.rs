@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, silences};
 use crate::audit::{Audit, AuditedAction, Initiator};
 use crate::rulesets::RuleSets;
 use domain::alert::AlertEntry;
@@ -104,6 +104,9 @@ impl Alerts {
         let faults = body.faults(now);
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
+        }
+        if let Some(field) = self.store.unknown_of_silence(project, &body).await? {
+            return Err(silences::unknown(field));
         }
         let wanted = body.alert;
         let Some(silence) = Silence::compile(SilenceId::fresh(now), body) else {
