@@ -209,12 +209,13 @@ def grafana():
 
 
 def alert():
-    """An alert that is not resolved: the next event opens one, if there is none."""
-    for attempt in range(100):
-        answer = send("GET", "/api/v1/alerts?state=open", bearer(lasting("admin")))
-        if answer.ok and (items := answer.json()["items"]):
-            return items[0]["id"]
-        if attempt % 20 == 0:
+    """An alert that is not resolved: if there is none, the next event opens one."""
+    for attempt in range(600):
+        for state in ("open", "acknowledged"):
+            answer = send("GET", f"/api/v1/alerts?state={state}", bearer(lasting("admin")))
+            if answer.ok and (items := answer.json()["items"]):
+                return items[0]["id"]
+        if attempt % 50 == 0:
             event = {"type": f"{WORLD['canary']}.rings", "payload": {}}
             send("POST", "/api/v1/events", {"X-API-Key": WORLD["key"]}, json=event)
         time.sleep(0.1)

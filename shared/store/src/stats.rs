@@ -19,7 +19,7 @@ pub struct Stats {
     pub users_suspended: u64,
     /// Rules.
     pub rules: u64,
-    /// Those of them that ring.
+    /// Those of them that are live.
     pub rules_active: u64,
     /// Keys that were not taken back.
     pub keys: u64,

@@ -1,7 +1,6 @@
 //! A project that has one of everything, and a text of its own in all of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crypto::seal::Sealer;
 use domain::audit::AuditAction;
@@ -139,14 +138,11 @@ impl Filled {
         let event = json!({ "type": "canary.rings", "payload": { "text": self.words.canary } });
         let sent = served.front.post(&self.key, "/api/v1/events", &event).await;
         assert_eq!(sent.status, 202, "{sent:?}");
-        for _ in 0..200 {
+        let opened = async || {
             let alerts = served.front.get(&self.admin, "/api/v1/alerts").await.json();
-            if alerts["items"].as_array().is_some_and(|items| !items.is_empty()) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("no alert opened within 20 s");
+            alerts["items"].as_array().is_some_and(|items| !items.is_empty())
+        };
+        served.until("an alert", opened).await;
     }
 
     /// Pictures of the admin and of the account that stands for all others: no operation takes files.
