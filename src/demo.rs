@@ -190,21 +190,41 @@ fn head(read: &[u8]) -> Option<(usize, usize)> {
 
 fn show(body: &[u8]) {
     let Ok(message) = serde_json::from_slice::<serde_json::Value>(body) else { return };
-    let data = &message["data"];
+    shown(format_args!("\x07{}", line(&message["data"])));
+}
+
+/// What the terminal shows of a webhook; a summary and the end of an alert come without an event.
+fn line(data: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    shown(format_args!(
-        "\x07RING [{}] {} - {} (event {}: {})",
-        text(&data["priority"]),
-        text(&data["title"]),
-        text(&data["body"]),
-        text(&data["event"]["id"]),
-        data["event"]["payload"],
-    ));
+    let body = match text(&data["body"]) {
+        body if body.is_empty() => body,
+        body => format!(" - {body}"),
+    };
+    let event = match &data["event"] {
+        event if event.is_object() => {
+            format!(" (event {}: {})", text(&event["id"]), event["payload"])
+        }
+        _ => String::new(),
+    };
+    format!("RING [{}] {}{body}{event}", text(&data["priority"]), text(&data["title"]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::head;
+    use super::{head, line};
+    use serde_json::json;
+
+    #[test]
+    fn a_line_says_what_there_is() {
+        let event = json!({ "id": "e1", "payload": { "amount": 1500 } });
+        for (body, event, wanted) in [
+            ("Look.", event, "RING [high] Paid - Look. (event e1: {\"amount\":1500})"),
+            ("", json!(null), "RING [high] Paid"),
+        ] {
+            let data = json!({ "priority": "high", "title": "Paid", "body": body, "event": event });
+            assert_eq!(line(&data), wanted);
+        }
+    }
 
     #[test]
     fn a_request_is_read_when_it_is_there() {

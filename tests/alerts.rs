@@ -132,7 +132,8 @@ async fn an_event_resolves_and_those_who_were_notified_hear_of_it(pair: Pair) {
     told.sort_unstable();
     assert_eq!(told, [("event", 1), ("event", 1), ("resolved", 1)]);
 
-    // What comes next is another alert, in another round.
+    // What comes next is another alert, in another round; of a later time, for the list is in the order of time.
+    app.run_for(Duration::from_secs(5)).await;
     disk(&app, &tenant, "firing").await;
     let all = alerts(&app, &tenant).await;
     assert_eq!(all.len(), 2);

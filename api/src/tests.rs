@@ -1,5 +1,6 @@
 //! The API from outside, on the whole product: a real one, whose store is SQLite in a folder of the test's own.
 
+mod author;
 mod cloud_events;
 mod conventions;
 mod errors;
@@ -11,6 +12,7 @@ mod measured;
 mod repeats;
 mod rules;
 mod scene;
+mod silences;
 mod socket;
 
 use poem::Endpoint;

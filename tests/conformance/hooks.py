@@ -46,6 +46,7 @@ BODIES = {
     "renew_backup_codes": lambda somebody: {"password": WORLD["password"], "code": backup_codes(somebody)[0]},
     "disable_second_factor": lambda somebody: {"password": WORLD["password"], "code": backup_codes(somebody)[0]},
     "set_avatar": lambda somebody: {"file": picture(somebody)},
+    "accept_grafana": lambda somebody: grafana(),
 }
 
 # The same for what an operation is about: the last parameter of its path, or several by their names.
@@ -53,6 +54,9 @@ THINGS = {
     "approve_user": lambda: pending(),
     "reset_second_factor": lambda: with_factor(),
     "revoke_user_session": lambda: logged_in(),
+    "acknowledge_alert": lambda: alert(),
+    "unacknowledge_alert": lambda: acknowledged_alert(),
+    "resolve_alert": lambda: alert(),
 }
 
 # Operations that can't succeed here, with the reason.
@@ -190,6 +194,40 @@ def invited():
     return mailed(email, "bbi_")
 
 
+def grafana():
+    """What a contact point of Grafana sends."""
+    labels = {"alertname": fresh("High CPU"), "instance": "web-1"}
+    alert = {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {},
+        "startsAt": "2026-01-01T12:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": fresh("fingerprint"),
+    }
+    return {"version": "1", "groupKey": "{}", "status": "firing", "receiver": "bellbuoy", "alerts": [alert]}
+
+
+def alert():
+    """An alert that is not resolved: if there is none, the next event opens one."""
+    for attempt in range(600):
+        for state in ("open", "acknowledged"):
+            answer = send("GET", f"/api/v1/alerts?state={state}", bearer(lasting("admin")))
+            if answer.ok and (items := answer.json()["items"]):
+                return items[0]["id"]
+        if attempt % 50 == 0:
+            event = {"type": f"{WORLD['canary']}.rings", "payload": {}}
+            send("POST", "/api/v1/events", {"X-API-Key": WORLD["key"]}, json=event)
+        time.sleep(0.1)
+    raise AssertionError("no alert opened")
+
+
+def acknowledged_alert():
+    one = alert()
+    send("POST", f"/api/v1/alerts/{one}/acknowledge", bearer(lasting("admin")), json={})
+    return one
+
+
 def pending():
     """An account that waits for approval."""
     body = {"token": mailed(register(), "bbg_"), "password": WORLD["password"]}
@@ -265,13 +303,13 @@ def changes_its_project(method, path):
 
 
 def new_project():
-    """A project that nobody else needs, and its admin."""
+    """A project that nobody else needs: its id, its slug and the address of its admin."""
     slug = fresh("project")
     admin = {"email": f"{slug}@example.com", "full_name": "Ada", "password": WORLD["password"]}
     new = {"slug": slug, "name": slug, "admin": admin}
     answer = send("POST", "/api/v1/projects", bearer(lasting("super_admin")), json=new)
     assert answer.status_code == 201, answer.text
-    return answer.json()["project"]["id"], log_in(slug, admin["email"])
+    return answer.json()["project"]["id"], slug, admin["email"]
 
 
 def headers_of(who, person=None):
@@ -371,8 +409,10 @@ def before_call(context, case, kwargs):
     if who in ("admin", "super_admin") and ends_its_caller(method, path):
         person = somebody(who)
     values = {}
-    if who == "admin" and changes_its_project(method, path):
-        values["project"], person = new_project()
+    # Not the project that all others are called in, whoever changes, suspends or archives it.
+    if who in ("admin", "super_admin") and changes_its_project(method, path):
+        values["project"], slug, email = new_project()
+        person = log_in(slug, email) if who == "admin" else None
     elif case.path_parameters and not nowhere:
         values = something(method, path, who, person)
         if operation_id in THINGS:

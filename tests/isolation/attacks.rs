@@ -92,8 +92,15 @@ impl Scene {
             }
             // With the things of one's own in front as well: a foreign one below one's own is foreign too.
             for own_ones in 0..foreign.len() {
+                // What every project has, such as a first version, is foreign to nobody.
+                if foreign[own_ones..] == own[own_ones..] {
+                    continue;
+                }
                 let values = |rest: &[String]| [&own[..own_ones], &rest[own_ones..]].concat();
-                let nowhere: Vec<String> = foreign.iter().map(|value| like(value)).collect();
+                let missing = |(value, own): (&String, &String)| {
+                    if value == own { value.clone() } else { like(value) }
+                };
+                let nowhere: Vec<String> = foreign.iter().zip(&own).map(missing).collect();
                 let (theirs, missing) = (values(&foreign), values(&nowhere));
                 for (who, caller) in self.attackers(&operation) {
                     let there = self.attempt(&caller, &operation, &theirs).await;
@@ -140,10 +147,16 @@ impl Scene {
         }
     }
 
+    /// The ids of what the first project has, but for those that the second has as well, such as a first version.
+    fn ids_of_the_first(&self) -> Vec<String> {
+        let own: Vec<&String> = self.b.words.ids.values().collect();
+        self.a.words.ids.values().filter(|id| !own.contains(id)).cloned().collect()
+    }
+
     /// A body that refers to something of the first project is refused as if that were nowhere.
     pub async fn references_to_foreign_things_are_like_missing_ones(&mut self) {
         let front = self.front();
-        let ids: Vec<String> = self.a.words.ids.values().cloned().collect();
+        let ids = self.ids_of_the_first();
         for operation in self.surface.operations.clone() {
             let Some((media_type, schema)) = &operation.body else { continue };
             let schema = self.surface.resolve(schema);
@@ -179,7 +192,7 @@ impl Scene {
     /// No filter reaches beyond the project, and no cursor of the first opens a list to the second.
     pub async fn filters_and_cursors_find_nothing_foreign(&mut self) {
         let front = self.front();
-        let (canary, ids) = (self.a.words.canary.clone(), self.a.words.ids.clone());
+        let (canary, ids) = (self.a.words.canary.clone(), self.ids_of_the_first());
         for operation in self.questions() {
             let path = operation.at(&self.b.values(&operation));
             let theirs = operation.at(&self.a.values(&operation));
@@ -187,7 +200,7 @@ impl Scene {
             let mut questions: Vec<(&str, String)> = Vec::new();
             for name in names.iter().filter(|name| !matches!(name.as_str(), "limit" | "cursor")) {
                 questions.push((name, canary.clone()));
-                questions.extend(ids.values().map(|id| (name.as_str(), id.clone())));
+                questions.extend(ids.iter().map(|id| (name.as_str(), id.clone())));
             }
             if names.iter().any(|name| *name == "cursor") {
                 let first =

@@ -15,8 +15,9 @@ use services::access::{AuthError, Principal};
 use services::sessions::BearerError;
 use tokio::time::Instant;
 
+use super::callers::demand;
 use super::credentials::Credentials;
-use super::{Caller, Me, Needs, bearer_refusal, demand, refusal};
+use super::{Caller, Me, Needs, bearer_refusal, refusal};
 use crate::features;
 use crate::problem::{Code, Problem};
 

@@ -203,7 +203,7 @@ struct ProjectStats {
     users: UserCounts,
     /// Rules.
     rules: u64,
-    /// Those of them that are active.
+    /// Those of them that are live.
     active_rules: u64,
     /// API keys that were not taken back.
     keys: u64,

@@ -314,15 +314,16 @@ impl Operations {
         caller: Caller<Looking<RulesRead>>,
         /// The rule.
         id: Path<Uuid>,
-        /// The number of the version before.
+        /// The number of the version before; the one before `to`, if nothing is said.
         #[oai(validator(minimum(value = "1")))]
-        from: Query<i64>,
-        /// The number of the version after.
+        from: Query<Option<i64>>,
+        /// The number of the version after; the rule as it stands, if nothing is said.
         #[oai(validator(minimum(value = "1")))]
-        to: Query<i64>,
+        to: Query<Option<i64>>,
     ) -> Result<Answer<RuleDiff>, Failure<Reads>> {
-        let id = self.reach(&caller, id.0).await?.rule.id;
-        let (from, to) = (from.0, to.0);
+        let rule = self.reach(&caller, id.0).await?.rule;
+        let (id, to) = (rule.id, to.0.unwrap_or(rule.version));
+        let from = from.0.unwrap_or_else(|| (to - 1).max(1));
         let changes = self.app.admin.rule_diff(caller.project, id, from, to).await?;
         let changes = changes.into_iter().map(RuleFieldChange::from).collect();
         Ok(Answer(RuleDiff { from, to, changes }))

@@ -5,95 +5,10 @@ use domain::rule::Suppression;
 use domain::settings::Settings;
 use poem::http::Method;
 use serde_json::{Value, json};
-use services::admin::Invitee;
 use services::audit::Initiator;
 
-use super::{EVENTS, Got, Scene, send};
-
-const RULES: &str = "/api/v1/rules";
-const PASSWORD: &str = "correct horse battery";
-
-/// Somebody who is logged in.
-struct Author<'s> {
-    scene: &'s Scene,
-    token: String,
-    user: String,
-}
-
-impl<'s> Author<'s> {
-    async fn admin(scene: &'s Scene, slug: &str) -> Self {
-        Self::log_in(scene, slug, &format!("admin@{slug}.example")).await
-    }
-
-    async fn log_in(scene: &'s Scene, slug: &str, email: &str) -> Self {
-        let body = json!({ "project": slug, "email": email, "password": PASSWORD });
-        let got = send(scene.client.post("/api/v1/auth/login").body_json(&body)).await;
-        assert_eq!(got.status, 200, "{}", got.text);
-        let text = |name: &str| got.json[name].as_str().expect("a text").to_owned();
-        Self { scene, token: text("access_token"), user: text("user_id") }
-    }
-
-    /// Somebody else of `acme`, with a role of their own that has these permissions.
-    async fn with(scene: &'s Scene, name: &str, permissions: &[&str]) -> Self {
-        let admin = Self::admin(scene, "acme").await;
-        let role = json!({ "name": name, "permissions": permissions });
-        assert_eq!(admin.post("/api/v1/roles", &role).await.status, 201);
-        let email = format!("{name}@acme.example");
-        let new = Invitee {
-            email: email.clone(),
-            full_name: name.to_owned(),
-            password: Some(PASSWORD.to_owned()),
-            roles: vec![name.to_owned()],
-        };
-        let (accounts, system) = (&scene.app.admin, Initiator::system());
-        let made = accounts.create_user(scene.callers.acme, new, &system);
-        made.await.expect("an account");
-        Self::log_in(scene, "acme", &email).await
-    }
-
-    async fn ask(&self, method: Method, path: &str, tag: &str, body: Option<&Value>) -> Got {
-        let mut request = self.scene.client.request(method, path);
-        request = request.header("authorization", format!("Bearer {}", self.token));
-        if !tag.is_empty() {
-            request = request.header("if-match", tag);
-        }
-        match body {
-            Some(body) => send(request.body_json(body)).await,
-            None => send(request).await,
-        }
-    }
-
-    async fn get(&self, path: &str) -> Got {
-        self.ask(Method::GET, path, "", None).await
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Got {
-        self.ask(Method::POST, path, "", Some(body)).await
-    }
-
-    async fn put(&self, path: &str, tag: &str, body: &Value) -> Got {
-        self.ask(Method::PUT, path, tag, Some(body)).await
-    }
-
-    async fn delete(&self, path: &str) -> Got {
-        self.ask(Method::DELETE, path, "", None).await
-    }
-
-    async fn rule(&self, name: &str) -> Value {
-        let got = self.post(RULES, &rule(name)).await;
-        assert_eq!(got.status, 201, "{}", got.text);
-        got.json
-    }
-}
-
-fn rule(name: &str) -> Value {
-    json!({
-        "name": name,
-        "condition": "event.type == \"payment.failed\" && event.payload.amount > 1000",
-        "priority": "high",
-        "target_roles": ["responder"],
-    })
-}
+use super::author::{Author, RULES, rule};
+use super::{EVENTS, Scene, send};
 
 fn with(name: &str, field: &str, value: Value) -> Value {
     let mut rule = rule(name);
@@ -329,8 +244,17 @@ async fn each_change_is_a_version() {
     );
     assert_eq!(ada.get(&format!("{place}/diff?from=1&to=1")).await.json["changes"], json!([]));
     assert_eq!(ada.get(&format!("{place}/diff?from=1&to=9")).await.status, 404);
-    let got = ada.get(&format!("{place}/diff?from=1")).await;
-    assert_eq!((got.status, got.field()), (400, "to"));
+    // Without one of them it is the rule as it stands, or the version before.
+    let last = ada.get(&format!("{place}/diff")).await.json;
+    assert_eq!((&last["from"], &last["to"]), (&two, &three));
+    assert_eq!(last["changes"], json!([{ "field": "mode", "before": "live", "after": "shadow" }]));
+    assert_eq!(ada.get(&format!("{place}/diff?from=1")).await.json, diff);
+    let first_of_all = ada.get(&format!("{place}/diff?to=1")).await.json;
+    assert_eq!((&first_of_all["from"], &first_of_all["changes"]), (&one, &json!([])));
+    for (query, field) in [("from=0", "from"), ("from=1&to=x", "to")] {
+        let got = ada.get(&format!("{place}/diff?{query}")).await;
+        assert_eq!((got.status, got.field()), (400, field), "{query}");
+    }
 
     let restore = format!("{place}/restore");
     let got = ada.ask(Method::POST, &restore, "\"3\"", Some(&json!({ "version": 1 }))).await;

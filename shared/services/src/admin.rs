@@ -16,7 +16,7 @@ mod roles;
 mod rules;
 mod runs;
 mod settings;
-mod silences;
+pub(crate) mod silences;
 mod users;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, silences};
 use crate::audit::{Audit, AuditedAction, Initiator};
 use crate::rulesets::RuleSets;
 use domain::alert::AlertEntry;
@@ -99,6 +99,9 @@ impl Alerts {
         let faults = body.faults(now);
         if !faults.is_empty() {
             return Err(AdminError::Invalid(faults));
+        }
+        if let Some(field) = self.store.unknown_of_silence(project, &body).await? {
+            return Err(silences::unknown(field));
         }
         let wanted = body.alert;
         let Some(silence) = Silence::compile(SilenceId::fresh(now), body) else {

@@ -210,6 +210,20 @@ impl Store {
         .await
     }
 
+    /// The field of a silence that names a rule or alert that is not there.
+    ///
+    /// # Errors
+    /// When the engine is away.
+    pub async fn unknown_of_silence(
+        &self,
+        project: ProjectId,
+        body: &SilenceBody,
+    ) -> Result<Option<String>> {
+        let body = body.clone();
+        self.read("unknown_of_silence", verb!(|tx, body| { unknown(tx, project, &body).await }))
+            .await
+    }
+
     /// What a silence hid, newest first, from before `before`.
     ///
     /// # Errors
@@ -290,7 +304,7 @@ async fn unknown(tx: &mut Tx, project: ProjectId, body: &SilenceBody) -> Result<
             Uuid::nil()
         )?;
         if found.is_none() {
-            return Ok(Some(format!("rules[{at}]")));
+            return Ok(Some(format!("rule_ids[{at}]")));
         }
     }
     if let Some(alert) = body.alert {
@@ -302,7 +316,7 @@ async fn unknown(tx: &mut Tx, project: ProjectId, body: &SilenceBody) -> Result<
             alert
         )?;
         if found.is_none() {
-            return Ok(Some("alert".to_owned()));
+            return Ok(Some("alert_id".to_owned()));
         }
     }
     Ok(None)

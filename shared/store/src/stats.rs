@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::engine::{sql, verb};
 use super::{Result, Store};
 use domain::id::{ProjectId, floor};
+use domain::rule::RuleMode;
 use domain::time::Time;
 
 /// What there is of a project.
@@ -18,7 +19,7 @@ pub struct Stats {
     pub users_suspended: u64,
     /// Rules.
     pub rules: u64,
-    /// Those of them that are active.
+    /// Those of them that are live.
     pub rules_active: u64,
     /// Keys that were not taken back.
     pub keys: u64,
@@ -51,7 +52,7 @@ impl Store {
             let rules = sql!(
                 tx,
                 fetch_all as (i16, i64),
-                "SELECT active, COUNT(*) FROM rules WHERE project_id = $1 AND live = $2 GROUP BY active",
+                "SELECT mode, COUNT(*) FROM rules WHERE project_id = $1 AND live = $2 GROUP BY mode",
                 project,
                 nil
             )?;
@@ -72,8 +73,8 @@ impl Store {
                 users_pending: of(&users, 0),
                 users_active: of(&users, 1),
                 users_suspended: of(&users, 2),
-                rules: of(&rules, 0) + of(&rules, 1),
-                rules_active: of(&rules, 1),
+                rules: RuleMode::ALL.iter().map(|mode| of(&rules, mode.number())).sum(),
+                rules_active: of(&rules, RuleMode::Live.number()),
                 keys: keys.unsigned_abs(),
                 roles: roles.unsigned_abs(),
                 endpoints: endpoints.unsigned_abs(),

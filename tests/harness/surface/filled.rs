@@ -130,6 +130,19 @@ impl Filled {
             ..RuleBody::new(canary.clone(), format!("event.type != \"{canary}.never\""))
         };
         onboarding::rule(store, project, rule, now).await.expect("made");
+        self.ring(served).await;
+    }
+
+    /// Sends an event and waits for the alert that it opens.
+    async fn ring(&self, served: &Served) {
+        let event = json!({ "type": "canary.rings", "payload": { "text": self.words.canary } });
+        let sent = served.front.post(&self.key, "/api/v1/events", &event).await;
+        assert_eq!(sent.status, 202, "{sent:?}");
+        let opened = async || {
+            let alerts = served.front.get(&self.admin, "/api/v1/alerts").await.json();
+            alerts["items"].as_array().is_some_and(|items| !items.is_empty())
+        };
+        served.until("an alert", opened).await;
     }
 
     /// Pictures of the admin and of the account that stands for all others: no operation takes files.

@@ -123,13 +123,16 @@ impl Admin {
 fn answer(verdict: SilenceVerdict) -> Result<KeptSilence, AdminError> {
     Err(match verdict {
         SilenceVerdict::Done(silence) => return Ok(*silence),
-        SilenceVerdict::Unknown(field) => {
-            let right = "there is no such rule, or no open alert of that id, in the project";
-            AdminError::Invalid(vec![Fault::new(field, FaultCode::Invalid, right)])
-        }
+        SilenceVerdict::Unknown(field) => unknown(field),
         SilenceVerdict::Over => AdminError::Conflict("the silence is over".to_owned()),
         SilenceVerdict::Full => AdminError::Conflict(format!(
             "a project has at most {MAX_SILENCES} silences that are not over"
         )),
     })
+}
+
+/// What a silence names is not there.
+pub(crate) fn unknown(field: String) -> AdminError {
+    let right = "there is no such rule, or no open alert of that id, in the project";
+    AdminError::Invalid(vec![Fault::new(field, FaultCode::Invalid, right)])
 }

@@ -1,38 +1,31 @@
 //! What projects set for themselves and what is set for them, from the front door, on every store: settings and their
-//! secrets, plans, features, limits, and the rotation of the sealing key.
+//! secrets here; plans and features, and the rotation of the sealing key, in files of their own.
 
 #![allow(clippy::expect_used, reason = "a test that can't go on should say so at once")]
 
+mod plans;
+mod sealing;
+
 use std::time::Duration;
 
-use base64::Engine as _;
 use bellbuoy::roles::Roles;
 use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use config::Config;
-use crypto::seal::Sealer;
 use domain::attempt::AttemptKind;
 use domain::id::ProjectId;
-use domain::rule::RuleBody;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use services::admin::Invitee;
 use services::audit::Initiator;
-use services::onboarding::{self, OnboardingError};
-use services::reseal::{Found, Mode, setting_row, walk};
-use store::StoreError;
-use store::sealed::Column;
+use services::reseal::setting_row;
 
 on_pairs! {
     settings_are_set_as_a_whole_and_their_secrets_never_come_out
     of_those_who_edit_at_once_one_is_first
-    a_plan_holds_exactly
-    events_beyond_the_plan_are_turned_away
-    features_are_switched_by_the_platform_alone
     pages_of_a_project_may_call_for_it_and_for_no_other
     attempts_to_come_in_are_counted_exactly
     a_project_may_demand_more_of_passwords_and_requests
-    the_sealing_key_is_rotated_beside_those_who_serve
 }
 
 async fn start(pair: Pair, change: impl FnOnce(&mut Config)) -> TestApp {
@@ -234,111 +227,6 @@ async fn futures<F: Future<Output = (u16, Value)>>(
     futures_util::future::join_all(all).await
 }
 
-async fn a_plan_holds_exactly(pair: Pair) {
-    let app = start(pair, |config| config.plan.rules = 3).await;
-    let root = Account::log_in(&app, "platform", "root@example.com").await;
-    let ada = Account::admin(&app, "acme").await;
-    let path = format!("/projects/{}/plan", ada.project);
-    let plan = json!({ "plan": "small", "limits": { "users": 4 } });
-    assert_eq!(put(&app, &ada, &path, None, plan.clone()).await.0, 403);
-    let bad = json!({ "plan": "a b" });
-    let (status, told) = put(&app, &root, &path, None, bad).await;
-    assert_eq!((status, &told["errors"][0]["field"]), (400, &json!("plan")), "{told}");
-    let (status, set) = put(&app, &root, &path, None, plan).await;
-    assert_eq!((status, &set["limits"]["users"]), (200, &json!(4)), "{set}");
-    assert_eq!((&set["limits"]["rules"], &set["own_limits"]), (&json!(3), &json!({ "users": 4 })));
-    assert_eq!(ada.json(&path).await, set);
-    let log = ada.json("/audit?action=project.plan").await;
-    assert_eq!(log["items"][0]["after"]["limits"], json!({ "users": 4 }), "{log}");
-
-    let users = (0..8).map(|at| {
-        let ada = &ada;
-        async move {
-            let email = format!("u{at}@example.com");
-            ada.post("/users", &json!({ "email": email, "full_name": "U", "roles": [] })).await
-        }
-    });
-    let answers = futures(users).await;
-    let made = answers.iter().filter(|(status, _)| *status == 201).count();
-    assert_eq!(made, 3, "the admin is the fourth: {answers:?}");
-    for (_, told) in answers.iter().filter(|(status, _)| *status != 201) {
-        assert_eq!((&told["status"], &told["code"]), (&json!(409), &json!("plan_limit")), "{told}");
-        assert_eq!(told["errors"][0]["field"], "limits.users");
-        assert!(told["detail"].as_str().is_some_and(|text| text.contains('4')), "{told}");
-    }
-
-    let rules = (0..6).map(|at| {
-        let body = RuleBody::new(format!("rule {at}"), "event.type == \"a\"");
-        onboarding::rule(&app.app.store, ada.project, body, app.app.clock.now())
-    });
-    let answers = futures_util::future::join_all(rules).await;
-    assert_eq!(answers.iter().filter(|one| one.is_ok()).count(), 3);
-    let over = |one: &Result<_, OnboardingError>| matches!(one, Err(OnboardingError::Store(StoreError::OverPlan(over))) if over.most == 3);
-    assert_eq!(answers.iter().filter(|one| over(one)).count(), 3);
-    // What is there stays when less is allowed, and another project has its own.
-    let less = json!({ "limits": { "users": 1 } });
-    assert_eq!(put(&app, &root, &path, None, less).await.0, 200);
-    assert_eq!(ada.json("/users").await["items"].as_array().map(Vec::len), Some(4));
-    let other = Account::admin(&app, "other").await;
-    other.colleague("other", "bo", &["viewer"]).await;
-    app.stop().await;
-}
-
-async fn events_beyond_the_plan_are_turned_away(pair: Pair) {
-    let app = start(pair, |_| {}).await;
-    let root = Account::log_in(&app, "platform", "root@example.com").await;
-    let tenant = app.tenant("acme").await;
-    let path = format!("/projects/{}/plan", tenant.project);
-    let plan = json!({ "limits": { "events_per_minute": 3 } });
-    assert_eq!(put(&app, &root, &path, None, plan).await.0, 200);
-    for at in 0..3 {
-        app.event(&tenant, "a", &json!({ "at": at })).await;
-    }
-    let key = tenant.key.text();
-    let body = json!({ "type": "a", "payload": {} });
-    let headers = [("x-api-key", key.as_str())];
-    let answer = send(&app, None, Method::POST, "/events", &headers, Some(body)).await;
-    assert_eq!(answer.status().as_u16(), 429);
-    assert_eq!(header(&answer, "ratelimit-limit"), "3");
-    assert_eq!(header(&answer, "ratelimit-remaining"), "0");
-    assert!(header(&answer, "retry-after").parse::<u64>().expect("seconds") >= 1);
-    let told: Value = answer.json().await.expect("JSON");
-    assert_eq!(told["code"], "plan_rate_limited", "{told}");
-    let other = app.tenant("other").await;
-    app.event(&other, "a", &json!({})).await;
-    app.stop().await;
-}
-
-async fn features_are_switched_by_the_platform_alone(pair: Pair) {
-    let app = start(pair, |_| {}).await;
-    let root = Account::log_in(&app, "platform", "root@example.com").await;
-    let ada = Account::admin(&app, "acme").await;
-    let path = format!("/projects/{}/features", ada.project);
-    let off = json!({ "features": { "custom_roles": false, "audit_export": false } });
-    assert_eq!(put(&app, &ada, &path, None, off.clone()).await.0, 403);
-    let (status, told) =
-        put(&app, &root, &path, None, json!({ "features": { "flying": true } })).await;
-    assert_eq!((status, &told["errors"][0]["field"]), (400, &json!("features.flying")), "{told}");
-    assert_eq!(put(&app, &root, &path, None, off).await.0, 200);
-    let shown = ada.json(&path).await;
-    let of = |shown: &Value, name: &str| {
-        let items = shown["items"].as_array().expect("items").clone();
-        let found = items.into_iter().find(|one| one["name"] == name).expect("a feature");
-        (found["on"] == true, found["switched"] == true)
-    };
-    assert_eq!(of(&shown, "custom_roles"), (false, true), "{shown}");
-    assert_eq!(of(&shown, "event_import"), (true, false), "{shown}");
-    let (status, told) = ada.post("/roles", &json!({ "name": "on_call" })).await;
-    assert_eq!((status, &told["code"]), (403, &json!("feature_disabled")), "{told}");
-    assert_eq!(ada.get("/audit/export").await.0, 403);
-    let (status, _) = put(&app, &root, &path, None, json!({ "features": {} })).await;
-    assert_eq!(status, 200);
-    assert_eq!(ada.post("/roles", &json!({ "name": "on_call" })).await.0, 201);
-    let log = ada.json("/audit?action=project.features").await;
-    assert_eq!(log["items"].as_array().map(Vec::len), Some(2), "{log}");
-    app.stop().await;
-}
-
 async fn pages_of_a_project_may_call_for_it_and_for_no_other(pair: Pair) {
     const PAGE: &str = "https://app.acme.example";
     let app = start(pair, |_| {}).await;
@@ -462,127 +350,4 @@ async fn a_project_may_demand_more_of_passwords_and_requests(pair: Pair) {
     );
     assert_eq!(ada.get("/me").await.0, 200);
     app.stop().await;
-}
-
-async fn the_sealing_key_is_rotated_beside_those_who_serve(pair: Pair) {
-    let app = start(pair, |_| {}).await;
-    let ada = Account::admin(&app, "acme").await;
-    let set = smtp("mail.acme.example", Some(json!(SECRET)));
-    assert_eq!(put(&app, &ada, &settings_of(&ada), None, set).await.0, 200);
-    let key = json!({ "name": "checkout", "scopes": ["read"] });
-    let once = [("idempotency-key", "k-1")];
-    let made = send(&app, Some(&ada), Method::POST, "/keys", &once, Some(key)).await;
-    assert_eq!(made.status().as_u16(), 201);
-    let password = json!({ "password": PASSWORD });
-    assert_eq!(ada.post("/me/second-factor", &password).await.0, 201);
-    // Its mail server does not answer, so that the mail waits.
-    assert_eq!(ada.post("/auth/invitations", &json!({ "email": "u@example.com" })).await.0, 201);
-    let tenant = app.tenant("other").await;
-    let store = &app.app.store;
-    app.app.audit.seal_all().await.expect("sealed");
-    let later = app.app.clock.now().plus(Duration::from_secs(1));
-    assert!(app.app.audit.forget_before(later).await.expect("forgotten").rows > 0);
-
-    let text = std::fs::read_to_string(&app.app.config.seal.dev_key_path).expect("the key");
-    let old = base64::engine::general_purpose::STANDARD.decode(text.trim()).expect("base64");
-    let old: [u8; 32] = old.try_into().expect("32 bytes");
-    let both = Sealer::with_keys([9; 32], [old]).expect("keys");
-    let new = Sealer::with_key([9; 32]).expect("key");
-    let count = |found: &[Found]| -> (u64, u64, u64) {
-        let sum = |of: fn(&Found) -> u64| found.iter().map(of).sum();
-        (sum(|one| one.newest), sum(|one| one.older), sum(|one| one.broken))
-    };
-    let checked = walk(store, &both, Mode::Check, |_| {}).await.expect("walks");
-    for one in &checked {
-        assert!(one.older > 0, "{one:?}");
-    }
-    assert_eq!(checked.iter().map(|one| one.column).collect::<Vec<_>>(), Column::ALL);
-    let all = count(&checked).1;
-    let broken = walk(store, &new, Mode::Check, |_| {}).await.expect("walks");
-    assert_eq!(count(&broken), (0, 0, all), "nothing opens without the old key");
-
-    // Two at once do no harm, and what one did the other leaves.
-    let (one, other) = tokio::join!(
-        walk(store, &both, Mode::Reseal, |_| {}),
-        walk(store, &both, Mode::Reseal, |_| {})
-    );
-    assert!(count(&one.expect("walks")).1 + count(&other.expect("walks")).1 >= all);
-    let done = walk(store, &new, Mode::Check, |_| {}).await.expect("walks");
-    assert_eq!(count(&done), (all, 0, 0), "the new key alone opens all of it");
-
-    let kept = store.settings(ada.project).await.expect("settings");
-    let (field, sealed) = &kept.secrets[0];
-    let plain = new.open_sealed(ada.project, &setting_row(field), sealed).expect("opens");
-    assert_eq!(plain, SECRET.as_bytes());
-    let source = store.rule_source(tenant.project).await.expect("a source");
-    let sealed = &source.endpoints[0];
-    let plain = new.open_sealed(tenant.project, sealed.id.bytes(), &sealed.secret).expect("opens");
-    assert_eq!(plain, tenant.secret.bytes());
-    app.stop().await;
-}
-
-/// An operator's commands on a store in a folder, with these keys.
-fn command(folder: &std::path::Path, keys: (&str, &str), arguments: &[&str]) -> (bool, String) {
-    let run = std::process::Command::new(env!("CARGO_BIN_EXE_bellbuoy"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .env("BELLBUOY_STORE_URL", format!("sqlite://{}/bellbuoy.db", folder.display()))
-        .env("BELLBUOY_SEAL_KEY", keys.0)
-        .env("BELLBUOY_SEAL_PREVIOUS_KEYS", keys.1)
-        .output()
-        .expect("runs");
-    let said = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
-    (run.status.success(), said.into_owned())
-}
-
-#[test]
-fn an_operator_rotates_the_sealing_key_and_sets_plans() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let key = |byte: u8| base64::engine::general_purpose::STANDARD.encode([byte; 32]);
-    let (old, new) = (key(1), key(2));
-    let run = |keys: (&str, &str), arguments: &[&str]| command(folder.path(), keys, arguments);
-    let (before, after) = ((old.as_str(), ""), (new.as_str(), ""));
-    assert!(run(before, &["migrate"]).0);
-    let create = [
-        "project",
-        "create",
-        "--slug",
-        "acme",
-        "--name",
-        "Acme",
-        "--admin-email",
-        "a@b.example",
-        "--admin-full-name",
-        "Ada",
-    ];
-    let (made, said) = run(before, &create);
-    assert!(made, "{said}");
-    let (_, said) = run(before, &["key", "rotate-signing"]);
-    assert!(said.starts_with("signing key"), "{said}");
-
-    let during = (new.as_str(), old.as_str());
-    let (fine, said) = run(during, &["key", "reseal", "--check"]);
-    assert!(!fine && said.contains("values are left"), "{said}");
-    let (fine, said) = run(after, &["key", "reseal"]);
-    assert!(!fine && said.contains("it was sealed with the key"), "{said}");
-    let (fine, said) = run(during, &["key", "reseal"]);
-    assert!(fine && said.contains("1 sealed anew"), "{said}");
-    let (fine, said) = run(after, &["key", "reseal", "--check", "--json"]);
-    let told: Value = serde_json::from_str(&said).expect("JSON");
-    assert_eq!((fine, &told["older"], &told["broken"]), (true, &json!(0), &json!(0)), "{told}");
-    let (fine, said) = run((new.as_str(), new.as_str()), &["config", "check"]);
-    assert!(!fine && said.contains("seal.previous_keys"), "{said}");
-    assert!(!said.contains(&new), "{said}");
-
-    let plan = ["project", "plan", "acme", "--plan", "gold", "--limits", "users=7"];
-    let (fine, said) = run(after, &plan);
-    assert!(fine && said.contains("gold") && said.contains('7'), "{said}");
-    let (_, said) = run(after, &["project", "plan", "acme", "--json"]);
-    let told: Value = serde_json::from_str(&said).expect("JSON");
-    assert_eq!((&told["plan"], &told["own_limits"]), (&json!("gold"), &json!({ "users": 7 })));
-    let (fine, said) = run(after, &["project", "plan", "acme", "--limits", "users=many"]);
-    assert!(!fine && said.contains("a whole number"), "{said}");
-    let (fine, said) = run(after, &["project", "settings", "acme"]);
-    assert!(fine && said.contains("\"registration\": \"open\""), "{said}");
 }
