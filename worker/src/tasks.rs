@@ -78,6 +78,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, task: Task) -> Result<String, Task
 async fn forget_history(store: &Store, now: Time) -> Result<String, StoreError> {
     let before = now.minus(HISTORY);
     let ticks = store.forget_ticks(before).await?;
+    let runs = store.forget_runs(before).await?;
     let sessions = all(SESSIONS, |limit| store.forget_sessions(before, limit)).await?;
     let attempts = all(STEP, |limit| store.forget_attempts(now.minus(ATTEMPTS), limit)).await?;
     let mails = all(ROWS, |limit| store.forget_mails(before, limit)).await?;
@@ -86,7 +87,7 @@ async fn forget_history(store: &Store, now: Time) -> Result<String, StoreError> 
     let registrations = all(ROWS, |limit| store.forget_registrations(now, limit)).await?;
     let addresses = all(ROWS, |limit| store.forget_email_changes(now, limit)).await?;
     Ok(format!(
-        "forgot {ticks} ticks, {sessions} sessions, {attempts} counts of attempts, {mails} mails, {tokens} tokens, \
+        "forgot {ticks} ticks, {runs} runs, {sessions} sessions, {attempts} counts of attempts, {mails} mails, {tokens} tokens, \
          {invitations} invitations, {registrations} registrations and {addresses} addresses"
     ))
 }
