@@ -49,7 +49,8 @@ BODIES = {
     "accept_grafana": lambda somebody: grafana(),
 }
 
-# The same for what an operation is about: the last parameter of its path, or several by their names.
+# The same for what an operation is about: the last parameter of its path, or several by their names. A `caller` among them
+# is who may act on it, if that is not the one who calls everywhere else.
 THINGS = {
     "approve_user": lambda: pending(),
     "reset_second_factor": lambda: with_factor(),
@@ -208,23 +209,42 @@ def grafana():
     return {"version": "1", "groupKey": "{}", "status": "firing", "receiver": "bellbuoy", "alerts": [alert]}
 
 
+def alerting():
+    """The admin, logged in, and a key of a project whose only rule opens an alert for every event.
+
+    Nobody else calls there: a silence, or a change of the rule, would leave no alert to act upon.
+    """
+    with LOCK:
+        if "alerting" not in WORLD:
+            _, slug, email = new_project()
+            admin = bearer(log_in(slug, email)["access"])
+            key = send("POST", "/api/v1/keys", admin, json={"name": "events", "scopes": ["events:write"]})
+            assert key.status_code == 201, key.text
+            rule = {"name": "Every event", "condition": "true", "priority": "high", "target_roles": ["admin"]}
+            made = send("POST", "/api/v1/rules", admin, json=rule)
+            assert made.status_code == 201, made.text
+            WORLD["alerting"] = {"slug": slug, "email": email, "key": key.json()["api_key"]}
+        home = WORLD["alerting"]
+        return log_in(home["slug"], home["email"]), home["key"]
+
+
 def alert():
-    """An alert that is not resolved: if there is none, the next event opens one."""
+    """An alert that is not resolved, and who may act on it: if there is none, the next event opens one."""
+    person, key = alerting()
     for attempt in range(600):
         for state in ("open", "acknowledged"):
-            answer = send("GET", f"/api/v1/alerts?state={state}", bearer(lasting("admin")))
+            answer = send("GET", f"/api/v1/alerts?state={state}", bearer(person["access"]))
             if answer.ok and (items := answer.json()["items"]):
-                return items[0]["id"]
+                return {"id": items[0]["id"], "caller": person}
         if attempt % 50 == 0:
-            event = {"type": f"{WORLD['canary']}.rings", "payload": {}}
-            send("POST", "/api/v1/events", {"X-API-Key": WORLD["key"]}, json=event)
+            send("POST", "/api/v1/events", {"X-API-Key": key}, json={"type": "alerting.rings", "payload": {}})
         time.sleep(0.1)
     raise AssertionError("no alert opened")
 
 
 def acknowledged_alert():
     one = alert()
-    send("POST", f"/api/v1/alerts/{one}/acknowledge", bearer(lasting("admin")), json={})
+    send("POST", f"/api/v1/alerts/{one['id']}/acknowledge", bearer(one["caller"]["access"]), json={})
     return one
 
 
@@ -417,7 +437,9 @@ def before_call(context, case, kwargs):
         values = something(method, path, who, person)
         if operation_id in THINGS:
             made = THINGS[operation_id]()
-            values.update(made if isinstance(made, dict) else {path.split("{")[-1].split("}")[0]: made})
+            made = dict(made) if isinstance(made, dict) else {path.split("{")[-1].split("}")[0]: made}
+            person = made.pop("caller", person)
+            values.update(made)
     if case.path_parameters:
         case.path_parameters = {**case.path_parameters, **values}
     case.headers = {**(case.headers or {}), **headers_of(who, person)}
