@@ -1,4 +1,7 @@
-//! `bellbuoy rules`: lists rules, prints them as files, tries such files on an event, and applies them.
+//! `bellbuoy rules`: lists rules, prints them as files, tries such files on an event, holds them against stored events, and
+//! applies them.
+
+mod backtest;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -68,6 +71,16 @@ pub enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Holds the rules of a file against stored events: what they would have done. Nobody is notified.
+    Backtest {
+        #[command(flatten)]
+        of: Of,
+        /// The file, JSON or YAML, with one rule or a list of them; - is the standard input.
+        file: PathBuf,
+        /// How many days back.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..=92))]
+        days: u8,
+    },
     /// Creates the rules of a file, and updates those whose names are there already.
     Apply {
         #[command(flatten)]
@@ -119,6 +132,13 @@ async fn work(admin: &Admin, what: What) -> Result<ExitCode, Failure> {
             let project = find(admin, &of.project).await?.id;
             let (drafts, sample) = (drafts(&file)?, sample(&event)?);
             return test(admin, project, drafts, &sample, json).await;
+        }
+        What::Backtest { of, file, days } => {
+            let project = find(admin, &of.project).await?.id;
+            for Draft { body, .. } in drafts(&file)? {
+                let rule = admin.rule_named(project, &body.name).await?.map(|one| one.rule.id);
+                backtest::run(admin, project, rule, body, days).await?;
+            }
         }
         What::Apply { of, file, dry_run } => {
             let project = find(admin, &of.project).await?.id;

@@ -93,7 +93,7 @@ impl Operations {
         let what = (Operation::CreateBacktest, body.bytes.as_ref());
         let made = once(&self.app, caller, request, what, move |app, caller| async move {
             let made = app.admin.create_run(caller.project, task, &caller.initiator).await?;
-            Ok(Backtest::made(made)?)
+            Backtest::made(made)
         });
         Ok(made.await?)
     }

@@ -85,7 +85,7 @@ impl Operations {
         let task = body.value.task()?;
         let made = once(&self.app, caller, request, what, move |app, caller| async move {
             let made = app.admin.create_run(caller.project, task, &caller.initiator).await?;
-            Ok(BulkAction::made(made)?)
+            BulkAction::made(made)
         });
         Ok(made.await?)
     }

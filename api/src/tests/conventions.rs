@@ -300,7 +300,9 @@ fn the_document_says_what_holds() {
 }
 
 fn is_alerting(path: &str) -> bool {
-    ["alerts", "rules", "silences"].iter().any(|one| path.starts_with(&format!("/api/v1/{one}")))
+    ["alerts", "backtests", "bulk-actions", "rules", "silences"]
+        .iter()
+        .any(|one| path.starts_with(&format!("/api/v1/{one}")))
 }
 
 /// What a reference within the document stands for.

@@ -15,7 +15,8 @@ use super::reason::Reason;
 use super::rule::{Rule, RuleBody, RuleMode};
 use super::ruleset::{RuleSet, Sources};
 use super::trial::TrialSource;
-use crate::id::{EventId, GroupId, ProjectId, RuleId, UserId};
+use super::webhook::{Endpoint, SigningSecret};
+use crate::id::{EndpointId, EventId, GroupId, ProjectId, RuleId, UserId};
 use crate::time::Time;
 
 /// How many samples of each outcome are kept.
@@ -99,7 +100,8 @@ pub struct Backtest<'a> {
 }
 
 /// A rule set of one rule alone, which rings whatever its mode is and works from `since` on, and the place of the rule in it;
-/// nothing when it does not compile.
+/// nothing when it does not compile. There is an endpoint in it: those of today say nothing of those days, and without any it
+/// would only tell that there is none.
 pub fn rule_set(
     project: ProjectId,
     (id, body): (RuleId, RuleBody),
@@ -108,7 +110,11 @@ pub fn rule_set(
 ) -> Option<(RuleSet, usize)> {
     let TrialSource { people, suppression } = source;
     let rule = Rule { id, version: 0, mode: RuleMode::Live, since, body };
-    let sources = Sources { rules: vec![rule], people, suppression, ..Sources::default() };
+    let endpoint =
+        Endpoint { id: EndpointId(id.0), url: String::new(), secret: SigningSecret::fresh() };
+    let endpoints = vec![endpoint];
+    let sources =
+        Sources { rules: vec![rule], people, endpoints, suppression, ..Sources::default() };
     let (set, _) = RuleSet::compile(project, ProjectStatus::Active, 0, sources);
     let place = set.place_of(id)?;
     Some((set, place))

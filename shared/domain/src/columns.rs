@@ -40,7 +40,10 @@ macro_rules! ids {
     )* };
 }
 
-ids!(ProjectId EventId RuleId UserId RoleId KeyId AlertId SilenceId NotificationId DeliveryId EndpointId MailId JobId ProcessId TickId);
+ids!(
+    ProjectId EventId RuleId UserId RoleId KeyId AlertId SilenceId NotificationId DeliveryId EndpointId MailId JobId ProcessId
+    TickId RunId
+);
 
 impl Type<Postgres> for Time {
     fn type_info() -> PgTypeInfo {

@@ -54,7 +54,7 @@ pub(super) async fn work(
 
 /// Whether a worker before this one has changed it, and died before it said so.
 fn is_done(alert: &Alert, run: &Run, change: ByHand) -> bool {
-    let acknowledged = alert.standing.acknowledged;
+    let acknowledged = alert.standing.acknowledged.as_ref();
     match change {
         ByHand::Acknowledge { .. } => {
             acknowledged.is_some_and(|one| one.at >= run.created_at && one.by == run.created_by)
