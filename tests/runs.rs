@@ -5,13 +5,9 @@
 
 use std::time::Duration;
 
-use bellbuoy_harness::account::PASSWORD;
 use bellbuoy_harness::app::Tenant;
 use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
-use domain::permission::ADMIN;
 use serde_json::{Value, json};
-use services::admin::Invitee;
-use services::audit::Initiator;
 
 on_pairs! {
     a_backtest_says_what_would_have_rung
@@ -19,19 +15,6 @@ on_pairs! {
     a_run_whose_worker_died_is_gone_on_with
     an_aborted_run_stays_so
     what_is_wrong_with_a_run_is_said_at_once
-}
-
-/// An admin of a tenant, logged in.
-async fn admin<'a>(app: &'a TestApp, tenant: &Tenant) -> Account<'a> {
-    let email = "boss@acme.example.com".to_owned();
-    let new = Invitee {
-        email: email.clone(),
-        full_name: "Bo Boss".to_owned(),
-        password: Some(PASSWORD.to_owned()),
-        roles: vec![ADMIN.to_owned()],
-    };
-    app.app.admin.create_user(tenant.project, new, &Initiator::system()).await.expect("an admin");
-    Account::log_in(app, "acme", &email).await
 }
 
 fn rule(condition: &str) -> Value {
@@ -66,7 +49,7 @@ fn place(path: &str, made: &Value) -> String {
 async fn a_backtest_says_what_would_have_rung(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
-    let bo = admin(&app, &tenant).await;
+    let bo = Account::admin_of(&app, &tenant, "acme").await;
     let from = app.app.clock.now().rfc3339();
     for amount in [500, 1500, 2500, 10] {
         app.event(&tenant, "payment", &json!({ "amount": amount })).await;
@@ -116,7 +99,7 @@ async fn open(app: &TestApp, tenant: &Tenant, bo: &Account<'_>, hosts: &[&str]) 
 async fn a_bulk_action_changes_all_that_match(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
-    let bo = admin(&app, &tenant).await;
+    let bo = Account::admin_of(&app, &tenant, "acme").await;
     open(&app, &tenant, &bo, &["a", "b", "c"]).await;
     let act = |action: &str| json!({ "action": action, "alerts": { "q": "payments" } });
     for (action, changed, state) in [
@@ -150,7 +133,7 @@ async fn a_bulk_action_changes_all_that_match(pair: Pair) {
 async fn a_run_whose_worker_died_is_gone_on_with(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
-    let bo = admin(&app, &tenant).await;
+    let bo = Account::admin_of(&app, &tenant, "acme").await;
     open(&app, &tenant, &bo, &["a", "b"]).await;
     let body = json!({ "action": "resolve", "alerts": { "priority": "high" } });
     let (store, now) = (&app.app.store, app.app.clock.now());
@@ -175,7 +158,7 @@ async fn a_run_whose_worker_died_is_gone_on_with(pair: Pair) {
 async fn an_aborted_run_stays_so(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
-    let bo = admin(&app, &tenant).await;
+    let bo = Account::admin_of(&app, &tenant, "acme").await;
     let from = app.app.clock.now().rfc3339();
     app.run_for(Duration::from_secs(5)).await;
     let body = json!({ "rule": rule("event.type == \"payment\""), "from": from });
@@ -198,7 +181,7 @@ async fn an_aborted_run_stays_so(pair: Pair) {
 async fn what_is_wrong_with_a_run_is_said_at_once(pair: Pair) {
     let app = TestApp::start(pair).await;
     let tenant = app.tenant("acme").await;
-    let bo = admin(&app, &tenant).await;
+    let bo = Account::admin_of(&app, &tenant, "acme").await;
     let now = app.app.clock.now();
     let from = now.minus(Duration::from_secs(3600)).rfc3339();
     let long = now.minus(Duration::from_secs(100 * 86_400)).rfc3339();

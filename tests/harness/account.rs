@@ -1,12 +1,13 @@
 //! Somebody who is logged in, as tests need them.
 
 use domain::id::ProjectId;
+use domain::permission::ADMIN;
 use reqwest::Method;
 use serde_json::{Value, json};
-use services::admin::Onboarding;
+use services::admin::{Invitee, Onboarding};
 use services::audit::Initiator;
 
-use crate::app::TestApp;
+use crate::app::{Tenant, TestApp};
 
 /// The password of everybody in a test.
 pub const PASSWORD: &str = "a long enough secret";
@@ -35,6 +36,23 @@ impl<'a> Account<'a> {
             admin_password: PASSWORD.to_owned(),
         };
         app.app.admin.onboard(new, &Initiator::system()).await.expect("a project");
+        Self::log_in(app, slug, &email).await
+    }
+
+    /// Another admin of a tenant, logged in.
+    pub async fn admin_of(app: &'a TestApp, tenant: &Tenant, slug: &str) -> Self {
+        let email = format!("boss@{slug}.example.com");
+        let new = Invitee {
+            email: email.clone(),
+            full_name: "Bo Boss".to_owned(),
+            password: Some(PASSWORD.to_owned()),
+            roles: vec![ADMIN.to_owned()],
+        };
+        app.app
+            .admin
+            .create_user(tenant.project, new, &Initiator::system())
+            .await
+            .expect("an admin");
         Self::log_in(app, slug, &email).await
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bellbuoy_harness::{Stores, on_every_store};
-use domain::event::Event;
+use domain::event::{Event, EventStatus};
+use domain::event_filter::EventFilter;
 use domain::id::{EventId, JobId, KeyId, ProjectId};
 use domain::job::{NewJob, QueueName};
 use queue::sql::SqlQueue;
@@ -11,7 +12,7 @@ use queue::{Depth, Queue};
 use serde_json::value::RawValue;
 use std::time::Duration;
 use store::StoreError;
-use store::events::{EventFilter, Incoming, MakeJobs, Taken};
+use store::events::{Incoming, MakeJobs, Taken};
 
 use crate::support::{at, event, incoming, keep, open, project, start};
 
@@ -198,9 +199,27 @@ async fn events_are_found_by_type_source_subject_and_time(which: Stores) {
         source: Some("till".into()),
         subject: None,
         from: Some(at(1)),
-        to: None,
+        ..all()
     };
-    assert_eq!(found(every).await, [6]);
+    assert_eq!(found(every.clone()).await, [6]);
+    let status = |status| EventFilter { status: Some(status), ..all() };
+    assert_eq!(found(status(EventStatus::Accepted)).await.len(), 12);
+    assert_eq!(found(status(EventStatus::Processed)).await, [0; 0]);
+    let count = async |filter| place.store.count_events(project, filter).await.expect("a count");
+    assert_eq!((count(all()).await, count(every.clone()).await), (12, 1));
+    // In the order of their receipt, from behind any of them.
+    let mut after = None;
+    let mut seen = Vec::new();
+    loop {
+        let page = place.store.events_in_order(project, all(), after, 5).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page.iter().map(|event| event.id));
+    }
+    assert_eq!(seen, ids(&events));
+    // What nobody evaluated is not deleted.
+    assert_eq!(place.store.delete_events(project, &ids(&events)).await.expect("deletes"), 0);
+    assert_eq!(count(all()).await, 12);
 }
 
 async fn events_of_another_project_are_not_found(which: Stores) {

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod backtest;
+mod events;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -185,6 +186,8 @@ async fn work(worker: &Arc<Worker>, project: ProjectId, run: Run, claim: Uuid) {
             RunTask::ChangeAlerts { filter, change } => {
                 alerts::work(&mut held, &run, filter.clone(), *change).await
             }
+            RunTask::ReplayEvents { filter } => events::replay(&mut held, &run, filter).await,
+            RunTask::DeleteEvents { filter } => events::delete(&mut held, &run, filter).await,
         }
     };
     let (end, outcome) = match worked {

@@ -93,7 +93,7 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
 
     fn security_schemes() -> Vec<&'static str> {
         let keys = N::SCOPE.map(|_| [KEY_SCHEME, KEY_AS_BEARER_SCHEME]);
-        let person = N::PERMISSION.map(|_| PERSON_SCHEME);
+        let person = (N::PERMISSION.is_some() || N::ANY_PERSON).then_some(PERSON_SCHEME);
         keys.into_iter().flatten().chain(person).collect()
     }
 
@@ -247,6 +247,7 @@ fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
             }
             Err(lacking(resource, action))
         }
+        (Principal::Person(_), _, None) if N::ANY_PERSON => Ok(true),
         (Principal::Key { .. }, None, _) => Err(Problem::new(Code::Forbidden, USERS_ALONE)),
         (Principal::Person(_), _, None) => Err(Problem::new(
             Code::Forbidden,
@@ -360,7 +361,11 @@ fn judge_query(request: &Request, context: &RequestContext) -> Result<(), Proble
     let mut seen: Vec<&str> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        let Some(name) = known.iter().find(|one| *one == name) else {
+        // The values that are looked for in payloads have the names of their places.
+        let place = known.iter().any(|one| one == "payload") && name.starts_with("payload.");
+        let Some(name) =
+            known.iter().map(String::as_str).find(|one| *one == name).or(place.then_some(name))
+        else {
             let name: String = name.chars().take(100).collect();
             let known = match known {
                 [] => "this operation has none".to_owned(),
@@ -369,9 +374,9 @@ fn judge_query(request: &Request, context: &RequestContext) -> Result<(), Proble
             let message = format!("there is no such parameter; {known}");
             return Err(Problem::parameter(name, FaultCode::Unknown, message));
         };
-        if seen.contains(&name.as_str()) {
+        if seen.contains(&name) {
             let message = "this parameter is there twice; send it once";
-            return Err(Problem::parameter(name.clone(), FaultCode::Duplicate, message));
+            return Err(Problem::parameter(name.to_owned(), FaultCode::Duplicate, message));
         }
         seen.push(name);
     }

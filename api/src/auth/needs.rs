@@ -14,6 +14,27 @@ pub trait Needs: Send + Sync + 'static {
     /// Whether the operation shows what it is done with to the conditions of permissions, by `Caller::look` or
     /// `Caller::may_with`. One that does not is refused to people who may do it under a condition about that.
     const LOOKS: bool = false;
+    /// Whether any person will do, for what they must be allowed depends on what they ask for: the operation demands that by
+    /// `Caller::also`.
+    const ANY_PERSON: bool = false;
+}
+
+/// Any person who is logged in. What they must be allowed depends on what they ask for.
+pub struct AnyPerson;
+
+impl Needs for AnyPerson {
+    const SCOPE: Option<Scope> = None;
+    const PERMISSION: Option<(Resource, Action)> = None;
+    const ANY_PERSON: bool = true;
+}
+
+/// Any person who is logged in, as `AnyPerson`, or a key that may read.
+pub struct Reader;
+
+impl Needs for Reader {
+    const SCOPE: Option<Scope> = Some(Scope::Read);
+    const PERMISSION: Option<(Resource, Action)> = None;
+    const ANY_PERSON: bool = true;
 }
 
 /// The same demand of an operation that looks at what it is done with.
@@ -48,6 +69,10 @@ const fn person(resource: Resource, action: Action) -> Option<(Resource, Action)
 needs! {
     /// May send events.
     EventsWrite: Some(Scope::EventsWrite), None;
+    /// May replay events.
+    EventsCreate: None, person(Resource::Events, Action::Create);
+    /// May delete events.
+    EventsDelete: None, person(Resource::Events, Action::Delete);
     /// May read events.
     EventsRead: Some(Scope::Read), person(Resource::Events, Action::Read);
     /// May see projects.

@@ -16,15 +16,16 @@ use uuid::Uuid;
 
 use self::wire::{Backtest, BacktestPage, NewBacktest};
 use super::Tag;
+use super::bulk_actions::runs;
 use super::rules::{demand_reading, drafted};
 use crate::auth::{Caller, RulesCreate, RulesRead};
 use crate::body::Body;
 use crate::once::{MadeOnce, once};
-use crate::page::{self, List, cut};
+use crate::page::{self, List};
 use crate::problem::{Acts, Composes, Failure, Lists, Reads};
 use crate::wire::Answer;
 
-const KIND: RunKind = RunKind::Backtest;
+const KINDS: &[RunKind] = &[RunKind::Backtest];
 
 /// The operations on backtests.
 pub struct Operations {
@@ -59,10 +60,10 @@ impl Operations {
         cursor: Query<Option<String>>,
     ) -> Result<Answer<BacktestPage>, Failure<Lists>> {
         let list = List::new("backtests", caller.project, &());
-        let after = list.read(cursor.0.as_deref())?.map(RunId);
+        let after = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let rows = self.app.admin.runs(caller.project, KIND, after, limit as usize + 1).await?;
-        let (rows, next_cursor) = cut(rows, limit, &list, |row| row.id.0);
+        let (rows, next_cursor) =
+            runs(&self.app, caller.project, (limit, &list, after), KINDS).await?;
         let items = rows.into_iter().filter_map(Backtest::summary).collect();
         Ok(Answer(BacktestPage { items, next_cursor }))
     }
@@ -108,7 +109,7 @@ impl Operations {
         /// The backtest.
         id: Path<Uuid>,
     ) -> Result<Answer<Backtest>, Failure<Reads>> {
-        let found = self.app.admin.run(caller.project, KIND, RunId(id.0)).await?;
+        let found = self.app.admin.run(caller.project, KINDS, RunId(id.0)).await?;
         Ok(Answer(Backtest::made(found)?))
     }
 
@@ -124,7 +125,8 @@ impl Operations {
     ) -> Result<Answer<Backtest>, Failure<Acts>> {
         caller.demand_any()?;
         let (project, id) = (caller.project, RunId(id.0));
-        let aborted = self.app.admin.abort_run(project, KIND, id, &caller.initiator).await?;
+        let run = self.app.admin.run(project, KINDS, id).await?;
+        let aborted = self.app.admin.abort_run(project, &run, &caller.initiator).await?;
         Ok(Answer(Backtest::made(aborted)?))
     }
 }

@@ -1,29 +1,32 @@
-//! Bulk actions: one change to all alerts that match a filter, done in the background.
+//! Bulk actions: one change to all alerts or events that match a filter, done in the background.
 
 mod wire;
 
 use std::sync::Arc;
 
-use domain::id::RunId;
+use domain::id::{ProjectId, RunId};
 use domain::once::Operation;
-use domain::run::RunKind;
+use domain::permission::Resource;
+use domain::run::{Run, RunKind};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
 use runtime::app::App;
+use services::admin::AdminError;
 use uuid::Uuid;
 
 pub use self::wire::RunStateWord;
 use self::wire::{BulkAction, BulkActionPage, NewBulkAction};
 use super::Tag;
-use crate::auth::{AlertsRead, AlertsUpdate, Caller, Looking};
+use super::rules::{demand_reading, may_read_some};
+use crate::auth::{AlertsUpdate, AnyPerson, Caller, EventsCreate, EventsDelete, Looking, Reader};
 use crate::body::Body;
 use crate::once::{MadeOnce, once};
-use crate::page::{self, List, cut};
-use crate::problem::{Acts, Creates, Failure, Lists, Reads};
+use crate::page::{self, List};
+use crate::problem::{Acts, Creates, Failure, Lists, Problem, Reads};
 use crate::wire::Answer;
 
-const KIND: RunKind = RunKind::ChangeAlerts;
+const KINDS: &[RunKind] = &[RunKind::ChangeAlerts, RunKind::ReplayEvents, RunKind::DeleteEvents];
 
 /// The operations on bulk actions.
 pub struct Operations {
@@ -41,11 +44,12 @@ impl Operations {
 impl Operations {
     /// List bulk actions
     ///
-    /// Needs the scope `read` or the permission `alerts:read`. Newest first; those that ended a week ago are forgotten.
+    /// Needs the scope `read`, or the permission `alerts:read` or `events:read`: it lists those on what the caller may read.
+    /// Newest first; those that ended a week ago are forgotten.
     #[oai(path = "/", method = "get", operation_id = "list_bulk_actions")]
     async fn list(
         &self,
-        caller: Caller<AlertsRead>,
+        caller: Caller<Reader>,
         /// How many on a page.
         #[oai(
             default = "page::default_limit",
@@ -57,23 +61,30 @@ impl Operations {
         cursor: Query<Option<String>>,
     ) -> Result<Answer<BulkActionPage>, Failure<Lists>> {
         let list = List::new("bulk actions", caller.project, &());
-        let after = list.read(cursor.0.as_deref())?.map(RunId);
+        let after = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
-        let rows = self.app.admin.runs(caller.project, KIND, after, limit as usize + 1).await?;
-        let (rows, next_cursor) = cut(rows, limit, &list, |row| row.id.0);
+        let kinds: Vec<RunKind> =
+            KINDS.iter().copied().filter(|kind| may_read_some(&caller, resource(*kind))).collect();
+        if kinds.is_empty() {
+            demand_reading(&caller, Resource::Alerts)?;
+        }
+        let (rows, next_cursor) =
+            runs(&self.app, caller.project, (limit, &list, after), &kinds).await?;
         let items = rows.into_iter().filter_map(BulkAction::of).collect();
         Ok(Answer(BulkActionPage { items, next_cursor }))
     }
 
     /// Create a bulk action
     ///
-    /// Needs the permission `alerts:update`. A worker goes through all alerts that match when it comes to them, and changes
-    /// each as its author could by themselves, with a line of its own in the audit log. What a condition of their permissions
-    /// keeps from them is counted as failed. Nothing is changed for what is resolved.
+    /// Needs the permission `alerts:update` to change alerts, `events:create` to replay events and `events:delete` to delete
+    /// them. A worker goes through all that match. Each alert is changed as its author could by themselves, with a line of its
+    /// own in the audit log; what a condition of their permissions keeps from them is counted as failed, and nothing is
+    /// changed for what is resolved. A replay makes a new event of each, in the order of their receipt, on which the rules of
+    /// today decide. Events that are not evaluated yet are not deleted, and alerts and notifications stay.
     #[oai(path = "/", method = "post", operation_id = "create_bulk_action")]
     async fn create(
         &self,
-        caller: Caller<Looking<AlertsUpdate>>,
+        caller: Caller<AnyPerson>,
         /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
@@ -82,6 +93,8 @@ impl Operations {
         body: Body<NewBulkAction>,
     ) -> Result<MadeOnce<BulkAction>, Failure<Creates>> {
         let what = (Operation::CreateBulkAction, body.bytes.as_ref());
+        let mut caller = caller;
+        demand(&mut caller, body.value.kind())?;
         let task = body.value.task()?;
         let made = once(&self.app, caller, request, what, move |app, caller| async move {
             let made = app.admin.create_run(caller.project, task, &caller.initiator).await?;
@@ -92,31 +105,86 @@ impl Operations {
 
     /// Get a bulk action
     ///
-    /// Needs the scope `read` or the permission `alerts:read`. How far it is.
+    /// Needs the scope `read`, or the permission `alerts:read` or `events:read`, whichever it is about. How far it is.
     #[oai(path = "/:id", method = "get", operation_id = "get_bulk_action")]
     async fn get(
         &self,
-        caller: Caller<AlertsRead>,
+        caller: Caller<Reader>,
         /// The bulk action.
         id: Path<Uuid>,
     ) -> Result<Answer<BulkAction>, Failure<Reads>> {
-        let found = self.app.admin.run(caller.project, KIND, RunId(id.0)).await?;
+        let found = self.find(&caller, id.0).await?;
         Ok(Answer(BulkAction::made(found)?))
     }
 
     /// Abort a bulk action
     ///
-    /// Needs the permission `alerts:update`. What it has changed stays changed.
+    /// Needs the permission that it takes to create it. What it has changed stays changed.
     #[oai(path = "/:id/abort", method = "post", operation_id = "abort_bulk_action")]
     async fn abort(
         &self,
-        caller: Caller<AlertsUpdate>,
+        caller: Caller<AnyPerson>,
         /// The bulk action.
         id: Path<Uuid>,
     ) -> Result<Answer<BulkAction>, Failure<Acts>> {
-        caller.demand_any()?;
-        let (project, id) = (caller.project, RunId(id.0));
-        let aborted = self.app.admin.abort_run(project, KIND, id, &caller.initiator).await?;
+        let mut caller = caller;
+        let run = self.find(&caller, id.0).await?;
+        demand(&mut caller, run.task.kind())?;
+        let aborted = self.app.admin.abort_run(caller.project, &run, &caller.initiator).await?;
         Ok(Answer(BulkAction::made(aborted)?))
     }
+}
+
+impl Operations {
+    /// A bulk action on what the caller may read.
+    async fn find<N>(&self, caller: &Caller<N>, id: Uuid) -> Result<Run, Problem> {
+        demand_reading_some(caller)?;
+        let found = self.app.admin.run(caller.project, KINDS, RunId(id)).await?;
+        if may_read_some(caller, resource(found.task.kind())) {
+            return Ok(found);
+        }
+        Err(Problem::not_found("bulk action"))
+    }
+}
+
+/// Refuses a caller who may read neither alerts nor events.
+fn demand_reading_some<N>(caller: &Caller<N>) -> Result<(), Problem> {
+    if may_read_some(caller, Resource::Events) {
+        return Ok(());
+    }
+    demand_reading(caller, Resource::Alerts)
+}
+
+/// What runs of a kind are about.
+const fn resource(kind: RunKind) -> Resource {
+    match kind {
+        RunKind::Backtest => Resource::Rules,
+        RunKind::ChangeAlerts => Resource::Alerts,
+        RunKind::ReplayEvents | RunKind::DeleteEvents => Resource::Events,
+    }
+}
+
+/// Refuses a caller who may not ask for a run of this kind.
+fn demand<N>(caller: &mut Caller<N>, kind: RunKind) -> Result<(), Problem> {
+    match kind {
+        // A condition of the permission is looked at with each alert.
+        RunKind::ChangeAlerts | RunKind::Backtest => caller.also::<Looking<AlertsUpdate>>(),
+        RunKind::ReplayEvents => caller.also::<EventsCreate>(),
+        RunKind::DeleteEvents => caller.also::<EventsDelete>(),
+    }
+}
+
+/// A page of the runs of these kinds, with its cursor.
+///
+/// # Errors
+/// When the store is away.
+pub async fn runs(
+    app: &App,
+    project: ProjectId,
+    (limit, list, after): (u32, &List, Option<Uuid>),
+    kinds: &[RunKind],
+) -> Result<(Vec<Run>, Option<String>), AdminError> {
+    let read = |after: Option<Uuid>, count| app.admin.runs(project, after.map(RunId), count);
+    let may = |run: &Run| kinds.contains(&run.task.kind());
+    page::seen(limit, list, after, read, |run| run.id.0, may).await
 }

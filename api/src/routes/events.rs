@@ -5,34 +5,39 @@ mod bodies;
 mod import;
 pub mod judged;
 mod trace;
+mod why_not;
 pub mod wire;
 
 use std::sync::Arc;
 
+use domain::event::EventState;
+use domain::event_filter::{EventFilter, PayloadValue};
 use domain::facts::event_facts;
 use domain::fault::FaultCode;
 use domain::feature::Feature;
-use domain::id::{EventId, KeyId};
-use domain::intake::{MAX_SOURCE, MAX_SUBJECT, is_event_type};
+use domain::id::{EventId, KeyId, RuleId, UserId};
+use domain::user::UserStatus;
+use domain::why_not::Whom;
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
 use runtime::app::App;
 use services::access::Principal;
-use services::events::EventFilter;
 use uuid::Uuid;
 
 use super::Tag;
-use crate::auth::{Caller, EventsRead, EventsWrite, Looking, Right};
+use crate::auth::{Caller, EventsCreate, EventsRead, EventsWrite, Looking, Right, UsersRead};
 use crate::features;
 use crate::page::{self, List};
-use crate::problem::{Bulk, Creates, Failure, Lists, Problem, Reads, Streams};
+use crate::problem::{Acts, Bulk, Creates, Failure, Lists, Problem, Reads, Streams};
 use crate::wire::{Answer, Stamp};
 use accept::{AcceptAnswer, BatchAnswer};
 use bodies::{ManyEvents, OneEvent};
 use import::{ImportAnswer, Lines};
 use trace::TraceAnswer;
 pub use trace::{ConditionPart, NamedValue, RecipientTrace};
+use why_not::WhyNot;
+pub use wire::EventStatus;
 pub use wire::NewEvent;
 use wire::{Event, EventPage};
 
@@ -116,7 +121,8 @@ impl Operations {
 
     /// List events
     ///
-    /// Needs the scope `read` or the permission `events:read`. Newest first.
+    /// Needs the scope `read` or the permission `events:read`. Newest first. What is said of payloads and texts is looked for
+    /// in 1000 events at a time: a page may be short, or empty, and still have a `next_cursor`.
     #[oai(path = "/", method = "get", operation_id = "list_events")]
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
@@ -135,6 +141,18 @@ impl Operations {
         from: Query<Option<Stamp>>,
         /// Only events received before this time.
         to: Query<Option<Stamp>>,
+        /// Only events that came so far.
+        status: Query<Option<EventStatus>>,
+        /// Only events that this rule matched.
+        rule_id: Query<Option<Uuid>>,
+        /// Only events with this value in their payload: a path and what stands there, like `order.id=A-17`. It may be
+        /// written as `payload.order.id=A-17`, too, and so up to ten values asked for.
+        #[oai(validator(max_length = 401))]
+        payload: Query<Option<String>>,
+        /// Only events with this in their type, source, subject or payload, in small or capital letters.
+        #[oai(validator(min_length = 1, max_length = 200))]
+        q: Query<Option<String>>,
+        request: &Request,
         /// How many on a page.
         #[oai(
             default = "page::default_limit",
@@ -151,11 +169,22 @@ impl Operations {
             subject: subject.0,
             from: from.0.map(|time| time.0),
             to: to.0.map(|time| time.0),
+            status: status.0.map(Into::into),
+            rule: rule_id.0.map(RuleId),
+            payload: places(payload.0, request)?,
+            text: q.0,
         };
-        judge(&filter)?;
+        if let Some(fault) = filter.faults("").into_iter().next() {
+            return Err(Problem::parameter(fault.field, fault.code, fault.message).into());
+        }
         let list = List::new("events", caller.project, &filter);
         let after = list.read(cursor.0.as_deref())?;
         let limit = limit.0.clamp(1, page::MAX);
+        // A wanted status was read in another moment than the one that is shown.
+        let fits = |row: &EventState| {
+            filter.status.is_none_or(|status| row.status == status)
+                && filter.holds_inside(&row.event)
+        };
         let (rows, next_cursor) = page::seen(
             limit,
             &list,
@@ -165,7 +194,7 @@ impl Operations {
                 self.app.events.list(caller.project, filter.clone(), after, count)
             },
             |row| row.event.id.0,
-            |row| caller.may_with(&facts(&row.event), false),
+            |row| fits(row) && caller.may_with(&facts(&row.event), false),
         )
         .await?;
         let items = rows.into_iter().map(Event::from).collect();
@@ -186,6 +215,59 @@ impl Operations {
         let found = found.ok_or_else(|| Problem::not_found("event"))?;
         caller.look("event", &facts(&found.event), false)?;
         Ok(Answer(found.into()))
+    }
+
+    /// Replay an event
+    ///
+    /// Needs the permission `events:create`. The event is accepted once more, as a new one with `replay_of`; the rules,
+    /// silences and recipients of today decide on it. Under an idempotency key, a second replay is the first.
+    #[oai(path = "/:id/replay", method = "post", operation_id = "replay_event")]
+    async fn replay(
+        &self,
+        caller: Caller<Looking<EventsCreate>>,
+        /// The event.
+        id: Path<Uuid>,
+        /// Makes a retry safe: 1 to 255 visible characters of the caller's choice.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        _key: Header<Option<String>>,
+        request: &Request,
+    ) -> Result<AcceptAnswer, Failure<Acts>> {
+        let key = crate::once::key_of(request)?;
+        let found = self.app.events.get(caller.project, EventId(id.0)).await?;
+        let found = found.ok_or_else(|| Problem::not_found("event"))?;
+        caller.look("event", &facts(&found.event), false)?;
+        let (events, initiator) = (&self.app.events, &caller.initiator);
+        let replayed = events.replay(caller.project, found.event, key, initiator).await?;
+        Ok(accept::answer(replayed.map_err(Problem::from)?))
+    }
+
+    /// Tell why a user was not notified
+    ///
+    /// Needs the scope `read` or the permission `events:read`, and `users:read` for another user than the caller. What each
+    /// rule that was tried on the event had to do with the user: it notified them, did not choose them, was held back, or did
+    /// not match, and why.
+    #[oai(path = "/:id/why-not", method = "get", operation_id = "why_not")]
+    async fn why_not(
+        &self,
+        caller: Caller<Looking<EventsRead>>,
+        /// The event.
+        id: Path<Uuid>,
+        /// The user; the caller, if nothing is said.
+        user: Query<Option<Uuid>>,
+    ) -> Result<Answer<WhyNot>, Failure<Reads>> {
+        let mut caller = caller;
+        let required = || Problem::parameter("user", FaultCode::Required, "say which user");
+        let user = user.0.map(UserId).or(caller.user()).ok_or_else(required)?;
+        if caller.user().is_some_and(|own| own != user) {
+            caller.also::<UsersRead>()?;
+        }
+        let (account, roles) = self.app.admin.user(caller.project, user).await?;
+        let is_active = account.status == UserStatus::Active;
+        let whom = Whom { id: user, roles, is_active };
+        let found = self.app.events.why_not(caller.project, EventId(id.0), &whom).await?;
+        let (trace, fates) = found.ok_or_else(|| Problem::not_found("event"))?;
+        caller.look("event", &facts(&trace.event.event), false)?;
+        Ok(Answer(WhyNot::new(user, trace, fates)))
     }
 
     /// Trace an event
@@ -222,27 +304,21 @@ pub fn key_id<N>(caller: &Caller<N>) -> Result<KeyId, Problem> {
     }
 }
 
-fn judge(filter: &EventFilter) -> Result<(), Problem> {
-    if filter.kind.as_deref().is_some_and(|kind| !is_event_type(kind)) {
-        return Err(Problem::parameter(
-            "type",
-            FaultCode::Invalid,
-            "it must be a type of event, like order.paid",
-        ));
+/// The places of payloads that a list is asked for: in `payload`, and in the parameters below it.
+fn places(payload: Option<String>, request: &Request) -> Result<Vec<PayloadValue>, Problem> {
+    let mut found = Vec::new();
+    if let Some(text) = payload {
+        let right = "it must be a path and a value, like order.id=A-17";
+        let pair = text.split_once('=');
+        let (path, value) =
+            pair.ok_or_else(|| Problem::parameter("payload", FaultCode::Invalid, right))?;
+        found.push(PayloadValue { path: path.to_owned(), value: value.to_owned() });
     }
-    for (name, text, max) in
-        [("source", &filter.source, MAX_SOURCE), ("subject", &filter.subject, MAX_SUBJECT)]
-    {
-        let text = text.as_deref().unwrap_or_default();
-        if text.contains('\0') || text.chars().count() > max {
-            let message = format!("it must have at most {max} characters");
-            return Err(Problem::parameter(name, FaultCode::Invalid, message));
+    let query = request.uri().query().unwrap_or_default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if let Some(path) = name.strip_prefix("payload.") {
+            found.push(PayloadValue { path: path.to_owned(), value: value.into_owned() });
         }
     }
-    if let (Some(from), Some(to)) = (filter.from, filter.to)
-        && from >= to
-    {
-        return Err(Problem::parameter("to", FaultCode::Invalid, "it must be a time after from"));
-    }
-    Ok(())
+    Ok(found)
 }

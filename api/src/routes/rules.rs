@@ -416,18 +416,24 @@ pub async fn drafted<N>(
     Ok((Some(id), draft.map_or(kept.rule.body, known::RuleBody::from)))
 }
 
+/// Whether a caller may read some of them.
+pub fn may_read_some<N>(caller: &Caller<N>, resource: Resource) -> bool {
+    match &caller.who {
+        Principal::Person(person) => person.grants.may(reading(resource)),
+        Principal::Key { .. } => true,
+    }
+}
+
 /// Refuses a caller who may read none of them.
 ///
 /// # Errors
 /// When they may not.
 pub fn demand_reading<N>(caller: &Caller<N>, resource: Resource) -> Result<(), Problem> {
-    match &caller.who {
-        Principal::Person(person) if !person.grants.may(reading(resource)) => {
-            let detail = format!("This needs the permission {resource}:read as well.");
-            Err(Problem::new(Code::Forbidden, detail))
-        }
-        _ => Ok(()),
+    if may_read_some(caller, resource) {
+        return Ok(());
     }
+    let detail = format!("This needs the permission {resource}:read as well.");
+    Err(Problem::new(Code::Forbidden, detail))
 }
 
 /// Refuses what the caller may not read, as what is not there.

@@ -106,6 +106,8 @@ words! {
         SilenceUpdate = 144 "silence.update",
         /// A silence was ended before its time.
         SilenceEnd = 145 "silence.end",
+        /// An event was accepted once more.
+        EventReplay = 152 "event.replay",
         /// A run was asked for: its kind and what it is for are told.
         RunCreate = 150 "run.create",
         /// A run was aborted.

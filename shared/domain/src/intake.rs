@@ -5,8 +5,9 @@ mod scan;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::event::Event;
 use super::fault::{Fault, FaultCode};
-use crate::id::sha256;
+use crate::id::{EventId, sha256};
 use crate::time::Time;
 
 /// The most characters of an event type.
@@ -65,6 +66,25 @@ pub struct NewEvent {
     pub idempotency: Option<Idempotency>,
     /// What ties it to other events and requests.
     pub correlation_id: Option<String>,
+    /// The event that it repeats.
+    pub replay_of: Option<EventId>,
+}
+
+impl NewEvent {
+    /// An event once more, as a new one. `key` makes a second replay for the same purpose the same event.
+    pub fn replay(event: Event, key: Option<[u8; 32]>) -> Self {
+        let body = sha256(event.payload.get().as_bytes());
+        Self {
+            kind: event.kind,
+            payload: event.payload,
+            source: event.source,
+            subject: event.subject,
+            occurred_at: event.occurred_at,
+            idempotency: key.map(|hash| Idempotency { key: None, hash, body }),
+            correlation_id: event.correlation_id,
+            replay_of: Some(event.id),
+        }
+    }
 }
 
 /// What tells a repeated event from a new one.
@@ -131,6 +151,7 @@ pub fn validate(raw: RawEvent, envelope: Envelope<'_>) -> Result<NewEvent, Vec<F
         occurred_at,
         idempotency,
         correlation_id: raw.correlation_id,
+        replay_of: None,
     })
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::{AlertFilter, AlertState};
 use super::backtest::Report;
 use super::evaluation::ByHand;
+use super::event_filter::EventFilter;
 use super::fault::{Fault, FaultCode};
 use super::names::words;
 use super::rule::RuleBody;
@@ -20,6 +21,10 @@ words! {
         Backtest = 1 "backtest",
         /// A change of all alerts that match a filter.
         ChangeAlerts = 2 "change_alerts",
+        /// All events that match a filter, once more.
+        ReplayEvents = 3 "replay_events",
+        /// The end of all events that match a filter.
+        DeleteEvents = 4 "delete_events",
     }
 }
 
@@ -68,6 +73,16 @@ pub enum RunTask {
         /// How.
         change: ByHand,
     },
+    /// Accept events once more, as new ones.
+    ReplayEvents {
+        /// Which.
+        filter: EventFilter,
+    },
+    /// Delete events.
+    DeleteEvents {
+        /// Which.
+        filter: EventFilter,
+    },
 }
 
 /// The longest period of a backtest: 92 days.
@@ -79,6 +94,8 @@ impl RunTask {
         match self {
             Self::Backtest { .. } => RunKind::Backtest,
             Self::ChangeAlerts { .. } => RunKind::ChangeAlerts,
+            Self::ReplayEvents { .. } => RunKind::ReplayEvents,
+            Self::DeleteEvents { .. } => RunKind::DeleteEvents,
         }
     }
 
@@ -104,6 +121,13 @@ impl RunTask {
                 )
             }
             Self::ChangeAlerts { change, .. } => change.faults(now),
+            Self::ReplayEvents { filter } | Self::DeleteEvents { filter } if filter.is_empty() => {
+                let right = "say which events: at least one of type, source, subject, from, to, status, rule_id, payload and q";
+                vec![Fault::new("events", FaultCode::Required, right)]
+            }
+            Self::ReplayEvents { filter } | Self::DeleteEvents { filter } => {
+                filter.faults("events.")
+            }
         }
     }
 }
@@ -171,6 +195,11 @@ mod tests {
         RunTask::Backtest { rule: None, body, from: at(from), to: at(to) }
     }
 
+    fn replay(kind: Option<&str>) -> RunTask {
+        let kind = kind.map(str::to_owned);
+        RunTask::ReplayEvents { filter: EventFilter { kind, ..EventFilter::default() } }
+    }
+
     fn change(filter: AlertFilter, change: ByHand) -> RunTask {
         RunTask::ChangeAlerts { filter, change }
     }
@@ -191,6 +220,9 @@ mod tests {
             (change(resolved, ByHand::Resolve), Some("alerts.state")),
             (change(open.clone(), ByHand::Acknowledge { until: Some(at(99)) }), None),
             (change(open, ByHand::Acknowledge { until: Some(at(1)) }), Some("until")),
+            (replay(Some("order.paid")), None),
+            (replay(Some("order paid")), Some("events.type")),
+            (replay(None), Some("events")),
         ] {
             let found = task.faults(at(98));
             let fields: Vec<&str> = found.iter().map(|fault| fault.field.as_ref()).collect();

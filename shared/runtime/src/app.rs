@@ -173,7 +173,7 @@ impl App {
         let rulesets =
             Arc::new(RuleSets::new(store.clone(), sealer.clone(), Arc::clone(&epochs), max));
         Ok(Self {
-            events: Events::new(store.clone(), accept),
+            events: Events::new(store.clone(), accept, audit.clone()),
             alerts: Alerts::new(
                 store.clone(),
                 clock.clone(),

@@ -278,6 +278,19 @@ impl Audit {
             after: Some(filter),
             ..AuditedAction::new(AuditAction::AuditExport, project.0)
         };
+        self.note(project, initiator, audited).await
+    }
+
+    /// Writes down what is about to be done and can't be written down where it is done.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn note(
+        &self,
+        project: ProjectId,
+        initiator: &Initiator,
+        audited: AuditedAction,
+    ) -> Result<(), StoreError> {
         let entry = self.entry(project, initiator, audited).await?;
         self.store.note(project, &entry, self.clock.now()).await
     }

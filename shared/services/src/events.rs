@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 use crate::accept::{Accept, Accepted, Refused};
+use crate::audit::{Audit, AuditedAction, Initiator};
+use domain::audit::AuditAction;
 use domain::condition::{Condition, Explanation, Part, Subject};
 use domain::evaluation::EvaluationStatus;
 use domain::event::Event;
+use domain::event_filter::EventFilter;
 use domain::id::{EventId, KeyId, ProjectId};
-use domain::intake::NewEvent;
+use domain::intake::{NewEvent, derived_key};
 use domain::project::ProjectStatus;
-use domain::rule::Rule;
+use domain::rule::{Rule, RuleBody};
 use domain::time::Time;
 use domain::trace::{
     Trace, TraceAttempt, TraceDelivery, TraceEvaluation, TraceKey, TraceNotification, TracePart,
     TraceRule,
 };
+use domain::why_not::{Fate, Whom, why_not};
 use store::{Store, StoreError, trace as records};
 
 pub use domain::event::{EventState, EventStatus};
-pub use store::events::EventFilter;
 
 /// Why a question was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,22 +52,46 @@ impl From<StoreError> for ReadError {
 pub struct Events {
     store: Store,
     accept: Accept,
+    audit: Audit,
 }
 
 impl Events {
     /// The pipeline that `accept` leads into.
-    pub const fn new(store: Store, accept: Accept) -> Self {
-        Self { store, accept }
+    pub const fn new(store: Store, accept: Accept, audit: Audit) -> Self {
+        Self { store, accept, audit }
     }
 
     /// Keeps events; one answer for each, in order. They are committed when it answers.
     pub async fn accept(
         &self,
         project: ProjectId,
-        key: KeyId,
+        key: Option<KeyId>,
         events: Vec<NewEvent>,
     ) -> Vec<Result<Accepted, Refused>> {
         self.accept.accept(project, key, events).await
+    }
+
+    /// Accepts an event once more, as a new one. `key` makes a second replay under it the same event.
+    ///
+    /// # Errors
+    /// When that can't be written to the audit log.
+    pub async fn replay(
+        &self,
+        project: ProjectId,
+        event: Event,
+        key: Option<&str>,
+        initiator: &Initiator,
+    ) -> Result<Result<Accepted, Refused>, ReadError> {
+        let id = event.id;
+        let key = key.map(|key| derived_key("replay by key", &[key, &id.to_string()]));
+        // First, for the event is accepted in a transaction that it shares with others.
+        let audited = AuditedAction::new(AuditAction::EventReplay, id.0);
+        self.audit.note(project, initiator, audited).await?;
+        let results = self.accept.accept(project, None, vec![NewEvent::replay(event, key)]).await;
+        let nothing = || {
+            ReadError::Failed("a replay was given to be accepted, and no answer came".to_owned())
+        };
+        results.into_iter().next().ok_or_else(nothing)
     }
 
     /// One event.
@@ -95,6 +122,28 @@ impl Events {
         let ids: Vec<EventId> = page.iter().map(|event| event.id).collect();
         let states = self.store.event_states(project, &ids).await?;
         Ok(states.iter().map(summary).collect())
+    }
+
+    /// What became of an event for a user: how far it is, and what each rule that was tried had to do with them.
+    ///
+    /// # Errors
+    /// When the store can't tell.
+    pub async fn why_not(
+        &self,
+        project: ProjectId,
+        id: EventId,
+        whom: &Whom,
+    ) -> Result<Option<(Trace, Vec<(Fate, String)>)>, ReadError> {
+        let records = match self.store.trace(project, id).await {
+            Ok(records) => records,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let bodies: Vec<RuleBody> = records.rules.iter().map(|rule| rule.body.clone()).collect();
+        let trace = told(records);
+        let fates = trace.rules.iter().zip(&bodies).map(|(rule, body)| why_not(rule, body, whom));
+        let fates = fates.collect();
+        Ok(Some((trace, fates)))
     }
 
     /// What became of an event.

@@ -1,18 +1,20 @@
 //! Events: accepted once, never changed.
 
 mod at_once;
+mod delete;
+mod find;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::engine::{Tx, insert, rows_in, sql, verb};
+use super::engine::{Tx, insert, rows_in, verb};
 use super::idempotency::{Claim, Claiming, IdempotencyKey, claim};
 use super::jobs::push_jobs;
 use super::{Result, Store, StoreError};
 use domain::event::Event;
-use domain::id::{EventId, KeyId, ProjectId, floor};
+use domain::id::{EventId, KeyId, ProjectId};
 use domain::job::NewJob;
 use domain::time::Time;
 
@@ -128,122 +130,6 @@ impl Store {
         let rows = self.read("events", verb!(|tx, ids| { by_id(tx, project, &ids).await })).await?;
         rows.into_iter().map(event).collect()
     }
-
-    /// A page of events, newest first, from before `before`, that fit the filter.
-    ///
-    /// # Errors
-    /// When the engine is away.
-    pub async fn list_events(
-        &self,
-        project: ProjectId,
-        filter: EventFilter,
-        before: Option<EventId>,
-        limit: i64,
-    ) -> Result<Vec<Event>> {
-        let rows = self
-            .read(
-                "list_events",
-                verb!(|tx, filter| { list(tx, project, filter, before, limit).await }),
-            )
-            .await?;
-        rows.into_iter().map(event).collect()
-    }
-}
-
-impl Store {
-    /// Events of a project in the order of their receipt, from behind `after`, or from `from` on, until before `to`.
-    ///
-    /// # Errors
-    /// When the engine is away.
-    pub async fn events_between(
-        &self,
-        project: ProjectId,
-        after: Option<EventId>,
-        (from, to): (Time, Time),
-        limit: i64,
-    ) -> Result<Vec<Event>> {
-        let from = EventId(floor(from));
-        // An id is above the floor of its own time, so that the first of all is not passed over.
-        let after = after.map_or(from, |after| after.max(from));
-        let to = EventId(floor(to));
-        let rows = self
-            .read(
-                "events_between",
-                verb!(|tx| {
-                    sql!(
-                        tx, fetch_all as Row,
-                        "SELECT id, kind, source, subject, payload, occurred_at, received_at, idempotency_key,
-                                correlation_id, replay_of, key_id
-                         FROM events WHERE project_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
-                        project, after, to, limit
-                    )
-                }),
-            )
-            .await?;
-        rows.into_iter().map(event).collect()
-    }
-
-    /// How many events a project received in a period.
-    ///
-    /// # Errors
-    /// When the engine is away.
-    pub async fn count_events(&self, project: ProjectId, from: Time, to: Time) -> Result<i64> {
-        let (from, to) = (EventId(floor(from)), EventId(floor(to)));
-        self.read(
-            "count_events",
-            verb!(|tx| {
-                let (count,) = sql!(
-                    tx,
-                    fetch_one as (i64,),
-                    "SELECT COUNT(*) FROM events WHERE project_id = $1 AND id >= $2 AND id < $3",
-                    project,
-                    from,
-                    to
-                )?;
-                Ok(count)
-            }),
-        )
-        .await
-    }
-}
-
-/// Which events a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// Of that type.
-    pub kind: Option<String>,
-    /// From there.
-    pub source: Option<String>,
-    /// About that.
-    pub subject: Option<String>,
-    /// Received at or after.
-    pub from: Option<Time>,
-    /// Received before.
-    pub to: Option<Time>,
-}
-
-async fn list(
-    tx: &mut Tx,
-    project: ProjectId,
-    filter: EventFilter,
-    before: Option<EventId>,
-    limit: i64,
-) -> Result<Vec<Row>> {
-    // Ids order by time, so that every bound is one on the key; the greatest id stands for "no bound".
-    let greatest = EventId(uuid::Uuid::max());
-    let to = filter.to.map_or(greatest, |time| EventId(floor(time)));
-    let upper = before.map_or(to, |before| before.min(to));
-    let lower = EventId(filter.from.map_or(uuid::Uuid::nil(), floor));
-    sql!(
-        tx, fetch_all as Row,
-        "SELECT id, kind, source, subject, payload, occurred_at, received_at, idempotency_key, correlation_id, replay_of, key_id
-         FROM events WHERE project_id = $1 AND id < $2 AND id >= $3 AND ($4 OR kind = $5) AND ($6 OR source = $7)
-           AND ($8 OR subject = $9)
-         ORDER BY id DESC LIMIT $10",
-        project, upper, lower, filter.kind.is_none(), filter.kind.unwrap_or_default(),
-        filter.source.is_none(), filter.source.unwrap_or_default(),
-        filter.subject.is_none(), filter.subject.unwrap_or_default(), limit
-    )
 }
 
 pub(super) async fn by_id(tx: &mut Tx, project: ProjectId, ids: &[EventId]) -> Result<Vec<Row>> {

@@ -12,7 +12,7 @@ use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::authority::Target;
 use domain::id::{ProjectId, RunId, UserId};
-use domain::run::{Progress, Run, RunKind, RunResult, RunState, RunTask};
+use domain::run::{Progress, Run, RunResult, RunState, RunTask};
 use domain::time::Time;
 
 /// The most runs of a project that are not over.
@@ -106,14 +106,13 @@ fn due(project: ProjectId, id: RunId, at: Time) -> Due {
 }
 
 impl Store {
-    /// Runs of a project of one kind, newest first, from before `before`.
+    /// Runs of a project, newest first, from before `before`.
     ///
     /// # Errors
     /// When the engine is away.
     pub async fn runs(
         &self,
         project: ProjectId,
-        kind: RunKind,
         before: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<Run>> {
@@ -126,8 +125,8 @@ impl Store {
                         tx, fetch_all as Row,
                         "SELECT id, task, state, total, done, changed, failed, cursor_id, result, error, created_by,
                                 created_at, started_at, ended_at
-                         FROM runs WHERE project_id = $1 AND kind = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
-                        project, kind.number(), before, limit
+                         FROM runs WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                        project, before, limit
                     )
                 }),
             )
@@ -135,13 +134,12 @@ impl Store {
         rows.into_iter().map(run).collect()
     }
 
-    /// A run of that kind.
+    /// A run, if it is there.
     ///
     /// # Errors
-    /// When it is not there.
-    pub async fn run(&self, project: ProjectId, kind: RunKind, id: RunId) -> Result<Run> {
-        let found = self.read("run", verb!(|tx| { get(tx, project, id).await })).await?;
-        found.filter(|run| run.task.kind() == kind).ok_or(StoreError::NotFound(noun(kind)))
+    /// When the engine is away.
+    pub async fn run(&self, project: ProjectId, id: RunId) -> Result<Option<Run>> {
+        self.read("run", verb!(|tx| { get(tx, project, id).await })).await
     }
 
     /// Keeps a run; the next free worker begins with it.
@@ -291,11 +289,10 @@ impl Store {
     /// Aborts a run; `false` when it is over. A worker that is at it notices with its next report.
     ///
     /// # Errors
-    /// When it is not there, or the caller may not.
+    /// When the caller may not.
     pub async fn abort_run(
         &self,
         project: ProjectId,
-        kind: RunKind,
         id: RunId,
         entry: &Entry,
         now: Time,
@@ -305,10 +302,6 @@ impl Store {
             "abort_run",
             verb!(|tx, entry| {
                 caller(tx, &mut entry, now).await?.may(Target::Nothing)?;
-                let found = get(tx, project, id).await?;
-                found
-                    .filter(|run| run.task.kind() == kind)
-                    .ok_or(StoreError::NotFound(noun(kind)))?;
                 let aborted = sql!(
                     tx,
                     execute,
@@ -340,14 +333,6 @@ impl Store {
             verb!(|tx| { sql!(tx, execute, "DELETE FROM runs WHERE ended_at < $1", before) }),
         )
         .await
-    }
-}
-
-/// What users call a run of that kind.
-const fn noun(kind: RunKind) -> &'static str {
-    match kind {
-        RunKind::Backtest => "backtest",
-        RunKind::ChangeAlerts => "bulk action",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::clock::Clock;
 use serde_json::{Map, Value, json};
 
 use super::{Operation, Surface};
@@ -9,7 +10,7 @@ use crate::account::PASSWORD;
 use crate::front::{Caller, Front, Reply};
 
 /// Bodies that can't be made from the document: the id of the operation and the body. `$canary`, `$slug`, `$email`,
-/// `$password` and `$id` of a place (like `$users/{id}`) stand for what the project has.
+/// `$password` and `$id` of a place (like `$users/{id}`) stand for what the project has, and `$today` for when the day began.
 pub const BODIES: &[(&str, &str)] = &[
     (
         "import_events",
@@ -29,6 +30,11 @@ pub const BODIES: &[(&str, &str)] = &[
         "{\"rule\":{\"name\":\"$canary\",\"condition\":\"event.source == \\\"$canary\\\"\",\"priority\":\"low\",\"target_roles\":[\"responder\"]},\"event\":{\"type\":\"$canary\",\"payload\":{\"note\":\"$canary\"}}}",
     ),
     ("restore_rule", "{\"version\":1}"),
+    (
+        "create_backtest",
+        "{\"rule\":{\"name\":\"$canary\",\"condition\":\"event.source == \\\"$canary\\\"\",\"priority\":\"low\",\"target_roles\":[\"responder\"]},\"from\":\"$today\"}",
+    ),
+    ("create_bulk_action", "{\"action\":\"acknowledge\",\"alerts\":{\"q\":\"$canary\"}}"),
     // The first admin: a session has to be there.
     (
         "login",
@@ -71,7 +77,8 @@ impl Words {
             .replace("$canary", &self.canary)
             .replace("$slug", &self.slug)
             .replace("$email", &format!("{name}@example.com"))
-            .replace("$password", PASSWORD);
+            .replace("$password", PASSWORD)
+            .replace("$today", &format!("{}T00:00:00Z", &Clock::System.now().rfc3339()[..10]));
         for (place, id) in &self.ids {
             text = text.replace(&format!("${place}"), id);
         }

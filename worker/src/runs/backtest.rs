@@ -1,6 +1,7 @@
 //! A rule held against stored events. What it has counted is in memory alone, so that another worker begins anew.
 
 use domain::backtest::{Backtest, Report, rule_set};
+use domain::event_filter::EventFilter;
 use domain::id::{EventId, RuleId};
 use domain::rule::RuleBody;
 use domain::run::{Progress, RunResult};
@@ -35,11 +36,12 @@ pub(super) async fn work(
         return Err(Failure::Final("the rule can't be read".to_owned()));
     };
     let mut test = Backtest::new(&set, place);
-    let total = store.count_events(project, period.0, period.1).await?;
+    let filter = EventFilter { from: Some(period.0), to: Some(period.1), ..EventFilter::default() };
+    let total = store.count_events(project, filter.clone()).await?;
     held.progress = Progress { total: Some(total.min(MAX_EVENTS)), ..Progress::default() };
     let mut after: Option<EventId> = None;
     loop {
-        let events = store.events_between(project, after, period, CHUNK).await?;
+        let events = store.events_in_order(project, filter.clone(), after, CHUNK).await?;
         for event in &events {
             if let Err(error) = test.feed(event) {
                 tracing::error!(%project, event = %event.id, %error, "the payload of an event can't be read");

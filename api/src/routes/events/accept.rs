@@ -44,13 +44,17 @@ pub async fn one(
     body: OneEvent,
 ) -> Result<AcceptAnswer, Problem> {
     let event = body.judge(key, app.config.accept.max_payload.as_usize())?;
-    let results = app.events.accept(project, caller, vec![event]).await;
-    let accepted = first(results)?;
+    let results = app.events.accept(project, Some(caller), vec![event]).await;
+    Ok(answer(first(results)?))
+}
+
+/// The answer to an event that is kept.
+pub fn answer(accepted: Accepted) -> AcceptAnswer {
     let id = accepted.id.0;
     let received_at = Stamp(accepted.received_at);
     let answer = AcceptedEvent { id, status_url: status_url(id), received_at };
     let replay = accepted.replayed.then_some(true);
-    Ok(AcceptAnswer::Accepted(Answer(answer), status_url(id), replay))
+    AcceptAnswer::Accepted(Answer(answer), status_url(id), replay)
 }
 
 fn first(results: Vec<Result<Accepted, Refused>>) -> Result<Accepted, Problem> {
@@ -124,8 +128,11 @@ pub async fn report(
             derived
         }));
     }
-    let results =
-        if good.is_empty() { Vec::new() } else { app.events.accept(project, caller, good).await };
+    let results = if good.is_empty() {
+        Vec::new()
+    } else {
+        app.events.accept(project, Some(caller), good).await
+    };
     if let Some(problem) = all_turned_away(&results) {
         return Err(problem);
     }

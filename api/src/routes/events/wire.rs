@@ -3,12 +3,12 @@
 use domain::intake::RawEvent;
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use services::events::{self as known, EventState};
 use uuid::Uuid;
 
 use crate::problem::{Code, FieldError};
-use crate::wire::{AnyJson, Later, RawJson, Stamp, StampText, raw};
+use crate::wire::{AnyJson, Later, RawJson, Stamp, StampText, mirrored, raw};
 
 /// An event to be accepted.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
@@ -186,51 +186,30 @@ pub struct BatchItem {
     pub errors: Vec<FieldError>,
 }
 
-macro_rules! wire_enum {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal),+ })+) => { $(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-        pub enum $name { $($(#[$vdoc])* #[oai(rename = $word)] $variant),+ }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(match self { $(Self::$variant => $word),+ })
-            }
-        }
-    )+ };
+/// Whether an event of a batch is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// It is kept.
+    Accepted,
+    /// It was kept before, under the same idempotency key.
+    Replayed,
+    /// It is not kept.
+    Rejected,
 }
 
-wire_enum! {
-    /// Whether an event of a batch is kept.
-    ItemStatus {
-        /// It is kept.
-        Accepted "accepted",
-        /// It was kept before, under the same idempotency key.
-        Replayed "replayed",
-        /// It is not kept.
-        Rejected "rejected"
-    }
+mirrored! {
     /// How far an event has come.
-    EventStatus {
+    EventStatus of known::EventStatus, rename "snake_case" {
         /// It is kept and waits for its evaluation.
-        Accepted "accepted",
+        Accepted,
         /// It waits, because its project is suspended.
-        Held "held",
+        Held,
         /// It was evaluated.
-        Processed "processed",
+        Processed,
         /// Its evaluation failed for good.
-        Failed "failed"
-    }
-}
-
-impl From<known::EventStatus> for EventStatus {
-    fn from(status: known::EventStatus) -> Self {
-        match status {
-            known::EventStatus::Accepted => Self::Accepted,
-            known::EventStatus::Held => Self::Held,
-            known::EventStatus::Processed => Self::Processed,
-            known::EventStatus::Failed => Self::Failed,
-        }
+        Failed,
     }
 }
 

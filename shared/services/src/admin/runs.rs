@@ -3,36 +3,38 @@
 use super::{Admin, AdminError};
 use crate::audit::{AuditedAction, Initiator};
 use domain::audit::{Actor, AuditAction};
+use domain::event_filter::EventFilter;
 use domain::id::{ProjectId, RunId};
 use domain::run::{Progress, Run, RunKind, RunState, RunTask};
 use store::runs::{MAX_RUNS, RunVerdict};
 
 impl Admin {
-    /// Runs of a project of one kind, newest first.
+    /// Runs of a project of all kinds, newest first.
     ///
     /// # Errors
     /// When the store is away.
     pub async fn runs(
         &self,
         project: ProjectId,
-        kind: RunKind,
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, AdminError> {
-        Ok(self.store.runs(project, kind, before, limit as i64).await?)
+        Ok(self.store.runs(project, before, limit as i64).await?)
     }
 
-    /// A run of that kind.
+    /// A run of one of these kinds.
     ///
     /// # Errors
     /// When it is not there.
     pub async fn run(
         &self,
         project: ProjectId,
-        kind: RunKind,
+        kinds: &[RunKind],
         id: RunId,
     ) -> Result<Run, AdminError> {
-        Ok(self.store.run(project, kind, id).await?)
+        let found = self.store.run(project, id).await?;
+        let found = found.filter(|run| kinds.contains(&run.task.kind()));
+        found.ok_or_else(|| AdminError::NotFound(noun(kinds)))
     }
 
     /// Asks for a run; the next free worker begins with it.
@@ -57,12 +59,18 @@ impl Admin {
                 if !faults.is_empty() {
                     return Err(AdminError::Unknown(faults));
                 }
-                progress.total = Some(self.store.count_events(project, *from, *to).await?);
+                let period =
+                    EventFilter { from: Some(*from), to: Some(*to), ..EventFilter::default() };
+                progress.total = Some(self.store.count_events(project, period).await?);
             }
             RunTask::ChangeAlerts { filter, change } => {
                 let mut filter = filter.clone();
                 filter.state = filter.state.or(change.usual_state());
                 progress.total = Some(self.store.count_unresolved_alerts(project, &filter).await?);
+            }
+            RunTask::ReplayEvents { filter } | RunTask::DeleteEvents { filter } => {
+                let upto = filter.before(now);
+                progress.total = Some(self.store.count_events(project, upto).await?);
             }
         }
         let created_by = match initiator.actor {
@@ -97,19 +105,23 @@ impl Admin {
     /// Aborts a run: what it has done stays done.
     ///
     /// # Errors
-    /// When it is not there, or is over.
+    /// When it is over.
     pub async fn abort_run(
         &self,
         project: ProjectId,
-        kind: RunKind,
-        id: RunId,
+        run: &Run,
         initiator: &Initiator,
     ) -> Result<Run, AdminError> {
-        let audited = AuditedAction::new(AuditAction::RunAbort, id.0);
+        let audited = AuditedAction::new(AuditAction::RunAbort, run.id.0);
         let entry = self.audit.entry(project, initiator, audited).await?;
-        if !self.store.abort_run(project, kind, id, &entry, self.clock.now()).await? {
+        if !self.store.abort_run(project, run.id, &entry, self.clock.now()).await? {
             return Err(AdminError::Conflict("it is over".to_owned()));
         }
-        self.run(project, kind, id).await
+        self.run(project, &[run.task.kind()], run.id).await
     }
+}
+
+/// What users call runs of these kinds.
+fn noun(kinds: &[RunKind]) -> &'static str {
+    if kinds.contains(&RunKind::Backtest) { "backtest" } else { "bulk action" }
 }
