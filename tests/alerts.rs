@@ -28,6 +28,7 @@ on_pairs! {
     an_old_alert_resolves_by_itself
     the_next_event_names_who_is_notified
     outside_of_its_hours_a_rule_is_quiet
+    it_is_told_how_noisy_rules_are
 }
 
 const FIRING: &str = r#"event.type == "disk" && event.payload.status == "firing""#;
@@ -434,5 +435,59 @@ async fn outside_of_its_hours_a_rule_is_quiet(pair: Pair) {
     app.advance(Duration::from_secs(11 * 3600));
     disk(&app, &tenant, "firing").await;
     assert_eq!(titles(&tenant), ["Disk full"]);
+    app.stop().await;
+}
+
+async fn it_is_told_how_noisy_rules_are(pair: Pair) {
+    let app = TestApp::start(pair).await;
+    let tenant = app.tenant("acme").await;
+    let loud = rule(
+        &app,
+        &tenant,
+        RuleBody { resolve_condition: Some(RESOLVED.to_owned()), ..body("Disk", FIRING) },
+    )
+    .await;
+    rule(&app, &tenant, body("Never", "event.type == \"never\"")).await;
+    // One alert resolves by itself, and the next is acknowledged after half a minute.
+    for status in ["firing", "resolved", "firing"] {
+        disk(&app, &tenant, status).await;
+        app.run_for(Duration::from_secs(5)).await;
+    }
+    app.run_for(Duration::from_secs(25)).await;
+    let open = alerts(&app, &tenant).await.remove(0);
+    let id = AlertId(open["id"].as_str().and_then(|id| id.parse().ok()).expect("an id"));
+    let change = ByHand::Acknowledge { until: None };
+    let done = app.app.alerts.change(tenant.project, id, change, &Initiator::system()).await;
+    done.expect("acknowledged");
+    let (status, report) = app.get("/api/v1/rules/noise", &tenant).await;
+    assert_eq!(status, 200, "{report}");
+    let items = report["items"].as_array().expect("items");
+    assert_eq!(items.len(), 1, "{report}");
+    let noise = &items[0];
+    assert_eq!((&noise["rule_id"], &noise["rule_name"]), (&json!(loud), &json!("Disk")));
+    assert_eq!(
+        (&noise["matches"], &noise["alerts"], &noise["acknowledged"], &noise["untouched"]),
+        (&json!(2), &json!(2), &json!(1), &json!(1)),
+        "{noise}"
+    );
+    let days = noise["rings_by_day"].as_array().expect("days");
+    assert_eq!((days.len(), &days[0]["rings"]), (1, &noise["rings"]), "{noise}");
+    assert!(
+        noise["median_seconds_to_acknowledge"]
+            .as_u64()
+            .is_some_and(|took| (25..90).contains(&took)),
+        "{noise}"
+    );
+    let (status, of_one) = app.get(&format!("/api/v1/rules/noise?rule_id={loud}"), &tenant).await;
+    assert_eq!((status, &of_one["items"]), (200, &report["items"]));
+    for query in ["from=2020-01-01T00:00:00Z", "from=2099-01-01T00:00:00Z"] {
+        let (status, told) = app.get(&format!("/api/v1/rules/noise?{query}"), &tenant).await;
+        assert_eq!((status, &told["errors"][0]["field"]), (400, &json!("from")), "{told}");
+    }
+    let other = app.tenant("other").await;
+    let (status, told) = app.get(&format!("/api/v1/rules/noise?rule_id={loud}"), &other).await;
+    assert_eq!(status, 404, "{told}");
+    let (_, told) = app.get("/api/v1/rules/noise", &other).await;
+    assert_eq!(told["items"], json!([]));
     app.stop().await;
 }

@@ -1,5 +1,6 @@
 //! Rules of a project: which events make an alert, for whom; their versions, and what they would do.
 
+mod noise;
 mod trial;
 mod versions;
 mod wire;
@@ -32,7 +33,8 @@ use crate::page::{self, List};
 use crate::problem::{
     Acts, Changes, Code, Composes, Edits, Failure, Lists, Problem, Reads, Revises,
 };
-use crate::wire::{Answer, Done};
+use crate::wire::{Answer, Done, Stamp};
+use noise::NoiseReport;
 use trial::{RuleTrial, RuleTrialResult};
 use versions::{
     RuleDiff, RuleFieldChange, RuleRestoration, RuleVersion, RuleVersionPage, RuleVersionSummary,
@@ -135,6 +137,55 @@ impl Operations {
         )
         .await?;
         Ok(Answer(RulePage { items: rows.into_iter().map(Rule::from).collect(), next_cursor }))
+    }
+
+    /// Report how noisy rules are
+    ///
+    /// Needs the scope `read` or the permission `rules:read`. What each rule rang for in a period, and what users did about it:
+    /// a rule whose alerts nobody acknowledges before they resolve by themselves wakes people for nothing.
+    #[oai(path = "/noise", method = "get", operation_id = "report_noise")]
+    async fn noise(
+        &self,
+        caller: Caller<Looking<RulesRead>>,
+        /// From when on; a week before `to`, if nothing is said. At most 31 days before it.
+        from: Query<Option<Stamp>>,
+        /// Until when; until now, if nothing is said.
+        to: Query<Option<Stamp>>,
+        /// Only this rule.
+        rule_id: Query<Option<Uuid>>,
+    ) -> Result<Answer<NoiseReport>, Failure<Reads>> {
+        caller.demand_any()?;
+        let to = to.0.map_or_else(|| self.app.clock.now(), |to| to.0);
+        let from = from.0.map_or_else(|| to.minus(noise::USUAL), |from| from.0);
+        if from >= to || to.since(from) > noise::LONGEST {
+            let right = "it must be before to, by at most 31 days";
+            return Err(Problem::parameter("from", FaultCode::Invalid, right).into());
+        }
+        if let Some(id) = rule_id.0 {
+            readable(&self.app, &caller, RuleId(id)).await?;
+        }
+        let mut counted = self.app.admin.noise(caller.project, (from, to)).await?;
+        counted.retain(|rule, _| rule_id.0.is_none_or(|id| rule.0 == id));
+        let mut found = Vec::new();
+        let mut before = None;
+        // Rules that were deleted meanwhile are left out: nothing can be done about them any more.
+        loop {
+            let (project, filter) = (caller.project, RuleFilter::default());
+            let page = self.app.admin.rules(project, filter, before, page::MAX as usize).await?;
+            before = page.last().map(|record| record.rule.id);
+            let is_last = page.len() < page::MAX as usize;
+            for record in page {
+                let noise = counted.remove(&record.rule.id);
+                if let Some(noise) = noise.filter(|_| caller.may_with(&rule_facts(&record), false))
+                {
+                    found.push((record, noise));
+                }
+            }
+            if is_last || counted.is_empty() {
+                break;
+            }
+        }
+        Ok(Answer(NoiseReport::new((from, to), found)))
     }
 
     /// Create a rule

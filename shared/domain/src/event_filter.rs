@@ -253,7 +253,10 @@ mod tests {
             (EventFilter { text: Some("a\0".into()), ..all() }, Some("events.q")),
             (EventFilter { payload: place("a..b"), ..all() }, Some("events.payload")),
             (EventFilter { payload: place(""), ..all() }, Some("events.payload")),
-            (EventFilter { payload: vec![place("a").remove(0); 11], ..all() }, Some("events.payload")),
+            (
+                EventFilter { payload: vec![place("a").remove(0); 11], ..all() },
+                Some("events.payload"),
+            ),
             (EventFilter { from: Some(at), to: Some(at), ..all() }, Some("events.to")),
         ] {
             let found = filter.faults("events.");

@@ -29,6 +29,7 @@ pub mod key;
 pub mod mail;
 pub mod members;
 pub mod names;
+pub mod noise;
 pub mod once;
 pub mod one_time;
 pub mod permission;

@@ -28,6 +28,7 @@ pub mod mails;
 pub mod maintenance;
 pub mod members;
 pub mod named;
+mod noise;
 pub mod once;
 pub mod one_time;
 pub mod preferences;

@@ -1,5 +1,7 @@
 //! Rules: listed, created, changed, switched, deleted, compared, restored and tried.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Admin, AdminError};
@@ -9,6 +11,7 @@ use domain::audit::{Actor, AuditAction};
 use domain::condition::{EvalError, Explanation, Subject};
 use domain::fault::Fault;
 use domain::id::{ProjectId, RuleId, UserId};
+use domain::noise::Noise;
 use domain::precondition::Precondition;
 use domain::rule::{FieldChange, Rule, RuleBody, RuleMode, RuleRecord, RuleVersion, Suppression};
 use domain::time::Time;
@@ -90,6 +93,18 @@ impl Admin {
         limit: usize,
     ) -> Result<Vec<RuleRecord>, AdminError> {
         Ok(self.store.rules(project, filter, before, limit).await?)
+    }
+
+    /// How noisy the rules of a project were in a period.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn noise(
+        &self,
+        project: ProjectId,
+        period: (Time, Time),
+    ) -> Result<BTreeMap<RuleId, Noise>, AdminError> {
+        Ok(self.store.noise(project, period).await?)
     }
 
     /// One rule.
