@@ -19,6 +19,7 @@ mod project;
 mod queue;
 mod reseal;
 mod rules;
+mod send;
 mod user;
 
 use std::path::PathBuf;
@@ -84,6 +85,8 @@ enum Command {
         #[command(subcommand)]
         what: rules::What,
     },
+    /// Sends an event to a Bellbuoy that runs, and prints its id.
+    Send(send::What),
     /// The queues and their dead jobs.
     Queue {
         #[command(subcommand)]
@@ -191,6 +194,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::User { what } => process::block_on(user::run(config, what)),
         Command::Key { what } => process::block_on(key::run(config, what)),
         Command::Rules { what } => process::block_on(rules::run(config, what)),
+        Command::Send(what) => process::block_on(send::run(config, what)),
         Command::Queue { what } => process::block_on(queue::run(config, what)),
         Command::Audit { what } => process::block_on(audit::run(config, what)),
         Command::Doctor { json } => process::block_on(doctor::run(config, json)),

@@ -46,7 +46,7 @@ async fn wait(admin: &Admin, project: ProjectId, mut run: Run) -> Result<Run, Fa
     while !run.state.is_over() {
         tokio::time::sleep(INTERVAL).await;
         waited += INTERVAL;
-        run = admin.run(project, RunKind::Backtest, run.id).await?;
+        run = admin.run(project, &[RunKind::Backtest], run.id).await?;
         if run.state == RunState::Queued && waited == PATIENCE {
             out::aside(format_args!("no worker has begun yet: is one running?"));
         }

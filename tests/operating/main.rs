@@ -7,6 +7,7 @@ mod keys;
 mod modes;
 mod printing;
 mod resealed;
+mod sending;
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Output, Stdio};

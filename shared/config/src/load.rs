@@ -18,6 +18,8 @@ const CONFIG: &str = "BELLBUOY_CONFIG";
 const PROFILE: &str = "BELLBUOY_PROFILE";
 /// Test suites pass their own things along under this prefix.
 const TESTS: &str = "BELLBUOY_TEST_";
+/// Where `bellbuoy send` sends to, and with which key.
+const SEND: &str = "BELLBUOY_SEND_";
 
 /// What the configuration is read from.
 #[derive(Clone, Default)]
@@ -125,7 +127,8 @@ fn read_environment(sources: &Sources, gathered: &mut Gathered) {
         .flat_map(|field| [(field.variable(), field), (field.file_variable(), field)])
         .collect();
     for (name, text) in &sources.env {
-        if !name.starts_with(PREFIX) || name.starts_with(TESTS) || name == CONFIG {
+        let is_other = name.starts_with(TESTS) || name.starts_with(SEND) || name == CONFIG;
+        if !name.starts_with(PREFIX) || is_other {
             continue;
         }
         let origin = Origin::Variable(name.clone());

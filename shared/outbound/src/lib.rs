@@ -152,6 +152,39 @@ impl Outbound {
         }
     }
 
+    /// Posts JSON to what an operator names, wherever it is; answers the status, the answer, of which `most` bytes are read, and
+    /// when it asks us to come back.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(
+        &self,
+        url: &str,
+        headers: impl IntoIterator<Item = (&'static str, String)>,
+        body: Vec<u8>,
+        most: usize,
+    ) -> Result<(u16, Bytes, Option<Duration>), CallError> {
+        let mut request = self.operator.request(Method::POST, url, Full::from(body))?;
+        let all = request.headers_mut();
+        all.insert(header::CONTENT_TYPE, JSON);
+        for (name, value) in headers {
+            let value = HeaderValue::try_from(value);
+            let value = value.map_err(|error| CallError::Unusable(format!("{name}: {error}")))?;
+            all.insert(HeaderName::from_static(name), value);
+        }
+        let sent = async {
+            let response = self.operator.client.request(request).await;
+            let response = response.map_err(|error| refused(&error))?;
+            let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+            let body = Limited::new(response.into_body(), most).collect().await;
+            let body = body.map_err(|error| CallError::Failed(words_of(&*error)))?;
+            Ok((status, body.to_bytes(), retry_after))
+        };
+        tokio::time::timeout(self.timeout, sent)
+            .await
+            .unwrap_or_else(|_| Err(CallError::Failed("no answer in time".to_owned())))
+    }
+
     /// Reads what is at a URL, of which a stranger may have said where it is: at a public address, or if `anywhere` at any.
     ///
     /// # Errors
@@ -175,12 +208,7 @@ impl Outbound {
     async fn call(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
         let response = self.tenants.client.request(request).await;
         let response = response.map_err(|error| refused(&error))?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(seconds);
+        let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
         let words = self.beginning(response).await;
         Ok(Answer { status, retry_after, words: printable(&words) })
     }
@@ -199,6 +227,11 @@ impl Outbound {
         }
         words
     }
+}
+
+fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
+    let value = response.headers().get(header::RETRY_AFTER)?;
+    value.to_str().ok().and_then(seconds)
 }
 
 impl Caller {
