@@ -234,7 +234,9 @@ fn read_data(body: &[u8], content_type: Option<&str>) -> Result<Box<RawValue>, F
             Ok(text) => Ok(raw(format!("{{\"data\":{}}}", serde_json::Value::from(text)))),
             Err(_) => Ok(in_base64(body)),
         },
-        _ => Ok(in_base64(body)),
+        // The SDK for Python says no media type of the JSON that it sends.
+        None => Ok(read_json(body).unwrap_or_else(|_| in_base64(body))),
+        Some(_) => Ok(in_base64(body)),
     }
 }
 

@@ -135,7 +135,8 @@ fn the_binary_mode() {
         (Some("text/plain"), "ä\"".as_bytes(), "{\"data\":\"ä\\\"\"}"),
         (Some("text/plain"), b"\xff", "{\"data_base64\":\"/w==\"}"),
         (Some("image/png"), b"\x01\x02", "{\"data_base64\":\"AQI=\"}"),
-        (None, b"{}", "{\"data_base64\":\"e30=\"}"),
+        (None, b"{}", "{}"),
+        (None, b"{", "{\"data_base64\":\"ew==\"}"),
     ] {
         let got = match read(&[], content_type, body) {
             Ok(event) => event.event.payload.get().to_owned(),
