@@ -1,12 +1,13 @@
-//! The demonstration: on the first start of `bellbuoy up` in development, a project with a rule that rings, a key to ring
-//! it with, and a small receiver in this process where the alert can be seen.
+//! The demonstration: on the first start of `bellbuoy up` in development, a project with a rule of each kind that rings, a key
+//! to ring them with, and a small receiver in this process where the alerts can be seen.
 
 use std::sync::Arc;
 
 use config::HttpUrl;
+use domain::absence::Absence;
 use domain::id::ProjectId;
 use domain::permission::{ADMIN, SUPER_ADMIN};
-use domain::rule::{Priority, RuleBody, Suppression};
+use domain::rule::{Over, Priority, RuleBody, RuleKind, Suppression};
 use runtime::app::App;
 use runtime::process::{Failure, Role};
 use services::admin::{AdminError, Invitee};
@@ -88,18 +89,9 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
     onboarding::responder(store, project, "on_call", "night.watch@example.com", "Night Watch", now)
         .await?;
     onboarding::endpoint(store, &app.sealer, project, ENDPOINT, url, now).await?;
-    let rule = RuleBody {
-        description: "Somebody should look at this payment.".to_owned(),
-        priority: Priority::High,
-        target_roles: vec!["on_call".to_owned()],
-        group_by: vec!["event.payload.customer".to_owned()],
-        suppression: Some(Suppression::new(3, 60)),
-        ..RuleBody::new(
-            "A payment is large",
-            r#"event.type == "payment.received" && event.payload.amount > 1000"#,
-        )
-    };
-    onboarding::rule(store, project, rule, now).await?;
+    for rule in rules() {
+        onboarding::rule(store, project, rule, now).await?;
+    }
     let policy = app.admin.password_policy(project);
     let password = login.map_or_else(|| made(DEMO_LOGIN, policy), str::to_owned);
     let admin = Invitee {
@@ -117,8 +109,9 @@ async fn make(app: &App, url: &str, login: Option<&str>) -> Result<(), Failure> 
     let ops = HttpUrl::of(app.config.ops.listen).base();
     shown(format_args!(
         r#"
-Bellbuoy is up. A demo project is ready, with one rule: ring when a payment is over 1000,
-at most three times a minute for one customer.
+Bellbuoy is up. A demo project is ready. Its rules ring when a payment is over 1000 (at most three
+times in 30 seconds for one customer, and then a summary), when a disk is full and when it no longer
+is, and when a heartbeat does not come.
 
   API       {base}/api/v1      reference: {base}/docs
   health    {ops}/health   metrics: {ops}/metrics
@@ -132,10 +125,55 @@ Ring it:
     -d '{{"type":"payment.received","payload":{{"amount":1500,"customer":"c-7"}}}}'
 
 The alert appears in this terminal. Why it rang (or did not): GET {base}/api/v1/events/<id>/trace
+Send it eight times, and five of them come as one summary. Or with another body:
+
+  {{"type":"disk.usage","payload":{{"host":"db-1","percent":95}}}}     then with "percent":40
+  {{"type":"heartbeat","payload":{{"host":"db-1"}}}}                    and no other for 20 seconds
 "#,
         key = key.text(),
     ));
     Ok(())
+}
+
+/// A rule of each kind.
+fn rules() -> [RuleBody; 3] {
+    let base = |name: &str, path: &str, condition: &str| RuleBody {
+        priority: Priority::High,
+        target_roles: vec!["on_call".to_owned()],
+        group_by: vec![path.to_owned()],
+        ..RuleBody::new(name, condition)
+    };
+    [
+        RuleBody {
+            description: "Somebody should look at this payment.".to_owned(),
+            suppression: Some(Suppression { count: 3, seconds: 30, over: Over::Digest }),
+            ..base(
+                "A payment is large",
+                "event.payload.customer",
+                r#"event.type == "payment.received" && event.payload.amount > 1000"#,
+            )
+        },
+        RuleBody {
+            description: "It is over when less than 80 % are used.".to_owned(),
+            resolve_condition: Some(
+                r#"event.type == "disk.usage" && event.payload.percent < 80"#.to_owned(),
+            ),
+            notify_resolved: true,
+            suppression: Some(Suppression::new(1, 300)),
+            ..base(
+                "A disk is nearly full",
+                "event.payload.host",
+                r#"event.type == "disk.usage" && event.payload.percent > 90"#,
+            )
+        },
+        RuleBody {
+            description: "It should come every 20 seconds.".to_owned(),
+            kind: RuleKind::Absence,
+            absence: Some(Absence { seconds: Some(20), cron: None, timezone: None }),
+            priority: Priority::Critical,
+            ..base("A heartbeat is missing", "event.payload.host", r#"event.type == "heartbeat""#)
+        },
+    ]
 }
 
 /// Shows something in the terminal. A process that serves goes on when nobody looks.
@@ -211,7 +249,7 @@ fn line(data: &serde_json::Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{head, line};
+    use super::{head, line, rules};
     use serde_json::json;
 
     #[test]
@@ -223,6 +261,13 @@ mod tests {
         ] {
             let data = json!({ "priority": "high", "title": "Paid", "body": body, "event": event });
             assert_eq!(line(&data), wanted);
+        }
+    }
+
+    #[test]
+    fn the_rules_are_right() {
+        for rule in rules() {
+            assert_eq!(rule.faults(), [], "{}", rule.name);
         }
     }
 
