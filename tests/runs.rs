@@ -67,7 +67,7 @@ async fn a_backtest_says_what_would_have_rung(pair: Pair) {
         (&json!(4), &json!(3), &json!(1), &json!(1)),
         "{result}"
     );
-    assert_eq!(result["suppressed"], json!([{ "reason": "window", "count": 2 }]));
+    assert_eq!(result["suppressed"], json!([{ "reason": "window_full", "count": 2 }]));
     assert_eq!(result["recipient_count"], 1);
     assert_eq!(result["samples"].as_array().map(Vec::len), Some(3));
     let hours = result["hours"].as_array().expect("hours");

@@ -263,6 +263,7 @@ fn the_document_says_what_holds() {
                 {
                     Value::Null
                 }
+                (path, "post") if path.ends_with("/replay") => json!([person]),
                 (path, "post") if path.starts_with(EVENTS) || path.starts_with(INTAKE) => {
                     json!([key, same])
                 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::engine::{Tx, sql, verb};
 use super::{Result, Store};
 use domain::alert::{AlertChange, Resolver};
-use domain::evaluation::MatchOutcome;
+use domain::evaluation::{MatchOutcome, Origin};
 use domain::id::{ProjectId, RuleId, floor};
 use domain::noise::{AlertTimes, Noise, add_alerts};
 use domain::time::Time;
@@ -37,7 +37,7 @@ impl Store {
             "noise",
             verb!(|tx| {
                 let mut noise = BTreeMap::new();
-                add_matches(tx, project, period, &mut noise).await?;
+                add_suppressed(tx, project, period, &mut noise).await?;
                 add_rings(tx, project, (from, to), &mut noise).await?;
                 let alerts = alerts(tx, project, period).await?;
                 add_alerts(&mut noise, &alerts);
@@ -48,29 +48,23 @@ impl Store {
     }
 }
 
-async fn add_matches(
+/// Matches that rang are counted by their notifications.
+async fn add_suppressed(
     tx: &mut Tx,
     project: ProjectId,
     (from, to): (Uuid, Uuid),
     noise: &mut BTreeMap<RuleId, Noise>,
 ) -> Result<()> {
     let counted = sql!(
-        tx, fetch_all as (RuleId, i16, i64),
-        "SELECT rule_id, outcome, COUNT(*) FROM matches WHERE project_id = $1 AND event_id >= $2 AND event_id < $3
-         GROUP BY rule_id, outcome",
-        project, from, to
+        tx, fetch_all as (RuleId, i64),
+        "SELECT rule_id, COUNT(*) FROM matches
+         WHERE project_id = $1 AND event_id >= $2 AND event_id < $3 AND outcome = $4 GROUP BY rule_id",
+        project, from, to, MatchOutcome::Suppressed.number()
     )?;
-    for (rule, outcome, count) in counted {
+    for (rule, count) in counted {
         let found = noise.entry(rule).or_default();
-        let count = count.unsigned_abs();
-        match MatchOutcome::from_number(outcome) {
-            Some(MatchOutcome::Rang) => found.matches += count,
-            Some(MatchOutcome::Suppressed) => {
-                found.matches += count;
-                found.suppressed += count;
-            }
-            _ => {}
-        }
+        found.matches += count.unsigned_abs();
+        found.suppressed += count.unsigned_abs();
     }
     Ok(())
 }
@@ -84,20 +78,27 @@ async fn add_rings(
     // An id carries the time of what it came from, which is before the notification, but not by much: it spares reading all.
     let lower = floor(from.minus(LATENESS));
     let counted = sql!(
-        tx, fetch_all as (RuleId, i64, i64),
-        any "SELECT rule_id, created_at / $1 AS day, COUNT(*) FROM notifications
-             WHERE project_id = $2 AND id >= $3 AND created_at >= $4 AND created_at < $5 AND rule_id IS NOT NULL
-             GROUP BY rule_id, day",
-        my "SELECT rule_id, created_at DIV $1 AS day, COUNT(*) FROM notifications
-            WHERE project_id = $2 AND id >= $3 AND created_at >= $4 AND created_at < $5 AND rule_id IS NOT NULL
-            GROUP BY rule_id, day",
-        DAY, project, lower, from, to
+        tx, fetch_all as (RuleId, i16, Time, i64),
+        lite "SELECT rule_id, kind, MIN(created_at), COUNT(*) FROM notifications
+              WHERE project_id = $1 AND id >= $2 AND created_at >= $3 AND created_at < $4 AND rule_id IS NOT NULL
+              GROUP BY rule_id, kind, created_at / 86400000000",
+        pg "SELECT rule_id, kind, MIN(created_at), COUNT(*) FROM notifications
+            WHERE project_id = $1 AND id >= $2 AND created_at >= $3 AND created_at < $4 AND rule_id IS NOT NULL
+            GROUP BY rule_id, kind, (created_at AT TIME ZONE 'UTC')::date",
+        my "SELECT rule_id, kind, MIN(created_at), COUNT(*) FROM notifications
+            WHERE project_id = $1 AND id >= $2 AND created_at >= $3 AND created_at < $4 AND rule_id IS NOT NULL
+            GROUP BY rule_id, kind, DATE(created_at)",
+        project, lower, from, to
     )?;
-    for (rule, day, count) in counted {
+    for (rule, kind, first, count) in counted {
         let found = noise.entry(rule).or_default();
         let count = count.unsigned_abs();
         found.rings += count;
-        *found.rings_by_day.entry(Time::from_micros(day * DAY)).or_default() += count;
+        if Origin::from_number(kind) == Some(Origin::Event) {
+            found.matches += count;
+        }
+        let day = Time::from_micros(first.micros().div_euclid(DAY) * DAY);
+        *found.rings_by_day.entry(day).or_default() += count;
     }
     Ok(())
 }

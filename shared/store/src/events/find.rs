@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::{Row, event};
 use crate::engine::{sql, verb};
 use crate::{Result, Store};
-use domain::evaluation::EvaluationStatus;
+use domain::evaluation::{EvaluationStatus, Origin};
 use domain::event::{Event, EventStatus};
 use domain::event_filter::EventFilter;
-use domain::id::{EventId, ProjectId, floor};
+use domain::id::{EventId, ProjectId, floor, same_time};
 
 /// The events of a project between two ids that fit a filter, in an order.
 macro_rules! matching {
@@ -25,7 +25,10 @@ macro_rules! matching {
                                         WHERE v.project_id = events.project_id AND v.id = events.id))
                 AND ($13 OR EXISTS (SELECT 1 FROM matches m
                                     WHERE m.project_id = events.project_id AND m.event_id = events.id
-                                      AND m.rule_id = $14)) ",
+                                      AND m.rule_id = $14)
+                         OR id IN (SELECT n.origin_id FROM notifications n
+                                   WHERE n.project_id = $15 AND n.id >= $16 AND n.id < $17 AND n.kind = $18
+                                     AND n.rule_id = $19)) ",
             $order
         )
     };
@@ -41,13 +44,16 @@ macro_rules! matching {
 macro_rules! ask {
     ($tx:expr, $method:ident as $row:ty, $text:expr, $project:expr, $filter:expr, $bounds:expr $(, $more:expr)?) => {{
         let Asked { unevaluated, status } = asked(&$filter);
+        let rule = $filter.rule.map_or(Uuid::nil(), |rule| rule.0);
+        // Matches that rang are on record as notifications, whose ids carry the time of their events.
+        let rang = times_of($bounds);
         sql!(
             $tx, $method as $row, $text,
             $project, $bounds.0, $bounds.1, $filter.kind.is_none(), $filter.kind.unwrap_or_default(),
             $filter.source.is_none(), $filter.source.unwrap_or_default(),
             $filter.subject.is_none(), $filter.subject.unwrap_or_default(),
             status.is_none(), status.map_or(0, EvaluationStatus::number), !unevaluated,
-            $filter.rule.is_none(), $filter.rule.map_or(Uuid::nil(), |rule| rule.0) $(, $more)?
+            $filter.rule.is_none(), rule, $project, rang.0, rang.1, Origin::Event.number(), rule $(, $more)?
         )
     }};
 }
@@ -72,7 +78,7 @@ impl Store {
                     ask!(
                         tx,
                         fetch_all as Row,
-                        matching!("ORDER BY id DESC LIMIT $15"),
+                        matching!("ORDER BY id DESC LIMIT $20"),
                         project,
                         filter,
                         bounds,
@@ -104,7 +110,7 @@ impl Store {
                     ask!(
                         tx,
                         fetch_all as Row,
-                        matching!("ORDER BY id LIMIT $15"),
+                        matching!("ORDER BY id LIMIT $20"),
                         project,
                         filter,
                         bounds,
@@ -138,6 +144,12 @@ impl Store {
         )
         .await
     }
+}
+
+/// Between which ids those are that were derived from ids within these bounds.
+fn times_of((lower, upper): (EventId, EventId)) -> (Uuid, Uuid) {
+    let upper = if upper.0.is_max() { upper.0 } else { same_time(upper.0).1 };
+    (same_time(lower.0).0, upper)
 }
 
 /// What the records of evaluations are asked for.
