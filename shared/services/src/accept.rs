@@ -77,7 +77,7 @@ type Answer = Vec<Result<Accepted, Refused>>;
 
 struct Asked {
     project: ProjectId,
-    key: KeyId,
+    key: Option<KeyId>,
     events: Vec<NewEvent>,
     trace: Option<String>,
     reply: oneshot::Sender<Answer>,
@@ -104,8 +104,8 @@ struct Committer {
     last: Arc<StdMutex<Last>>,
 }
 
-/// Whose events they are, the key that they came with, and the trace that they belong to.
-type Source = (ProjectId, KeyId, Option<String>);
+/// Whose events they are, the key that they came with if they came with one, and the trace that they belong to.
+type Source = (ProjectId, Option<KeyId>, Option<String>);
 
 const AWAY: Refused = Refused::Unavailable { retry_after: Duration::from_secs(1) };
 
@@ -151,7 +151,12 @@ impl Accept {
     }
 
     /// Keeps events; one answer for each, in order. They are committed when it answers.
-    pub async fn accept(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
+    pub async fn accept(
+        &self,
+        project: ProjectId,
+        key: Option<KeyId>,
+        events: Vec<NewEvent>,
+    ) -> Answer {
         let count = events.len();
         if let Err(over) = self.rates.take_events(project, count) {
             return vec![Err(over.into()); count];
@@ -262,7 +267,7 @@ impl Committer {
             idempotency_key: idempotency.as_ref().and_then(|one| one.key.clone()),
             correlation_id: new.correlation_id,
             replay_of: None,
-            key_id: Some(*key),
+            key_id: *key,
         };
         let key =
             idempotency.map(|one| IdempotencyKey { hash: one.hash, body: one.body, expires_at });

@@ -57,11 +57,12 @@ impl Events {
         Self { store, accept }
     }
 
-    /// Keeps events; one answer for each, in order. They are committed when it answers.
+    /// Keeps events, which came with a key if they came over the API; one answer for each, in order. They are committed
+    /// when it answers.
     pub async fn accept(
         &self,
         project: ProjectId,
-        key: KeyId,
+        key: Option<KeyId>,
         events: Vec<NewEvent>,
     ) -> Vec<Result<Accepted, Refused>> {
         self.accept.accept(project, key, events).await

@@ -44,7 +44,7 @@ pub async fn one(
     body: OneEvent,
 ) -> Result<AcceptAnswer, Problem> {
     let event = body.judge(key, app.config.accept.max_payload.as_usize())?;
-    let results = app.events.accept(project, caller, vec![event]).await;
+    let results = app.events.accept(project, Some(caller), vec![event]).await;
     let accepted = first(results)?;
     let id = accepted.id.0;
     let received_at = Stamp(accepted.received_at);
@@ -124,8 +124,11 @@ pub async fn report(
             derived
         }));
     }
-    let results =
-        if good.is_empty() { Vec::new() } else { app.events.accept(project, caller, good).await };
+    let results = if good.is_empty() {
+        Vec::new()
+    } else {
+        app.events.accept(project, Some(caller), good).await
+    };
     if let Some(problem) = all_turned_away(&results) {
         return Err(problem);
     }

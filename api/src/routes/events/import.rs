@@ -252,7 +252,7 @@ impl<'a> Import<'a> {
         self.bytes = 0;
         let chunk = std::mem::take(&mut self.chunk);
         let waiting = std::mem::take(&mut self.waiting);
-        let results = self.app.events.accept(self.project, self.key, chunk).await;
+        let results = self.app.events.accept(self.project, Some(self.key), chunk).await;
         if let Some(problem) = accept::all_turned_away(&results) {
             return Err(self.broken(problem));
         }
