@@ -21,8 +21,7 @@ const GONE: Duration = Duration::from_secs(3600);
 /// Reads entries; makes the group where it is missing, which begins with the oldest entry.
 /// KEYS: stream. ARGV: group, consumer, what to read, how many, bytes, the largest entry, how much is told of a larger one,
 /// idle milliseconds, where to go on claiming.
-/// Answers: an error or nothing, entries as {id, size, fields}, where to go on claiming, whether there may be more that is
-/// ours.
+/// Answers: entries as {id, size, fields}, where to go on claiming, whether there may be more that is ours.
 const TAKE: &str = r"
 local group, consumer, mode = ARGV[1], ARGV[2], ARGV[3]
 local count, most = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -104,17 +103,19 @@ else
   end
   if not why and #entries == 0 then why = read('>') end
 end
-return {why or '', entries, cursor, more}
+-- As an error, so that a server that is no longer the primary is left.
+if why then return {err = why} end
+return {entries, cursor, more}
 ";
 
 /// Says how a stream stands; lets go of what every group is done with, and of consumers that are gone, if it is told to.
 /// KEYS: stream. ARGV: group, consumer, whether to tidy, idle milliseconds of consumers that are gone.
-/// Answers: an error or nothing, how many entries were not read, how many are not done, how many were let go.
+/// Answers: how many entries were not read, how many are not done, how many were let go.
 const LOOK: &str = r"
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 if groups.err then
-  if string.find(groups.err, 'no such key', 1, true) then return {'', 0, 0, 0} end
-  return {groups.err, 0, 0, 0}
+  if string.find(groups.err, 'no such key', 1, true) then return {0, 0, 0} end
+  return groups
 end
 
 -- An id as a text that is ordered as ids are, which are too large for numbers.
@@ -131,7 +132,7 @@ for _, pairs_of in ipairs(groups) do
   local oldest = one['last-delivered-id']
   if one['pending'] > 0 then
     local answer = redis.pcall('XPENDING', KEYS[1], one['name'])
-    if answer.err then return {answer.err, 0, 0, 0} end
+    if answer.err then return answer end
     oldest = answer[2] or oldest
   end
   if not lowest or ordered(oldest) < ordered(lowest) then lowest = oldest end
@@ -145,7 +146,7 @@ end
 local gone = 0
 if ARGV[3] == '1' and lowest then
   local answer = redis.pcall('XTRIM', KEYS[1], 'MINID', '=', lowest)
-  if type(answer) == 'table' then return {answer.err, waiting, pending, 0} end
+  if type(answer) == 'table' then return answer end
   gone = answer
   local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
   if not consumers.err then
@@ -158,7 +159,7 @@ if ARGV[3] == '1' and lowest then
     end
   end
 end
-return {'', waiting, pending, gone}
+return {waiting, pending, gone}
 ";
 
 /// An entry of a stream.
@@ -257,11 +258,7 @@ impl Streams {
             .arg(cursor);
         let answer = self.link.one(call).await?;
         type Fields = Vec<Vec<u8>>;
-        let (why, entries, cursor, more): (String, Vec<(String, usize, Fields)>, String, i64) =
-            read(answer)?;
-        if !why.is_empty() {
-            return Err(why);
-        }
+        let (entries, cursor, more): (Vec<(String, usize, Fields)>, String, i64) = read(answer)?;
         let entry = |(id, size, parts): (String, usize, Fields)| {
             let mut fields = Vec::with_capacity(parts.len() / 2);
             let mut parts = parts.into_iter();
@@ -298,8 +295,8 @@ impl Streams {
             .number(u8::from(tidy))
             .number(GONE.as_millis());
         let answer = self.link.one(call).await?;
-        let (why, waiting, pending, trimmed): (String, i64, i64, i64) = read(answer)?;
-        if why.is_empty() { Ok(Standing { waiting, pending, trimmed }) } else { Err(why) }
+        let (waiting, pending, trimmed): (i64, i64, i64) = read(answer)?;
+        Ok(Standing { waiting, pending, trimmed })
     }
 }
 

@@ -171,7 +171,10 @@ async fn take(
     let (bytes, head) = (max_payload + ENVELOPE, HEAD);
     let most = Most { entries: state.entries, bytes, head, idle: IDLE };
     let reading = state.reading();
+    // Until it answers: what was taken when no answer came is this consumer's all the same.
+    let held = std::mem::replace(&mut state.own, true);
     let taken = streams.take(&state.stream, &reading, most).await?;
+    state.own = held;
     if matches!(reading, Reading::Left(_)) {
         state.cursor = taken.cursor;
         if state.cursor == BEGINNING {
