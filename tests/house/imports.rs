@@ -56,6 +56,7 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
             "files",
             "outbound",
             "queue",
+            "redis_link",
             "runtime",
             "services",
             "store",

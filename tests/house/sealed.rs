@@ -6,7 +6,7 @@ use super::migrations::names;
 use super::sources::read;
 
 /// Columns of bytes that the sealing key has nothing to do with, and why.
-const OTHERS: [(&str, &str); 29] = [
+const OTHERS: [(&str, &str); 30] = [
     ("api_keys.secret_hash", "a hash"),
     ("audit.origin", "sealed with a person's own key"),
     ("audit.personal", "sealed with a person's own key"),
@@ -29,6 +29,7 @@ const OTHERS: [(&str, &str); 29] = [
     ("push_tokens.token", "sealed with a person's own key"),
     ("push_tokens.token_hash", "a hash"),
     ("refresh_tokens.token_hash", "a hash"),
+    ("rejected_entries.body", "the producer's"),
     ("registrations.token_hash", "a hash"),
     ("rule_groups.group_hash", "a hash"),
     ("alerts.group_hash", "a hash"),

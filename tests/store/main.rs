@@ -8,6 +8,7 @@ mod due;
 mod evaluations;
 mod events;
 mod idempotency;
+mod intake;
 mod keys;
 #[cfg(feature = "servers")]
 mod mariadb;

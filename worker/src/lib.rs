@@ -2,12 +2,13 @@
 //!
 //! `jobs.rs` runs a reserved batch, `jobs/evaluate.rs` decides, `outbox.rs` sends through `channels.rs`, `recorder.rs`
 //! writes down what came of it, and `due.rs` is the loop that needs no queue. `runs.rs` does what takes long, such as
-//! backtests.
+//! backtests, and `intake.rs` reads streams and queues that producers fill.
 
 mod channels;
 mod circuit_breaker;
 mod due;
 mod gauges;
+mod intake;
 mod jobs;
 mod outbox;
 mod project_gate;
@@ -64,6 +65,7 @@ pub async fn run(
     }
     tasks.spawn(due::run(Arc::clone(&worker), stop.clone()));
     tasks.spawn(gauges::run(Arc::clone(&worker), stop.clone()));
+    tasks.spawn(intake::run(Arc::clone(&worker), stop.clone()));
     tasks.close();
     stop.cancelled().await;
     let grace = app.config.worker.shutdown_grace;

@@ -81,14 +81,15 @@ async fn forget_history(store: &Store, now: Time) -> Result<String, StoreError> 
     let runs = store.forget_runs(before).await?;
     let sessions = all(SESSIONS, |limit| store.forget_sessions(before, limit)).await?;
     let attempts = all(STEP, |limit| store.forget_attempts(now.minus(ATTEMPTS), limit)).await?;
+    let rejected = all(ROWS, |limit| store.forget_rejected_entries(before, limit)).await?;
     let mails = all(ROWS, |limit| store.forget_mails(before, limit)).await?;
     let tokens = all(ROWS, |limit| store.forget_tokens(before, limit)).await?;
     let invitations = all(ROWS, |limit| store.forget_invitations(before, limit)).await?;
     let registrations = all(ROWS, |limit| store.forget_registrations(now, limit)).await?;
     let addresses = all(ROWS, |limit| store.forget_email_changes(now, limit)).await?;
     Ok(format!(
-        "forgot {ticks} ticks, {runs} runs, {sessions} sessions, {attempts} counts of attempts, {mails} mails, {tokens} tokens, \
-         {invitations} invitations, {registrations} registrations and {addresses} addresses"
+        "forgot {ticks} ticks, {runs} runs, {sessions} sessions, {attempts} counts of attempts, {rejected} rejected entries, \
+         {mails} mails, {tokens} tokens, {invitations} invitations, {registrations} registrations and {addresses} addresses"
     ))
 }
 

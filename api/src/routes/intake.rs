@@ -1,5 +1,7 @@
-//! Adapters: other programs send what they always send, and it becomes events.
+//! Adapters: other programs send what they always send, and it becomes events; and how the streams and queues stand by
+//! which events come in besides.
 
+mod standing;
 mod wire;
 
 use std::sync::Arc;
@@ -18,9 +20,11 @@ use super::events::accept::report;
 use super::events::judged::Judged;
 use super::events::key_id;
 use super::events::wire::{BatchReport, ItemStatus};
-use crate::auth::{Caller, EventsWrite};
-use crate::problem::{Bulk, Code, Failure, Problem};
+use crate::auth::{Caller, EventsRead, EventsWrite};
+use crate::page::{self, List, cut};
+use crate::problem::{Bulk, Code, Failure, Lists, Problem};
 use crate::wire::Answer;
+use standing::{IntakeList, RejectedEntryPage};
 use wire::{AlertWebhook, Foreign, SnsMessage};
 
 /// When to send again what could not be taken now.
@@ -109,6 +113,45 @@ impl Operations {
             }
         };
         Ok(self.take("sns", (caller.project, key_id(&caller)?), Ok(events)).await?)
+    }
+
+    /// List intakes
+    ///
+    /// Needs the scope `read` or the permission `events:read`. The streams and queues that events come in by besides the
+    /// API, what they are called and how they stand. Workers say the latter every ten seconds.
+    #[oai(path = "/", method = "get", operation_id = "list_intakes")]
+    async fn list(&self, caller: Caller<EventsRead>) -> Result<Answer<IntakeList>, Failure<Lists>> {
+        let found = self.app.intakes.of(caller.project).await?;
+        Ok(Answer(IntakeList { items: found.into_iter().map(Into::into).collect() }))
+    }
+
+    /// List rejected entries
+    ///
+    /// Needs the scope `read` or the permission `events:read`. Entries of streams and queues that could not be taken, newest
+    /// first. The newest 1000 are kept, for seven days.
+    #[oai(path = "/rejected", method = "get", operation_id = "list_rejected_entries")]
+    async fn rejected(
+        &self,
+        caller: Caller<EventsRead>,
+        /// How many on a page.
+        #[oai(
+            default = "page::default_limit",
+            validator(minimum(value = "1"), maximum(value = "200"))
+        )]
+        limit: Query<u32>,
+        /// The `next_cursor` of the page before.
+        #[oai(validator(max_length = 100))]
+        cursor: Query<Option<String>>,
+    ) -> Result<Answer<RejectedEntryPage>, Failure<Lists>> {
+        let list = List::new("rejected", caller.project, &());
+        let after = list.read(cursor.0.as_deref())?;
+        let limit = limit.0.clamp(1, page::MAX);
+        let rows = self.app.intakes.rejected(caller.project, after, limit as usize + 1).await?;
+        let (rows, next_cursor) = cut(rows, limit, &list, |row| row.id);
+        Ok(Answer(RejectedEntryPage {
+            items: rows.into_iter().map(Into::into).collect(),
+            next_cursor,
+        }))
     }
 }
 

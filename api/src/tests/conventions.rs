@@ -301,7 +301,7 @@ fn the_document_says_what_holds() {
 }
 
 fn is_alerting(path: &str) -> bool {
-    ["alerts", "backtests", "bulk-actions", "rules", "silences"]
+    ["alerts", "backtests", "bulk-actions", "intake", "rules", "silences"]
         .iter()
         .any(|one| path.starts_with(&format!("/api/v1/{one}")))
 }

@@ -80,6 +80,22 @@ impl Config {
         pages::reference()
     }
 
+    /// The Redis whose streams projects may be sent events by: that of the queue, or else of the coordination.
+    pub const fn intake_redis(&self) -> Option<&RedisUrl> {
+        match (&self.queue.url, &self.coordination.url) {
+            (QueueUrl::Redis(url), _) | (_, CoordinationUrl::Redis(url)) => Some(url),
+            _ => None,
+        }
+    }
+
+    /// The SQS whose queues projects may be sent events by: that of the queue.
+    pub const fn intake_sqs(&self) -> Option<&SqsUrl> {
+        match &self.queue.url {
+            QueueUrl::Sqs(url) => Some(url),
+            QueueUrl::Sql | QueueUrl::Redis(_) => None,
+        }
+    }
+
     /// A mistake of the setting of this name, with its value as it may be shown and where that came from.
     pub fn mistake(&self, name: &str, fault: impl Into<String>) -> Option<Mistake> {
         validate::mistake(self, name, fault)

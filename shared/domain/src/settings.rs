@@ -1,6 +1,7 @@
 //! What a project sets for itself: one structure, judged as a whole.
 
 mod faults;
+mod intake;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use super::names::words;
 use super::rule::{Priority, Suppression};
 
 pub use faults::{Bounds, MAX_EXTRAS, MAX_ORIGINS, faults, is_origin};
+pub use intake::{IntakeSettings, RedisStreamIntake, SqsIntake, intake_faults};
 pub use secret::{Given, SecretField};
 
 words! {
@@ -299,6 +301,9 @@ pub struct Settings {
     pub password: PasswordRules,
     /// Who may come in.
     pub registration: Registration,
+    /// Ways for events into the project besides the API.
+    #[serde(skip_serializing_if = "IntakeSettings::is_unsaid")]
+    pub intake: IntakeSettings,
     /// Whatever else the project keeps here.
     pub extras: BTreeMap<String, String>,
 }
@@ -319,6 +324,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             password: PasswordRules::default(),
             registration: Registration::Open,
+            intake: IntakeSettings::default(),
             extras: BTreeMap::new(),
         }
     }

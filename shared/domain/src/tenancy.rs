@@ -2,7 +2,7 @@
 
 use super::feature::Switched;
 use super::plan::Limits;
-use super::settings::{RateLimits, Registration, Settings};
+use super::settings::{IntakeSettings, RateLimits, Registration, Settings};
 
 /// What is known of a project.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Tenancy {
     pub password_min_length: Option<usize>,
     /// Who may come in.
     pub registration: Registration,
+    /// Which ways into it are open besides the API.
+    pub intake: IntakeSettings,
 }
 
 impl Tenancy {
@@ -40,6 +42,7 @@ impl Tenancy {
             cors_origins: settings.cors_origins.clone(),
             password_min_length: min,
             registration: settings.registration,
+            intake: settings.intake.clone(),
         }
     }
 }

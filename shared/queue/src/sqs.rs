@@ -12,6 +12,7 @@
 mod batch;
 mod client;
 mod held;
+pub mod intake;
 mod letters;
 mod place;
 mod setup;

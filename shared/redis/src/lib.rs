@@ -10,6 +10,7 @@ mod node;
 mod script;
 mod server;
 mod slot;
+pub mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -24,6 +24,7 @@ use services::alerts::Alerts;
 use services::audit::Audit;
 use services::epochs::Epochs;
 use services::events::Events;
+use services::intake::Intakes;
 use services::limits::Limiter;
 use services::login_throttle::LoginThrottle;
 use services::probe;
@@ -82,6 +83,8 @@ pub struct App {
     pub alerts: Alerts,
     /// The event pipeline.
     pub events: Events,
+    /// Ways in besides the API, and how they stand.
+    pub intakes: Intakes,
     /// Whether messages of SNS are true.
     pub sns: Sns,
     /// This process among the others.
@@ -183,6 +186,7 @@ impl App {
                 jobs_here,
             ),
             rulesets,
+            intakes: Intakes::new(store.clone(), Arc::clone(&epochs), &config),
             sns: Sns::new(&config),
             login_throttle: LoginThrottle::new(
                 store.clone(),

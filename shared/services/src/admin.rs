@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::audit::Audit;
 use crate::epochs::{self, Epochs};
+use crate::intake::IntakeNames;
 use crate::probe;
 use crate::sessions::{LoginError, Sessions};
 use crate::tenants::{bounds, default_limits, environment};
@@ -137,6 +138,8 @@ pub struct Admin {
     plan: Plan,
     /// How far settings may go.
     bounds: Bounds,
+    /// Which intakes the installation has.
+    intakes: IntakeNames,
     environment: Environment,
     /// How long the key of a request that is done once is remembered.
     idempotency_ttl: Duration,
@@ -169,6 +172,7 @@ impl Admin {
             auth: config.auth.clone(),
             plan,
             bounds,
+            intakes: IntakeNames::new(config),
             environment,
             idempotency_ttl: config.accept.idempotency_ttl,
         }

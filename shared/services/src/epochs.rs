@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tenants::Tenants;
 use coordination::{Coordination, Message};
+use domain::entry::Intake;
 use domain::id::ProjectId;
 use domain::job::QueueName;
 use domain::project::ProjectStatus;
+use domain::tenancy::Tenancy;
 use store::Store;
 use store::projects::Standing;
 
@@ -55,6 +57,18 @@ impl Epochs {
         let mut active: Vec<ProjectId> = active.map(|known| known.id).collect();
         active.sort_unstable();
         active
+    }
+
+    /// The projects that work and that events come into by that way, with their settings.
+    pub fn with_intake(&self, intake: Intake) -> Vec<(ProjectId, Arc<Tenancy>)> {
+        let mut found = self.tenants.with_intake(intake);
+        found.retain(|(project, _)| self.is_active(*project));
+        found
+    }
+
+    /// Whether a project works and events come into it by that way.
+    pub fn has_intake(&self, project: ProjectId, intake: Intake) -> bool {
+        self.is_active(project) && self.tenants.of(project).intake.reads(intake)
     }
 
     /// Whether a project works, as far as it is known here.

@@ -61,7 +61,8 @@ impl Events {
         Self { store, accept, audit }
     }
 
-    /// Keeps events; one answer for each, in order. They are committed when it answers.
+    /// Keeps events, which came with a key if they came over the API; one answer for each, in order. They are committed
+    /// when it answers.
     pub async fn accept(
         &self,
         project: ProjectId,

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod batching;
 pub mod epochs;
 pub mod events;
+pub mod intake;
 pub mod limits;
 pub mod login_throttle;
 pub mod mails;

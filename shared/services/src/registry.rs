@@ -103,6 +103,11 @@ impl Registry {
         }))
     }
 
+    /// The id of this process.
+    pub const fn id(&self) -> ProcessId {
+        self.me.id
+    }
+
     /// Whether no other process can serve this store.
     pub const fn is_alone(&self) -> bool {
         self._lock.is_some()

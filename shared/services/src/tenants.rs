@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use config::{Config, PlanConfig, Profile};
+use domain::entry::Intake;
 use domain::feature::{Environment, Feature, has};
 use domain::id::ProjectId;
 use domain::plan::Limits;
@@ -34,6 +35,8 @@ struct Known {
     projects: HashMap<ProjectId, Arc<Tenancy>>,
     origins: BTreeSet<String>,
     switched_localhost: bool,
+    /// Those that events come into by other ways than the API.
+    intakes: Vec<(ProjectId, Arc<Tenancy>)>,
 }
 
 impl Tenants {
@@ -70,6 +73,13 @@ impl Tenants {
         }
     }
 
+    /// The projects that events come into by that way, in the order of their ids.
+    pub fn with_intake(&self, intake: Intake) -> Vec<(ProjectId, Arc<Tenancy>)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let reads = |one: &&(ProjectId, Arc<Tenancy>)| one.1.intake.reads(intake);
+        known.intakes.iter().filter(reads).cloned().collect()
+    }
+
     /// Reads what moved. What can't be read stays as it was known and is tried again.
     ///
     /// # Errors
@@ -104,6 +114,14 @@ impl Tenants {
         }
         known.origins =
             known.projects.values().flat_map(|one| one.cors_origins.iter().cloned()).collect();
+        let mut intakes: Vec<_> = known
+            .projects
+            .iter()
+            .filter(|(_, one)| one.intake.reads_any())
+            .map(|(id, one)| (*id, Arc::clone(one)))
+            .collect();
+        intakes.sort_unstable_by_key(|(id, _)| *id);
+        known.intakes = intakes;
         let switched =
             |one: &Arc<Tenancy>| one.switched.get(&Feature::LocalhostOrigins) == Some(&true);
         known.switched_localhost = known.projects.values().any(switched);

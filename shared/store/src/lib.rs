@@ -20,6 +20,7 @@ pub mod evaluations;
 pub mod events;
 mod gaps;
 pub mod idempotency;
+pub mod intake;
 pub mod invitations;
 pub mod jobs;
 pub mod keys;

@@ -100,6 +100,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0066_subject",
     "0067_created_by",
     "0068_runs",
+    "0069_rejected_entries",
+    "0070_intake_status",
 ];
 
 /// Which way to go.

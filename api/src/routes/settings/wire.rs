@@ -429,6 +429,36 @@ word! {
     }
 }
 
+object! {
+    /// A stream in Redis as a way for events into the project.
+    RedisStreamSettings {
+        /// Whether it is read.
+        enabled: bool,
+    }
+}
+object! {
+    /// A queue in SQS as a way for events into the project.
+    SqsSettings {
+        /// Whether it is read.
+        enabled: bool,
+        /// The URL of another queue than the one that is made for the project. Its name must end in the project's id.
+        [serde(skip_serializing_if = "Option::is_none")]
+        [oai(validator(max_length = 255))]
+        queue_url: Option<String>,
+    }
+}
+object! {
+    /// Ways for events into the project besides the API. Those that are left out are closed.
+    IntakeSettings {
+        /// A stream in Redis.
+        [serde(skip_serializing_if = "Option::is_none")]
+        redis_stream: Option<RedisStreamSettings>,
+        /// A queue in SQS.
+        [serde(skip_serializing_if = "Option::is_none")]
+        sqs: Option<SqsSettings>,
+    }
+}
+
 /// All that a project sets for itself. What is left out is not set.
 #[derive(Clone, Debug, Object, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -475,6 +505,9 @@ pub struct Settings {
     /// Who may come in; anybody who asks, if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<RegistrationSetting>,
+    /// Ways for events into the project besides the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intake: Option<IntakeSettings>,
     /// Whatever else the project keeps here: at most 100 texts of at most 1000 characters. These are no secrets.
     #[serde(default)]
     #[oai(default)]
@@ -494,6 +527,7 @@ impl Example for Settings {
             "cors_origins": ["https://app.acme.example"],
             "password": { "min_length": 12 },
             "registration": "invited_only",
+            "intake": { "redis_stream": { "enabled": false } },
         });
         Self::read(&example).unwrap_or_else(Self::nothing)
     }
@@ -515,6 +549,7 @@ impl Settings {
             cors_origins: Vec::new(),
             password: None,
             registration: None,
+            intake: None,
             extras: HashMap::new(),
         }
     }

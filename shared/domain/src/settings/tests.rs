@@ -40,6 +40,7 @@ fn full() -> Value {
         "cors_origins": ["https://app.acme.example", "http://localhost:3000"],
         "password": { "min_length": 12 },
         "registration": "invited_only",
+        "intake": { "redis_stream": { "enabled": true }, "sqs": { "enabled": false } },
         "extras": { "team": "blue" },
     })
 }

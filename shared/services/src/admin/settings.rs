@@ -10,7 +10,7 @@ use domain::feature::Feature;
 use domain::id::ProjectId;
 use domain::precondition::Precondition;
 use domain::project::ProjectStatus;
-use domain::settings::{Given, Registration, SecretField, Settings, faults};
+use domain::settings::{Given, Registration, SecretField, Settings, faults, intake_faults};
 use domain::user::PasswordPolicy;
 use store::StoreError;
 use store::settings::{Kept, NewSettings};
@@ -71,6 +71,8 @@ impl Admin {
             let mut settings = wanted.clone();
             let (given, mut wrong) = Given::of(&mut settings, &mut kept.settings, &set);
             wrong.extend(faults(&settings, &self.bounds));
+            let has = |intake| self.intakes.has(intake);
+            wrong.extend(intake_faults(&settings.intake, has, project));
             if !wrong.is_empty() {
                 return Err(AdminError::Invalid(wrong));
             }
