@@ -16,6 +16,7 @@ pub mod csv;
 pub mod delivery;
 pub mod evaluation;
 pub mod event;
+pub mod event_type;
 pub mod facts;
 pub mod fault;
 pub mod feature;
