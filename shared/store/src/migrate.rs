@@ -100,6 +100,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0066_subject",
     "0067_created_by",
     "0068_runs",
+    "0070_event_types",
+    "0071_event_type_versions",
 ];
 
 /// Which way to go.
