@@ -41,14 +41,17 @@ pub struct Catalogues {
     checkers: Cache<(ProjectId, EventTypeId, i64), Option<Arc<Checker>>>,
     /// How many of the checks that may take long are made at the same time.
     long: Arc<Semaphore>,
+    /// The same for each project, so that none of them keeps the others waiting.
+    long_of: Cache<ProjectId, Arc<Semaphore>>,
 }
 
 /// How many KiB of schemas are kept ready.
 const KEPT_READY: u64 = 64 << 10;
 /// Up to how many steps a check is made where the request is worked on; longer ones would hold up others there.
 const SHORT: u64 = 500_000;
-/// How many longer ones are made at the same time.
+/// How many longer ones are made at the same time, and how many of them for one project.
 const LONG: usize = 4;
+const LONG_OF_ONE: usize = 1;
 
 impl Catalogues {
     /// None yet; of at most `max` projects.
@@ -68,6 +71,7 @@ impl Catalogues {
                 .time_to_idle(idle)
                 .build(),
             long: Arc::new(Semaphore::new(LONG)),
+            long_of: Cache::builder().max_capacity(max).time_to_idle(idle).build(),
         }
     }
 
@@ -144,7 +148,7 @@ impl Catalogues {
         let Some(checker) = self.checker(project, head).await? else {
             return Ok(Judgement::Fine(warnings));
         };
-        let violations = self.violations(checker, event.payload.get()).await;
+        let violations = self.violations(project, checker, event.payload.get()).await;
         if violations.is_empty() {
             return Ok(Judgement::Fine(warnings));
         }
@@ -190,16 +194,24 @@ impl Catalogues {
         Ok(None)
     }
 
-    async fn violations(&self, checker: Arc<Checker>, payload: &str) -> Vec<Fault> {
+    async fn violations(
+        &self,
+        project: ProjectId,
+        checker: Arc<Checker>,
+        payload: &str,
+    ) -> Vec<Fault> {
         if checker.cost(payload.len()) <= SHORT {
             return violations(&checker, payload);
         }
-        // Those who wait for each other here are the ones whose checks may take long.
-        let permit = Arc::clone(&self.long).acquire_owned().await;
+        // A project waits for itself first, and takes no more than its share while it waits for others.
+        let of_one = async { Arc::new(Semaphore::new(LONG_OF_ONE)) };
+        let own = self.long_of.get_with(project, of_one).await.acquire_owned().await;
+        let permits = (own, Arc::clone(&self.long).acquire_owned().await);
         let payload = payload.to_owned();
+        // It is brought to an end even if nobody waits for it any more, and so are its permits held.
         let checked = tokio::task::spawn_blocking(move || {
             let found = violations(&checker, &payload);
-            drop(permit);
+            drop(permits);
             found
         });
         checked.await.unwrap_or_else(|error| {

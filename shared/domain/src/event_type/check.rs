@@ -12,7 +12,9 @@ pub const TOLD: usize = 10;
 /// How much work there may be for all violations to be looked for: each that is found takes memory until they are told.
 const LOOKED_FOR: u64 = 200_000;
 /// The most bytes that a regular expression takes, and the most that matching it takes besides.
-const PATTERN_BYTES: usize = 128 << 10;
+const PATTERN_BYTES: usize = 64 << 10;
+/// How many steps a pattern takes for each byte of a text, in the mean: most take one, and some that are written for it hundreds.
+const PATTERN_STEPS: u64 = 25;
 
 /// A schema that is ready to be asked.
 #[derive(Debug)]
@@ -39,9 +41,12 @@ impl Checker {
         }
     }
 
-    /// The most steps that a check of a payload of so many bytes can take: each value in it takes two bytes or more.
+    /// About how many steps a check of a payload of so many bytes may take: each value in it takes two bytes or more, and
+    /// each text may be held to each pattern.
     pub const fn cost(&self, bytes: usize) -> u64 {
-        self.weight.saturating_mul((bytes / 2) as u64)
+        let (bytes, patterns) = (bytes as u64, self.patterns as u64);
+        let matching = patterns.saturating_mul(PATTERN_STEPS).saturating_mul(bytes);
+        self.weight.saturating_mul(bytes / 2).saturating_add(matching)
     }
 
     /// How much memory it takes at most, in KiB: about one for each of its parts, and what its patterns may take.

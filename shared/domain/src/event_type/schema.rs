@@ -17,7 +17,7 @@ pub const MAX_WEIGHT: u64 = 4096;
 /// How deeply a schema may be nested when what `$ref` names is put in place.
 const MAX_PUT_TOGETHER: usize = 100;
 /// The most regular expressions in a schema.
-const MAX_PATTERNS: usize = 100;
+const MAX_PATTERNS: usize = 50;
 /// How many faults of a schema are told.
 const TOLD: usize = 10;
 
