@@ -215,6 +215,11 @@ impl From<AdminError> for Problem {
                 let fault = Fault::new(format!("limits.{limit}"), FaultCode::TooLarge, message);
                 Self { faults: vec![fault], ..Self::new(Code::PlanLimit, detail) }
             }
+            AdminError::Incompatible(faults) => {
+                let detail = "The schema does not surely take every payload that the latest version takes; errors say where. \
+                              Send \"compatibility\": \"none\" to add it all the same.";
+                Self { faults, ..Self::new(Code::IncompatibleSchema, detail) }
+            }
             AdminError::Stale => Self::new(
                 Code::PreconditionFailed,
                 "It was changed since you read it; read it again, and send your change with the new ETag.",

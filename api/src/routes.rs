@@ -7,6 +7,7 @@ mod auth;
 mod backtests;
 mod bulk_actions;
 mod document;
+mod event_types;
 pub mod events;
 mod files;
 mod intake;
@@ -46,6 +47,7 @@ type Apis = (Alerting, Administration);
 /// Events and what comes of them. A tuple has no more than sixteen places.
 type Alerting = (
     events::Operations,
+    event_types::Operations,
     intake::Operations,
     rules::Operations,
     backtests::Operations,
@@ -75,6 +77,7 @@ fn apis(app: &Arc<App>) -> Apis {
     (
         (
             events::Operations::new(Arc::clone(app)),
+            event_types::Operations::new(Arc::clone(app)),
             intake::Operations::new(Arc::clone(app)),
             rules::Operations::new(Arc::clone(app)),
             backtests::Operations::new(Arc::clone(app)),

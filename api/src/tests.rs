@@ -4,6 +4,7 @@ mod author;
 mod cloud_events;
 mod conventions;
 mod errors;
+mod event_types;
 mod events;
 mod files;
 mod intake;

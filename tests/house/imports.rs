@@ -84,7 +84,7 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
 ];
 
 /// Which files a crate is used in; a path without `.rs` is a module with all that is below it.
-const USED_IN: [(&str, &[&str]); 17] = [
+const USED_IN: [(&str, &[&str]); 18] = [
     ("apalis", &["worker/src/lib.rs"]),
     ("apalis_core", &["shared/queue/src/backend.rs"]),
     ("aws_credential_types", &["shared/aws/src/credentials.rs"]),
@@ -95,6 +95,7 @@ const USED_IN: [(&str, &[&str]); 17] = [
     ("aws_smithy_types", &["shared/aws/src", "shared/queue/src/sqs/client.rs"]),
     ("evalexpr", &["shared/domain/src/condition/build"]),
     ("hyper", &["api/src/serve", "shared/outbound/src"]),
+    ("jsonschema", &["shared/domain/src/event_type"]),
     ("opentelemetry", &["shared/telemetry/src"]),
     ("poem", &["api/src", "shared/telemetry/src/ops"]),
     ("poem_openapi", &["api/src"]),

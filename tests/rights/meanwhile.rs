@@ -5,6 +5,7 @@ use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use config::MailUrl;
 use domain::audit::Actor;
 use domain::authority::{Need, Requester};
+use domain::event_type::{EventTypeBody, NewSchema, SchemaMode};
 use domain::feature::Switched;
 use domain::id::{KeyId, ProjectId, RoleId, RuleId, UserId};
 use domain::key::Scope;
@@ -19,7 +20,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use services::admin::{AdminError, Invitee, KeyChange, NewInvitation, NewRole, Onboarding};
-use services::admin::{ProjectChange, RoleChange};
+use services::admin::{NewVersion, ProjectChange, RoleChange};
 use services::audit::Initiator;
 use store::sessions::{Ended, Which};
 
@@ -84,6 +85,13 @@ impl Scene<'_> {
         made.expect("a rule").rule.id
     }
 
+    async fn event_type(&self) -> String {
+        let (admin, system) = (&self.app.app.admin, Initiator::system());
+        let (name, said) = (self.fresh(), event_type_body());
+        let made = admin.create_event_type(self.project, name, said, schema("{}"), &system).await;
+        made.expect("an event type").0.name
+    }
+
     async fn tenant(&self) -> ProjectId {
         let made =
             self.app.app.admin.onboard(onboarding(&self.fresh()), &Initiator::system()).await;
@@ -107,6 +115,14 @@ fn new_role(name: String) -> NewRole {
         permissions: vec!["users:read".to_owned()],
         parent: None,
     }
+}
+
+fn event_type_body() -> EventTypeBody {
+    EventTypeBody { description: String::new(), mode: SchemaMode::Warn }
+}
+
+fn schema(text: &str) -> NewSchema {
+    NewSchema { schema: text.to_owned(), example: None }
 }
 
 fn new_key() -> KeyChange {
@@ -217,6 +233,24 @@ const OF_PROJECT: &[Change] = &[
     }),
     change!("delete_rule", [Rules Delete], |s, initiator| async {
         s.app.app.admin.delete_rule(s.project, s.rule().await, initiator).await
+    }),
+    change!("create_event_type", [Events Create], |s, initiator| {
+        s.app.app.admin.create_event_type(s.project, s.fresh(), event_type_body(), schema("{}"), initiator)
+    }),
+    change!("update_event_type", [Events Update], |s, initiator| async {
+        let (name, change) = (s.event_type().await, (event_type_body(), true));
+        s.app.app.admin.update_event_type(s.project, &name, change, &Precondition::None, initiator).await
+    }),
+    change!("create_event_type_version", [Events Update], |s, initiator| async {
+        let (name, says) = (s.event_type().await, schema(r#"{"title":"A"}"#));
+        let new = NewVersion { says, must_be_compatible: true };
+        s.app.app.admin.add_event_type_version(s.project, &name, new, &Precondition::None, initiator).await
+    }),
+    change!("deprecate_event_type", [Events Update], |s, initiator| async {
+        s.app.app.admin.deprecate_event_type(s.project, &s.event_type().await, initiator).await
+    }),
+    change!("delete_event_type", [Events Delete], |s, initiator| async {
+        s.app.app.admin.delete_event_type(s.project, &s.event_type().await, initiator).await
     }),
     change!("create_key", [Keys Create], |s, initiator| {
         s.app.app.admin.create_key(s.project, new_key(), initiator)

@@ -6,6 +6,7 @@ mod audit;
 mod deliveries;
 mod due;
 mod evaluations;
+mod event_types;
 mod events;
 mod idempotency;
 mod intake;

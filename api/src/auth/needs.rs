@@ -75,6 +75,12 @@ needs! {
     EventsDelete: None, person(Resource::Events, Action::Delete);
     /// May read events.
     EventsRead: Some(Scope::Read), person(Resource::Events, Action::Read);
+    /// May add event types to the catalogue.
+    EventTypesCreate: None, person(Resource::Events, Action::Create);
+    /// May change event types.
+    EventTypesUpdate: None, person(Resource::Events, Action::Update);
+    /// May delete event types.
+    EventTypesDelete: None, person(Resource::Events, Action::Delete);
     /// May see projects.
     ProjectsRead: None, person(Resource::Projects, Action::Read);
     /// May make projects.

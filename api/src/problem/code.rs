@@ -96,6 +96,8 @@ codes! {
     IdempotencyAnswerLost "idempotency_answer_lost" CONFLICT "Done, and the answer is lost",
     /// The project's plan allows no more of it.
     PlanLimit "plan_limit" CONFLICT "The plan's limit is reached",
+    /// The schema does not take every payload that the one before took.
+    IncompatibleSchema "incompatible_schema" CONFLICT "The schema is not compatible",
     /// What is to be changed is no longer what If-Match names.
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "Changed meanwhile",
     /// The body is too large.

@@ -270,7 +270,9 @@ fn the_document_says_what_holds() {
                 (path, _) if path.starts_with(EVENTS) => json!([key, same, person]),
                 // What a key may read, a dashboard that holds one may show.
                 (path, method)
-                    if is_alerting(path) && (method == "get" || path.ends_with("/preview")) =>
+                    if is_alerting(path)
+                        && (method == "get"
+                            || ["/preview", "/check"].iter().any(|end| path.ends_with(end))) =>
                 {
                     json!([key, same, person])
                 }
@@ -301,7 +303,7 @@ fn the_document_says_what_holds() {
 }
 
 fn is_alerting(path: &str) -> bool {
-    ["alerts", "backtests", "bulk-actions", "intake", "rules", "silences"]
+    ["alerts", "backtests", "bulk-actions", "event-types", "intake", "rules", "silences"]
         .iter()
         .any(|one| path.starts_with(&format!("/api/v1/{one}")))
 }

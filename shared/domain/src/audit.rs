@@ -112,6 +112,16 @@ words! {
         RunCreate = 150 "run.create",
         /// A run was aborted.
         RunAbort = 151 "run.abort",
+        /// An event type was created.
+        EventTypeCreate = 160 "event_type.create",
+        /// What is said of an event type was changed.
+        EventTypeUpdate = 161 "event_type.update",
+        /// An event type got another version.
+        EventTypeVersion = 162 "event_type.version",
+        /// An event type was deprecated.
+        EventTypeDeprecate = 163 "event_type.deprecate",
+        /// An event type was deleted.
+        EventTypeDelete = 164 "event_type.delete",
         /// A rule was created.
         RuleCreate = 120 "rule.create",
         /// A rule was changed.
@@ -148,7 +158,7 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 13] = [
+pub const RESOURCE_TYPES: [&str; 14] = [
     "project",
     "key",
     "user",
@@ -162,6 +172,7 @@ pub const RESOURCE_TYPES: [&str; 13] = [
     "alert",
     "silence",
     "run",
+    "event_type",
 ];
 
 impl AuditAction {

@@ -42,7 +42,7 @@ macro_rules! ids {
 
 ids!(
     ProjectId EventId RuleId UserId RoleId KeyId AlertId SilenceId NotificationId DeliveryId EndpointId MailId JobId ProcessId
-    TickId RunId
+    TickId RunId EventTypeId
 );
 
 impl Type<Postgres> for Time {

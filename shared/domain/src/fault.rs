@@ -96,4 +96,6 @@ fault_codes! {
     NotFound "not_found",
     /// The text is not JSON.
     MalformedJson "malformed_json",
+    /// It still works, and is to be used no longer.
+    Deprecated "deprecated",
 }

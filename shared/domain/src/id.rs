@@ -161,6 +161,8 @@ ids! {
     TickId
     /// Work in the background, with progress and an end.
     RunId
+    /// What a project says that events of a type are like.
+    EventTypeId
 }
 
 /// A rule and group: SHA-256 over the rule's id and the text of the group's key.

@@ -1,6 +1,6 @@
 //! What an event must be like. One function judges all that come in, by whichever way.
 
-mod scan;
+pub(crate) mod scan;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

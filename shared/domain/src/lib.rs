@@ -18,6 +18,7 @@ pub mod entry;
 pub mod evaluation;
 pub mod event;
 pub mod event_filter;
+pub mod event_type;
 pub mod facts;
 pub mod fault;
 pub mod feature;

@@ -35,6 +35,8 @@ words! {
         CreateBacktest = 28 "create_backtest",
         /// Asking for a change of many.
         CreateBulkAction = 29 "create_bulk_action",
+        /// Creating an event type.
+        CreateEventType = 30 "create_event_type",
     }
 }
 

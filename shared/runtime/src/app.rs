@@ -22,6 +22,7 @@ use services::accounts::Accounts;
 use services::admin::Admin;
 use services::alerts::Alerts;
 use services::audit::Audit;
+use services::catalogues::Catalogues;
 use services::epochs::Epochs;
 use services::events::Events;
 use services::intake::Intakes;
@@ -150,9 +151,10 @@ impl App {
         let Engines { store, queue, jobs_here, coordination, files, clock } = engines;
         let limiter = Arc::new(limiter(&config, &coordination, &registry));
         let rates = Arc::new(Rates::new(Arc::clone(&limiter), Arc::clone(&epochs), &config));
-        let accept =
-            Accept::start(&store, &queue, jobs_here, &clock, Arc::clone(&rates), &config.accept);
         let (ttl, max) = (config.cache.ttl, config.cache.max_entries);
+        let catalogues = Arc::new(Catalogues::new(store.clone(), Arc::clone(&epochs), max));
+        let judges = (Arc::clone(&rates), catalogues);
+        let accept = Accept::start(&store, &queue, jobs_here, &clock, judges, &config.accept);
         let keys = Keys::new(store.clone(), clock.clone(), Arc::clone(&epochs), ttl, max);
         let audit = Audit::new(store.clone(), sealer.clone(), clock.clone(), max);
         let sessions = Arc::new(Sessions::new(

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use crate::batching::Last;
+use crate::catalogues::{Catalogues, Judgement};
 use crate::rates::{Over, Rates};
 use config::AcceptConfig;
 use domain::clock::Clock;
@@ -24,7 +25,7 @@ use store::{Store, StoreError};
 use telemetry::current_traceparent;
 
 /// An event that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// Its id.
     pub id: EventId,
@@ -32,6 +33,8 @@ pub struct Accepted {
     pub received_at: Time,
     /// Whether the same event had been accepted before, under the same idempotency key.
     pub replayed: bool,
+    /// What its producer should know: what of it does not fit the schema of its type, or that the type is deprecated.
+    pub warnings: Vec<Fault>,
 }
 
 /// Why an event was not accepted.
@@ -39,7 +42,7 @@ pub struct Accepted {
 pub enum Refused {
     /// Its idempotency key was used for another body.
     Conflict,
-    /// The store will not have it: this one alone, not its neighbours.
+    /// It does not fit the schema of its type, or the store will not have it: this one alone, not its neighbours.
     Invalid(Vec<Fault>),
     /// The store is away.
     Unavailable {
@@ -87,6 +90,7 @@ struct Asked {
 #[derive(Clone)]
 pub struct Accept {
     rates: Arc<Rates>,
+    catalogues: Arc<Catalogues>,
     asks: mpsc::Sender<Asked>,
 }
 
@@ -126,7 +130,7 @@ impl Accept {
         queue: &Arc<dyn Queue>,
         jobs_here: bool,
         clock: &Clock,
-        rates: Arc<Rates>,
+        (rates, catalogues): (Arc<Rates>, Arc<Catalogues>),
         config: &AcceptConfig,
     ) -> Self {
         let (asks, waiting) = mpsc::channel(4096);
@@ -147,7 +151,7 @@ impl Accept {
             };
             tokio::spawn(committer.run(Arc::clone(&waiting)));
         }
-        Self { rates, asks }
+        Self { rates, catalogues, asks }
     }
 
     /// Keeps events; one answer for each, in order. They are committed when it answers.
@@ -161,6 +165,42 @@ impl Accept {
         if let Err(over) = self.rates.take_events(project, count) {
             return vec![Err(over.into()); count];
         }
+        match self.catalogues.judge(project, &events).await {
+            Ok(None) => self.keep(project, key, events).await,
+            Ok(Some(judged)) => self.keep_those_that_fit(project, key, events, judged).await,
+            Err(error) => {
+                tracing::warn!(%error, events = count, "the event types of a project were not read");
+                vec![Err(AWAY); count]
+            }
+        }
+    }
+
+    /// Keeps the events that the catalogue does not refuse, each answer in the place of its event.
+    async fn keep_those_that_fit(
+        &self,
+        project: ProjectId,
+        key: KeyId,
+        events: Vec<NewEvent>,
+        judged: Vec<Judgement>,
+    ) -> Answer {
+        let fits = |(event, judgement): (NewEvent, &Judgement)| {
+            matches!(judgement, Judgement::Fine(_)).then_some(event)
+        };
+        let fitting: Vec<NewEvent> = events.into_iter().zip(&judged).filter_map(fits).collect();
+        let kept =
+            if fitting.is_empty() { Vec::new() } else { self.keep(project, key, fitting).await };
+        let mut kept = kept.into_iter();
+        let answer = |judgement| match judgement {
+            Judgement::Refused(faults) => Err(Refused::Invalid(faults)),
+            Judgement::Fine(warnings) => {
+                kept.next().unwrap_or(Err(AWAY)).map(|one| Accepted { warnings, ..one })
+            }
+        };
+        judged.into_iter().map(answer).collect()
+    }
+
+    async fn keep(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
+        let count = events.len();
         let (reply, answer) = oneshot::channel();
         let trace = current_traceparent();
         let sent = self.asks.send(Asked { project, key, events, trace, reply }).await;
@@ -347,12 +387,14 @@ fn drain(waiting: &mut mpsc::Receiver<Asked>, asks: &mut Vec<Asked>, most: usize
 }
 
 fn answer(one: &Incoming, outcome: Result<Taken, Refused>) -> Result<Accepted, Refused> {
+    let accepted =
+        |id, received_at, replayed| Accepted { id, received_at, replayed, warnings: Vec::new() };
     match outcome? {
         Taken::New => {
             metrics::counter!("bellbuoy_events_accepted_total").increment(1);
-            Ok(Accepted { id: one.event.id, received_at: one.event.received_at, replayed: false })
+            Ok(accepted(one.event.id, one.event.received_at, false))
         }
-        Taken::Replay(id) => Ok(Accepted { id, received_at: time_of(id.0), replayed: true }),
+        Taken::Replay(id) => Ok(accepted(id, time_of(id.0), true)),
         Taken::Conflict => Err(Refused::Conflict),
         Taken::Unanswered => Err(AWAY),
     }

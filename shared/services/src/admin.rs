@@ -2,6 +2,7 @@
 //! is written down, and what must be known elsewhere at once is decided here.
 
 mod emails;
+mod event_types;
 mod invitations;
 mod keys;
 mod logins;
@@ -44,6 +45,7 @@ use domain::settings::Bounds;
 use domain::user::PasswordPolicy;
 use store::{Store, StoreError};
 
+pub use event_types::{Checked, NewVersion};
 pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
 pub use once::Recalled;
@@ -76,6 +78,9 @@ pub enum AdminError {
     /// The project's plan allows no more of it.
     #[error("{0}")]
     OverPlan(OverPlan),
+    /// A schema does not take all that the one before took.
+    #[error("{}", told(.0))]
+    Incompatible(Vec<Fault>),
     /// It is no longer what whoever changes it saw.
     #[error("it was changed meanwhile")]
     Stale,

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod alerts;
 pub mod audit;
 pub mod batching;
+pub mod catalogues;
 pub mod epochs;
 pub mod events;
 pub mod intake;

@@ -17,6 +17,7 @@ pub mod due;
 pub mod email_changes;
 pub mod erasures;
 pub mod evaluations;
+pub mod event_types;
 pub mod events;
 mod gaps;
 pub mod idempotency;

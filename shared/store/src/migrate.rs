@@ -102,6 +102,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0068_runs",
     "0069_rejected_entries",
     "0070_intake_status",
+    "0071_event_types",
+    "0072_event_type_versions",
 ];
 
 /// Which way to go.

@@ -52,7 +52,8 @@ pub async fn one(
 pub fn answer(accepted: Accepted) -> AcceptAnswer {
     let id = accepted.id.0;
     let received_at = Stamp(accepted.received_at);
-    let answer = AcceptedEvent { id, status_url: status_url(id), received_at };
+    let warnings = accepted.warnings.iter().map(FieldError::from).collect();
+    let answer = AcceptedEvent { id, status_url: status_url(id), received_at, warnings };
     let replay = accepted.replayed.then_some(true);
     AcceptAnswer::Accepted(Answer(answer), status_url(id), replay)
 }
@@ -185,6 +186,7 @@ fn kept(accepted: Accepted) -> BatchItem {
         code: None,
         detail: None,
         errors: Vec::new(),
+        warnings: accepted.warnings.iter().map(FieldError::from).collect(),
     }
 }
 
@@ -196,6 +198,7 @@ fn rejected(problem: Problem) -> BatchItem {
         code: Some(problem.code),
         detail: (!problem.detail.is_empty()).then(|| problem.detail.to_string()),
         errors: problem.faults.iter().map(FieldError::from).collect(),
+        warnings: Vec::new(),
     }
 }
 
@@ -216,6 +219,7 @@ mod tests {
                 id: EventId::fresh(Time::default()),
                 received_at: Time::default(),
                 replayed,
+                warnings: Vec::new(),
             })
         };
         let wrong = Fault::new("payload.a", FaultCode::Required, "a must be there");

@@ -15,7 +15,7 @@ use runtime::app::App;
 use serde_json::value::RawValue;
 use services::accept::{Accepted, Refused};
 
-use super::wire::{ImportReport, LineError};
+use super::wire::{ImportReport, LineError, LineWarning};
 use super::{accept, judged};
 use crate::auth::Right;
 use crate::body::{BYTE_ORDER_MARK, cause, is_utf8_of, judge_media_type, utf8};
@@ -260,11 +260,7 @@ impl<'a> Import<'a> {
         for (line, result) in waiting.into_iter().zip(results) {
             self.is_final &= !accept::is_passing(&result);
             match result {
-                // What an earlier attempt at the same import kept is kept by this import.
-                Ok(Accepted { replayed, .. }) if line.derived || !replayed => {
-                    self.report.accepted += 1;
-                }
-                Ok(_) => self.report.replayed += 1,
+                Ok(accepted) => self.kept(&line, &accepted),
                 Err(Refused::Conflict) if line.derived => {
                     other.get_or_insert(line.number);
                 }
@@ -275,6 +271,23 @@ impl<'a> Import<'a> {
         let problem = other_body();
         let detail = format!("Line {number} is not the one of before. {}", problem.detail);
         Err(self.broken(Problem { detail: detail.into(), ..problem }))
+    }
+
+    fn kept(&mut self, line: &Waiting, accepted: &Accepted) {
+        // What an earlier attempt at the same import kept is kept by this import.
+        if line.derived || !accepted.replayed {
+            self.report.accepted += 1;
+        } else {
+            self.report.replayed += 1;
+        }
+        if accepted.warnings.is_empty() {
+            return;
+        }
+        self.report.warned += 1;
+        if self.report.warnings.len() < TOLD {
+            let warnings = accepted.warnings.iter().map(FieldError::from).collect();
+            self.report.warnings.push(LineWarning { line: line.number, warnings });
+        }
     }
 
     fn reject(&mut self, line: u64, problem: Problem) {

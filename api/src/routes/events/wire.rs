@@ -141,13 +141,18 @@ pub struct AcceptedEvent {
     pub status_url: String,
     /// When it was received; of a replay, when the first was.
     pub received_at: Stamp,
+    /// What does not fit the schema of its type, or that the type is deprecated. It is kept all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
+    pub warnings: Vec<FieldError>,
 }
 
 impl Example for AcceptedEvent {
     fn example() -> Self {
         let id = Uuid::from_u128(0x019c_1379_2540_7000_8000_0000_0000_0001);
         let time = domain::time::Time::from_micros(1_769_851_800_000_000);
-        Self { id, status_url: status_url(id), received_at: Stamp(time) }
+        let warnings = Vec::new();
+        Self { id, status_url: status_url(id), received_at: Stamp(time), warnings }
     }
 }
 
@@ -184,6 +189,10 @@ pub struct BatchItem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[oai(default)]
     pub errors: Vec<FieldError>,
+    /// What of an event that is kept does not fit the schema of its type, or that the type is deprecated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
+    pub warnings: Vec<FieldError>,
 }
 
 /// Whether an event of a batch is kept.
@@ -226,6 +235,21 @@ pub struct ImportReport {
     pub rejected: u64,
     /// What is wrong with the first hundred of them.
     pub errors: Vec<LineError>,
+    /// Events that are kept, and do not fit the schema of their type or are of one that is deprecated.
+    pub warned: u64,
+    /// What is to be known of the first hundred of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
+    pub warnings: Vec<LineWarning>,
+}
+
+/// What is to be known of a line that is kept.
+#[derive(Clone, Debug, Object, Serialize)]
+pub struct LineWarning {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What does not fit the schema of its type, or that the type is deprecated.
+    pub warnings: Vec<FieldError>,
 }
 
 /// What is wrong with a line.

@@ -10,20 +10,31 @@ const SAFE_DIGITS: usize = 300;
 
 /// Judges the text of a payload; each kind of fault is told once.
 pub fn payload(text: &str, max_bytes: usize, max_depth: usize, faults: &mut Vec<Fault>) {
+    object("payload", text, max_bytes, max_depth, faults);
+}
+
+/// The same of any object that is kept.
+pub fn object(
+    field: &'static str,
+    text: &str,
+    max_bytes: usize,
+    max_depth: usize,
+    faults: &mut Vec<Fault>,
+) {
     if !text.starts_with('{') {
         let message = "it must be a JSON object, like {\"amount\": 3}";
-        faults.push(Fault::new("payload", FaultCode::WrongType, message));
+        faults.push(Fault::new(field, FaultCode::WrongType, message));
         return;
     }
     if text.len() > max_bytes {
         let message = format!("it must have at most {max_bytes} bytes; this has {}", text.len());
-        faults.push(Fault::new("payload", FaultCode::TooLarge, message));
+        faults.push(Fault::new(field, FaultCode::TooLarge, message));
         return;
     }
     let found = Scan::run(text.as_bytes(), max_depth);
     let mut tell = |is: bool, code, message: String| {
         if is {
-            faults.push(Fault::new("payload", code, message));
+            faults.push(Fault::new(field, code, message));
         }
     };
     tell(found.too_deep, FaultCode::TooDeep, format!("it must be nested at most {max_depth} deep"));
@@ -34,7 +45,7 @@ pub fn payload(text: &str, max_bytes: usize, max_depth: usize, faults: &mut Vec<
     tell(found.number, FaultCode::NumberRange, range.to_owned());
     if let Some((path, key)) = found.twins.found() {
         let message = format!("the key {key:?} stands here twice; send each key once");
-        faults.push(Fault::new(format!("payload{path}"), FaultCode::Duplicate, message));
+        faults.push(Fault::new(format!("{field}{path}"), FaultCode::Duplicate, message));
     }
 }
 
