@@ -148,7 +148,7 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 13] = [
+pub const RESOURCE_TYPES: [&str; 14] = [
     "project",
     "key",
     "user",
@@ -161,6 +161,7 @@ pub const RESOURCE_TYPES: [&str; 13] = [
     "registration",
     "alert",
     "silence",
+    "event",
     "run",
 ];
 
