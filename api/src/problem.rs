@@ -26,7 +26,8 @@ use crate::quota;
 
 pub use code::Code;
 pub use documented::{
-    Acts, Bulk, Changes, Composes, Creates, Edits, Enters, Failure, Lists, Reads, Revises, Streams,
+    Acts, Bulk, Changes, Composes, Creates, Derives, Edits, Enters, Failure, Lists, Reads, Revises,
+    Streams,
 };
 pub use overflow::Overflow;
 pub use translate::{AN_ID, too_large, translate, unread};

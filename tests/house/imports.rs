@@ -73,6 +73,7 @@ const DIRECTIONS: [(&str, &[&str]); 17] = [
             "crypto",
             "domain",
             "files",
+            "outbound",
             "queue",
             "runtime",
             "scheduler",

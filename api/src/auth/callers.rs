@@ -93,7 +93,7 @@ impl<'a, N: Needs> ApiExtractor<'a> for Caller<N> {
 
     fn security_schemes() -> Vec<&'static str> {
         let keys = N::SCOPE.map(|_| [KEY_SCHEME, KEY_AS_BEARER_SCHEME]);
-        let person = (N::PERMISSION.is_some() || N::ANY_PERSON).then_some(PERSON_SCHEME);
+        let person = (N::PERMISSION.is_some() || !N::ANY_OF.is_empty()).then_some(PERSON_SCHEME);
         keys.into_iter().flatten().chain(person).collect()
     }
 
@@ -247,7 +247,17 @@ fn judge<N: Needs>(who: &Principal) -> Result<bool, Problem> {
             }
             Err(lacking(resource, action))
         }
-        (Principal::Person(_), _, None) if N::ANY_PERSON => Ok(true),
+        (Principal::Person(person), _, None) if !N::ANY_OF.is_empty() => {
+            let mut wanted = N::ANY_OF.iter().map(|&(resource, action)| (resource, action));
+            let may =
+                |(resource, action)| person.grants.may(Wanted { resource, action, own: false });
+            match wanted.clone().any(may) {
+                true => Ok(true),
+                false => Err(wanted.next().map_or_else(Problem::internal, |(resource, action)| {
+                    lacking(resource, action)
+                })),
+            }
+        }
         (Principal::Key { .. }, None, _) => Err(Problem::new(Code::Forbidden, USERS_ALONE)),
         (Principal::Person(_), _, None) => Err(Problem::new(
             Code::Forbidden,

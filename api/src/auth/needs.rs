@@ -14,27 +14,32 @@ pub trait Needs: Send + Sync + 'static {
     /// Whether the operation shows what it is done with to the conditions of permissions, by `Caller::look` or
     /// `Caller::may_with`. One that does not is refused to people who may do it under a condition about that.
     const LOOKS: bool = false;
-    /// Whether any person will do, for what they must be allowed depends on what they ask for: the operation demands that by
-    /// `Caller::also`.
-    const ANY_PERSON: bool = false;
+    /// Permissions of which a person must have one at least, where there is no `PERMISSION`: which of them depends on what they
+    /// ask for, and the operation demands it by `Caller::also`.
+    const ANY_OF: &'static [(Resource, Action)] = &[];
 }
 
-/// Any person who is logged in. What they must be allowed depends on what they ask for.
-pub struct AnyPerson;
+/// May ask for some bulk action.
+pub struct BulkActing;
 
-impl Needs for AnyPerson {
+impl Needs for BulkActing {
     const SCOPE: Option<Scope> = None;
     const PERMISSION: Option<(Resource, Action)> = None;
-    const ANY_PERSON: bool = true;
+    const ANY_OF: &'static [(Resource, Action)] = &[
+        (Resource::Alerts, Action::Update),
+        (Resource::Events, Action::Create),
+        (Resource::Events, Action::Delete),
+    ];
 }
 
-/// Any person who is logged in, as `AnyPerson`, or a key that may read.
-pub struct Reader;
+/// May read what some bulk action is about.
+pub struct BulkReading;
 
-impl Needs for Reader {
+impl Needs for BulkReading {
     const SCOPE: Option<Scope> = Some(Scope::Read);
     const PERMISSION: Option<(Resource, Action)> = None;
-    const ANY_PERSON: bool = true;
+    const ANY_OF: &'static [(Resource, Action)] =
+        &[(Resource::Alerts, Action::Read), (Resource::Events, Action::Read)];
 }
 
 /// The same demand of an operation that looks at what it is done with.

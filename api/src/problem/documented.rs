@@ -51,6 +51,8 @@ kinds! {
     Composes: 400 401 403 409 413 415 422 429 500 503;
     /// Changes one thing that people edit together and that names other things, by a JSON body.
     Revises: 400 401 403 404 409 412 413 415 422 429 500 503;
+    /// Makes something of what is there and names other things, by a JSON body.
+    Derives: 400 401 403 404 409 413 415 422 429 500 503;
     /// Does something with one thing, without a body.
     Acts: 400 401 403 404 409 429 500 503;
     /// Lets somebody in, by a JSON body.

@@ -22,7 +22,7 @@ use crate::auth::{Caller, RulesCreate, RulesRead};
 use crate::body::Body;
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
-use crate::problem::{Acts, Composes, Failure, Lists, Reads};
+use crate::problem::{Acts, Derives, Failure, Lists, Reads};
 use crate::wire::Answer;
 
 const KINDS: &[RunKind] = &[RunKind::Backtest];
@@ -83,7 +83,7 @@ impl Operations {
         _key: Header<Option<String>>,
         request: &Request,
         body: Body<NewBacktest>,
-    ) -> Result<MadeOnce<Backtest>, Failure<Composes>> {
+    ) -> Result<MadeOnce<Backtest>, Failure<Derives>> {
         caller.demand_any()?;
         demand_reading(&caller, Resource::Events)?;
         let NewBacktest { rule, rule_id, from, to } = body.value;

@@ -18,8 +18,10 @@ use uuid::Uuid;
 pub use self::wire::RunStateWord;
 use self::wire::{BulkAction, BulkActionPage, NewBulkAction};
 use super::Tag;
-use super::rules::{demand_reading, may_read_some};
-use crate::auth::{AlertsUpdate, AnyPerson, Caller, EventsCreate, EventsDelete, Looking, Reader};
+use super::rules::may_read_some;
+use crate::auth::{
+    AlertsUpdate, BulkActing, BulkReading, Caller, EventsCreate, EventsDelete, Looking,
+};
 use crate::body::Body;
 use crate::once::{MadeOnce, once};
 use crate::page::{self, List};
@@ -49,7 +51,7 @@ impl Operations {
     #[oai(path = "/", method = "get", operation_id = "list_bulk_actions")]
     async fn list(
         &self,
-        caller: Caller<Reader>,
+        caller: Caller<BulkReading>,
         /// How many on a page.
         #[oai(
             default = "page::default_limit",
@@ -65,9 +67,6 @@ impl Operations {
         let limit = limit.0.clamp(1, page::MAX);
         let kinds: Vec<RunKind> =
             KINDS.iter().copied().filter(|kind| may_read_some(&caller, resource(*kind))).collect();
-        if kinds.is_empty() {
-            demand_reading(&caller, Resource::Alerts)?;
-        }
         let (rows, next_cursor) =
             runs(&self.app, caller.project, (limit, &list, after), &kinds).await?;
         let items = rows.into_iter().filter_map(BulkAction::of).collect();
@@ -84,7 +83,7 @@ impl Operations {
     #[oai(path = "/", method = "post", operation_id = "create_bulk_action")]
     async fn create(
         &self,
-        caller: Caller<AnyPerson>,
+        caller: Caller<BulkActing>,
         /// Makes a retry safe: 1 to 255 visible characters of the caller's choice. The first answer
         /// comes again, and nothing else is made.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
@@ -109,7 +108,7 @@ impl Operations {
     #[oai(path = "/:id", method = "get", operation_id = "get_bulk_action")]
     async fn get(
         &self,
-        caller: Caller<Reader>,
+        caller: Caller<BulkReading>,
         /// The bulk action.
         id: Path<Uuid>,
     ) -> Result<Answer<BulkAction>, Failure<Reads>> {
@@ -123,7 +122,7 @@ impl Operations {
     #[oai(path = "/:id/abort", method = "post", operation_id = "abort_bulk_action")]
     async fn abort(
         &self,
-        caller: Caller<AnyPerson>,
+        caller: Caller<BulkActing>,
         /// The bulk action.
         id: Path<Uuid>,
     ) -> Result<Answer<BulkAction>, Failure<Acts>> {
@@ -138,21 +137,12 @@ impl Operations {
 impl Operations {
     /// A bulk action on what the caller may read.
     async fn find<N>(&self, caller: &Caller<N>, id: Uuid) -> Result<Run, Problem> {
-        demand_reading_some(caller)?;
         let found = self.app.admin.run(caller.project, KINDS, RunId(id)).await?;
         if may_read_some(caller, resource(found.task.kind())) {
             return Ok(found);
         }
         Err(Problem::not_found("bulk action"))
     }
-}
-
-/// Refuses a caller who may read neither alerts nor events.
-fn demand_reading_some<N>(caller: &Caller<N>) -> Result<(), Problem> {
-    if may_read_some(caller, Resource::Events) {
-        return Ok(());
-    }
-    demand_reading(caller, Resource::Alerts)
 }
 
 /// What runs of a kind are about.

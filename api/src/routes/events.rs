@@ -241,7 +241,7 @@ impl Operations {
         Ok(accept::answer(replayed.map_err(Problem::from)?))
     }
 
-    /// Tell why a user was not notified
+    /// Explain why a user was not notified
     ///
     /// Needs the scope `read` or the permission `events:read`, and `users:read` for another user than the caller. What each
     /// rule that was tried on the event had to do with the user: it notified them, did not choose them, was held back, or did
@@ -256,6 +256,10 @@ impl Operations {
         user: Query<Option<Uuid>>,
     ) -> Result<Answer<WhyNot>, Failure<Reads>> {
         let mut caller = caller;
+        // First, so that what is another project's is not there whatever else is asked.
+        let found = self.app.events.get(caller.project, EventId(id.0)).await?;
+        let found = found.ok_or_else(|| Problem::not_found("event"))?;
+        caller.look("event", &facts(&found.event), false)?;
         let required = || Problem::parameter("user", FaultCode::Required, "say which user");
         let user = user.0.map(UserId).or(caller.user()).ok_or_else(required)?;
         if caller.user().is_some_and(|own| own != user) {
@@ -266,7 +270,6 @@ impl Operations {
         let whom = Whom { id: user, roles, is_active };
         let found = self.app.events.why_not(caller.project, EventId(id.0), &whom).await?;
         let (trace, fates) = found.ok_or_else(|| Problem::not_found("event"))?;
-        caller.look("event", &facts(&trace.event.event), false)?;
         Ok(Answer(WhyNot::new(user, trace, fates)))
     }
 

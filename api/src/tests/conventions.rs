@@ -289,7 +289,8 @@ fn the_document_says_what_holds() {
     let post = &document["paths"][EVENTS]["post"];
     let body = &post["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(body["$ref"], "#/components/schemas/NewEvent");
-    let header = &post["responses"]["202"]["headers"]["RateLimit-Limit"];
+    let accepted = resolved(&document, &post["responses"]["202"]);
+    let header = &accepted["headers"]["RateLimit-Limit"];
     assert_eq!(resolved(&document, header)["schema"]["type"], "integer");
     for (schema, is_closed) in [("NewEvent", true), ("NewEvents", true), ("Event", false)] {
         let schema = &document["components"]["schemas"][schema];

@@ -171,6 +171,7 @@ pub const RESOURCE_TYPES: [&str; 14] = [
     "registration",
     "alert",
     "silence",
+    "event",
     "run",
     "event_type",
 ];
