@@ -43,11 +43,8 @@ fn set(bodies: Vec<RuleBody>) -> RuleSet {
         since: at(0),
         body,
     });
-    let endpoint = Endpoint {
-        id: EndpointId(uuid::Uuid::from_u128(5)),
-        url: "https://example.com".into(),
-        secret: SigningSecret::fresh(),
-    };
+    let id = EndpointId(uuid::Uuid::from_u128(5));
+    let endpoint = Endpoint::new(id, "https://example.com".into(), SigningSecret::fresh());
     let people = Membership { active: [user()].into(), ..Membership::default() };
     let sources =
         Sources { rules: rules.collect(), people, endpoints: vec![endpoint], ..Sources::default() };
