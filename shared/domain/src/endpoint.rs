@@ -61,8 +61,7 @@ pub struct EndpointBody {
 impl EndpointBody {
     /// Everything that is wrong with it by itself; with `secure`, only https will do.
     pub fn faults(&self, secure: bool) -> Vec<Fault> {
-        let texts =
-            json!({ "name": self.name, "url": self.url, "description": self.description });
+        let texts = json!({ "name": self.name, "url": self.url, "description": self.description });
         let mut found = nul_faults(&texts);
         let mut invalid = |field: &'static str, right: &str| {
             found.push(Fault::new(field, FaultCode::Invalid, right.to_owned()));
@@ -250,10 +249,7 @@ mod tests {
     fn the_audit_log_does_not_repeat_the_path() {
         let record = EndpointRecord {
             id: EndpointId(uuid::Uuid::nil()),
-            body: EndpointBody {
-                url: "https://hooks.example.com:8443/s3cret".into(),
-                ..body()
-            },
+            body: EndpointBody { url: "https://hooks.example.com:8443/s3cret".into(), ..body() },
             revision: 3,
             disabled_at: None,
             former_until: None,

@@ -26,11 +26,7 @@ pub fn signed_headers(
     body: &[u8],
 ) -> [(HeaderName, String); 3] {
     let (seconds, signatures) = endpoint.sign(&id, now, body);
-    [
-        (WEBHOOK_ID, id),
-        (WEBHOOK_TIMESTAMP, seconds.to_string()),
-        (WEBHOOK_SIGNATURE, signatures),
-    ]
+    [(WEBHOOK_ID, id), (WEBHOOK_TIMESTAMP, seconds.to_string()), (WEBHOOK_SIGNATURE, signatures)]
 }
 
 /// An endpoint with its secrets opened.
@@ -50,8 +46,8 @@ pub fn opened(
         opened.map(SigningSecret::from_bytes)
     };
     // Without the former secret the new one still signs.
-    let former = former
-        .and_then(|(bytes, until)| Some(FormerSecret { secret: open(&bytes).ok()?, until }));
+    let former =
+        former.and_then(|(bytes, until)| Some(FormerSecret { secret: open(&bytes).ok()?, until }));
     Ok(Endpoint { id, url, secret: open(&secret)?, former, filter })
 }
 

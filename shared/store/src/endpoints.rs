@@ -19,8 +19,8 @@ use domain::precondition::Precondition;
 use domain::time::Time;
 
 pub(crate) use read::sending;
-use read::{EndpointDetails, live, sealed};
 pub use read::{DeliveryPage, EndpointDelivery};
+use read::{EndpointDetails, live, sealed};
 
 /// What is to be changed of an endpoint; what is left out stays.
 #[derive(Clone, Debug, Default)]

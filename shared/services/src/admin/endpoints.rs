@@ -242,9 +242,9 @@ fn answer(verdict: EndpointVerdict) -> Result<EndpointRecord, AdminError> {
     Err(match verdict {
         EndpointVerdict::Done(endpoint) => return Ok(*endpoint),
         EndpointVerdict::Stale => AdminError::Stale,
-        EndpointVerdict::NameTaken => {
-            AdminError::Conflict("name: a webhook endpoint of that name is there already".to_owned())
-        }
+        EndpointVerdict::NameTaken => AdminError::Conflict(
+            "name: a webhook endpoint of that name is there already".to_owned(),
+        ),
         EndpointVerdict::Unknown(field) => {
             let right = "there is no such rule in the project";
             AdminError::Unknown(vec![Fault::new(field, FaultCode::NotFound, right)])

@@ -345,8 +345,18 @@ async fn deliveries(
         attempts.entry(id).or_default().push(one);
     }
     let mut found = Vec::with_capacity(rows.len());
-    for (id, notification, state, reason, outcome, status_code, detail, started_at, took, created_at) in
-        rows
+    for (
+        id,
+        notification,
+        state,
+        reason,
+        outcome,
+        status_code,
+        detail,
+        started_at,
+        took,
+        created_at,
+    ) in rows
     {
         let state = DeliveryState::from_number(state)
             .ok_or_else(|| StoreError::Corrupt(format!("delivery {id}")))?;
