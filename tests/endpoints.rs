@@ -192,7 +192,10 @@ async fn a_filter_keeps_out_what_it_does_not_name(pair: Pair) {
     let other = app.rule(&tenant, "Refunds", r#"event.type == "refund""#, None).await.to_string();
     let sink = Sink::start().await;
     let (id, _) = create(&bo, "tickets", &sink).await;
-    let said = |priorities: &[&str], rules: &[&str]| json!({ "name": "tickets", "url": sink.url(), "priorities": priorities, "rule_ids": rules });
+    let url = sink.url();
+    let said = |priorities: &[&str], rules: &[&str]| {
+        json!({ "name": "tickets", "url": url, "priorities": priorities, "rule_ids": rules })
+    };
     // The rule is of normal priority.
     let cases: [(&[&str], &[&str], bool); 5] = [
         (&["critical", "low"], &[], false),
