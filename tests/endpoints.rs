@@ -57,6 +57,13 @@ async fn act(bo: &Account<'_>, id: &str, what: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
+/// A change to what an endpoint takes.
+fn taking(sink: &Sink, priorities: &[&str], rules: &[&str]) -> Value {
+    json!({
+        "name": "tickets", "url": sink.url(), "priorities": priorities, "rule_ids": rules,
+    })
+}
+
 /// Rings once, in a group of its own.
 async fn ring(app: &TestApp, tenant: &Tenant, group: &str) {
     app.event(tenant, "payment", &json!({ "group": group })).await;
@@ -192,10 +199,7 @@ async fn a_filter_keeps_out_what_it_does_not_name(pair: Pair) {
     let other = app.rule(&tenant, "Refunds", r#"event.type == "refund""#, None).await.to_string();
     let sink = Sink::start().await;
     let (id, _) = create(&bo, "tickets", &sink).await;
-    let url = sink.url();
-    let said = |priorities: &[&str], rules: &[&str]| {
-        json!({ "name": "tickets", "url": url, "priorities": priorities, "rule_ids": rules })
-    };
+    let said = |priorities: &[&str], rules: &[&str]| taking(&sink, priorities, rules);
     // The rule is of normal priority.
     let cases: [(&[&str], &[&str], bool); 5] = [
         (&["critical", "low"], &[], false),

@@ -1,5 +1,6 @@
 //! Reading webhook endpoints, and what was sent to them.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -381,6 +382,6 @@ async fn deliveries(
             attempts: all,
         });
     }
-    found.sort_by(|one, other| other.id.cmp(&one.id));
+    found.sort_by_key(|one| Reverse(one.id));
     Ok(found)
 }
