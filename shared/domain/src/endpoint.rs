@@ -63,20 +63,34 @@ impl EndpointBody {
     pub fn faults(&self, secure: bool) -> Vec<Fault> {
         let texts = json!({ "name": self.name, "url": self.url, "description": self.description });
         let mut found = nul_faults(&texts);
-        let mut invalid = |field: &'static str, right: &str| {
-            found.push(Fault::new(field, FaultCode::Invalid, right.to_owned()));
+        let mut wrong = |field: &'static str, code: FaultCode, right: &'static str| {
+            found.push(Fault::new(field, code, right));
         };
-        if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME {
-            invalid("name", "1 to 200 characters, not only blanks");
+        if self.name.trim().is_empty() {
+            wrong("name", FaultCode::Empty, "1 to 200 characters, not only blanks");
+        }
+        if self.name.chars().count() > MAX_NAME {
+            wrong("name", FaultCode::TooLong, "at most 200 characters");
         }
         if self.description.chars().count() > MAX_DESCRIPTION {
-            invalid("description", "at most 500 characters");
+            wrong("description", FaultCode::TooLong, "at most 500 characters");
         }
         if self.filter.rules.len() > MAX_RULES {
-            invalid("rule_ids", "at most 200 rules");
+            wrong("rule_ids", FaultCode::TooLong, "at most 200 rules");
         }
-        if let Some(right) = url_fault(&self.url, secure) {
-            invalid("url", right);
+        match url_fault(&self.url, secure) {
+            Some(_) if self.url.is_empty() => {
+                wrong(
+                    "url",
+                    FaultCode::Empty,
+                    "a whole URL, like https://hooks.example.com/bellbuoy",
+                );
+            }
+            Some(_) if self.url.chars().count() > MAX_URL => {
+                wrong("url", FaultCode::TooLong, "at most 2048 characters");
+            }
+            Some(right) => wrong("url", FaultCode::Invalid, right),
+            None => {}
         }
         found
     }
