@@ -23,6 +23,7 @@ mod settings;
 mod silences;
 pub mod status;
 mod users;
+mod webhook_endpoints;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -54,6 +55,7 @@ type Alerting = (
     alerts::Operations,
     bulk_actions::Operations,
     silences::Operations,
+    webhook_endpoints::Operations,
 );
 
 /// Projects, users, and what they may do.
@@ -84,6 +86,7 @@ fn apis(app: &Arc<App>) -> Apis {
             alerts::Operations::new(Arc::clone(app)),
             bulk_actions::Operations::new(Arc::clone(app)),
             silences::Operations::new(Arc::clone(app)),
+            webhook_endpoints::Operations::new(Arc::clone(app)),
         ),
         (
             auth::Operations::new(Arc::clone(app)),
@@ -124,6 +127,8 @@ pub enum Tag {
     Alerts,
     /// Which events make an alert, for whom.
     Rules,
+    /// Where notifications are sent.
+    Webhooks,
     /// Who did what.
     Audit,
 }

@@ -15,6 +15,7 @@ mod rules;
 mod scene;
 mod silences;
 mod socket;
+mod webhook_endpoints;
 
 use poem::Endpoint;
 use poem::http::HeaderMap;

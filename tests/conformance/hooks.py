@@ -58,6 +58,12 @@ THINGS = {
     "acknowledge_alert": lambda: alert(),
     "unacknowledge_alert": lambda: acknowledged_alert(),
     "resolve_alert": lambda: alert(),
+    "update_webhook_endpoint": lambda: endpoint(),
+    "delete_webhook_endpoint": lambda: endpoint(),
+    "enable_webhook_endpoint": lambda: endpoint(),
+    "disable_webhook_endpoint": lambda: endpoint(),
+    "rotate_webhook_endpoint_secret": lambda: endpoint(),
+    "test_webhook_endpoint": lambda: endpoint(),
     # Not all events of the project in which all others call.
     "create_bulk_action": lambda: {"caller": elsewhere()},
 }
@@ -251,6 +257,22 @@ def alert():
             send("POST", "/api/v1/events", {"X-API-Key": key}, json={"type": "alerting.rings", "payload": {}})
         time.sleep(0.1)
     raise AssertionError("no alert opened")
+
+
+def endpoint():
+    """A webhook endpoint that nothing listens at. A project has at most so many: when there are, all but the first go."""
+    admin, path = bearer(lasting("admin")), "/api/v1/webhook-endpoints"
+    for _ in range(5):
+        new = {"name": fresh("endpoint"), "url": "http://127.0.0.1:9/", "enabled": False}
+        answer = send("POST", path, admin, json=new)
+        if answer.status_code == 201:
+            return answer.json()["endpoint"]["id"]
+        assert answer.status_code == 409, answer.text
+        kept = WORLD["values"].get(path + "/{id}", {}).get("id")
+        for one in send("GET", path + "?limit=200", admin).json()["items"]:
+            if one["id"] != kept:
+                send("DELETE", f"{path}/{one['id']}", admin)
+    raise AssertionError("no endpoint could be created")
 
 
 def acknowledged_alert():

@@ -97,7 +97,7 @@ async fn rules(store: &Store, project: ProjectId) -> RuleSet {
     let source = store.rule_source(project).await.expect("rules");
     // Nothing is signed here, so any secret will do.
     let open = |one: SealedEndpoint| {
-        Ok::<_, StoreError>(Endpoint { id: one.id, url: one.url, secret: SigningSecret::fresh() })
+        Ok::<_, StoreError>(Endpoint::new(one.id, one.url, SigningSecret::fresh()))
     };
     let (set, broken) = source.compile(project, open).expect("endpoints open");
     assert!(broken.is_empty(), "{broken:?}");

@@ -191,6 +191,10 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
     let event = front.post(&Caller::key(&key), "/api/v1/events", &event).await.json();
     let rule = json!({ "name": "Payments", "condition": "event.payload.amount > 1000", "priority": "high" });
     let rule = front.post(&Caller::token(&token), "/api/v1/rules", &rule).await.json();
+    // Nothing listens there.
+    let endpoint = json!({ "name": "pager", "url": "http://127.0.0.1:9/", "enabled": false });
+    let path = "/api/v1/webhook-endpoints";
+    let endpoint = front.post(&Caller::token(&token), path, &endpoint).await.json();
     let project = made.project.id;
     let waiting = app.waiting(project, "wanda@example.com").await;
     let id = |value: &serde_json::Value| value["id"].as_str().expect("an id").to_owned();
@@ -202,6 +206,7 @@ async fn variables(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("PROJECT", "acme".to_owned()),
         ("EVENT", id(&event)),
         ("RULE", id(&rule)),
+        ("ENDPOINT", id(&endpoint["endpoint"])),
         ("ACCOUNT", waiting.to_string()),
         ("MAILED", app.registered(project, "nora@example.com").await),
     ])

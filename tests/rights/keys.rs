@@ -10,12 +10,13 @@ on_pairs! {
     a_permission_for_ones_own_creates_nothing
 }
 
-const READS: [&str; 4] = ["events:read", "rules:read", "alerts:read", "notifications:read"];
+const READS: [&str; 5] =
+    ["events:read", "rules:read", "endpoints:read", "alerts:read", "notifications:read"];
 
 async fn a_key_has_no_scope_that_its_maker_lacks(pair: Pair) {
     let app = start(pair).await;
     let ada = Account::admin(&app, "acme").await;
-    let keys = ["keys:manage", "rules:read", "alerts:read", "notifications:read"];
+    let keys = ["keys:manage", "rules:read", "endpoints:read", "alerts:read", "notifications:read"];
     let with = |more: &'static str| [&keys[..], &[more]].concat();
     let all = json!(["events:write", "read"]);
     let (_, old) = ada.post("/keys", &json!({ "name": "old", "scopes": all })).await;

@@ -5,9 +5,10 @@ use bellbuoy_harness::{Account, Pair, TestApp, on_pairs};
 use config::MailUrl;
 use domain::audit::Actor;
 use domain::authority::{Need, Requester};
+use domain::endpoint::EndpointBody;
 use domain::event_type::{EventTypeBody, NewSchema, SchemaMode};
 use domain::feature::Switched;
-use domain::id::{KeyId, ProjectId, RoleId, RuleId, UserId};
+use domain::id::{EndpointId, KeyId, ProjectId, RoleId, RuleId, UserId};
 use domain::key::Scope;
 use domain::permission::{Action, Resource};
 use domain::plan::Plan;
@@ -92,6 +93,12 @@ impl Scene<'_> {
         made.expect("an event type").0.name
     }
 
+    async fn endpoint(&self) -> EndpointId {
+        let (admin, body) = (&self.app.app.admin, endpoint_body(self.fresh()));
+        let made = admin.create_endpoint(self.project, body, false, &Initiator::system()).await;
+        made.map(|made| made.endpoint.id).expect("an endpoint")
+    }
+
     async fn tenant(&self) -> ProjectId {
         let made =
             self.app.app.admin.onboard(onboarding(&self.fresh()), &Initiator::system()).await;
@@ -115,6 +122,10 @@ fn new_role(name: String) -> NewRole {
         permissions: vec!["users:read".to_owned()],
         parent: None,
     }
+}
+
+fn endpoint_body(name: String) -> EndpointBody {
+    EndpointBody { name, url: "http://127.0.0.1:9/".to_owned(), ..EndpointBody::default() }
 }
 
 fn event_type_body() -> EventTypeBody {
@@ -251,6 +262,26 @@ const OF_PROJECT: &[Change] = &[
     }),
     change!("delete_event_type", [Events Delete], |s, initiator| async {
         s.app.app.admin.delete_event_type(s.project, &s.event_type().await, initiator).await
+    }),
+    change!("create_webhook_endpoint", [Endpoints Create], |s, initiator| {
+        s.app.app.admin.create_endpoint(s.project, endpoint_body(s.fresh()), false, initiator)
+    }),
+    change!("update_webhook_endpoint", [Endpoints Update], |s, initiator| async {
+        let (endpoint, body) = (s.endpoint().await, endpoint_body(s.fresh()));
+        s.app.app.admin.change_endpoint(s.project, endpoint, body, None, &Precondition::None, initiator).await
+    }),
+    change!("enable_webhook_endpoint", [Endpoints Update], |s, initiator| async {
+        s.app.app.admin.switch_endpoint(s.project, s.endpoint().await, true, initiator).await
+    }),
+    change!("rotate_webhook_endpoint_secret", [Endpoints Update], |s, initiator| async {
+        let (endpoint, grace) = (s.endpoint().await, std::time::Duration::from_secs(60));
+        s.app.app.admin.rotate_endpoint_secret(s.project, endpoint, grace, initiator).await
+    }),
+    change!("test_webhook_endpoint", [Endpoints Update], |s, initiator| async {
+        s.app.app.admin.test_endpoint(s.project, s.endpoint().await, initiator).await
+    }),
+    change!("delete_webhook_endpoint", [Endpoints Delete], |s, initiator| async {
+        s.app.app.admin.delete_endpoint(s.project, s.endpoint().await, initiator).await
     }),
     change!("create_key", [Keys Create], |s, initiator| {
         s.app.app.admin.create_key(s.project, new_key(), initiator)

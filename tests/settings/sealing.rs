@@ -8,6 +8,7 @@ use bellbuoy_harness::{Account, Pair, on_pairs};
 use crypto::seal::Sealer;
 use reqwest::Method;
 use serde_json::{Value, json};
+use services::audit::Initiator;
 use services::reseal::{Found, Mode, setting_row, walk};
 use store::sealed::Column;
 
@@ -32,6 +33,10 @@ async fn the_sealing_key_is_rotated_beside_those_who_serve(pair: Pair) {
     assert_eq!(ada.post("/auth/invitations", &json!({ "email": "u@example.com" })).await.0, 201);
     let tenant = app.tenant("other").await;
     let store = &app.app.store;
+    let (admin, hour) = (&app.app.admin, Duration::from_secs(3600));
+    let rotated =
+        admin.rotate_endpoint_secret(tenant.project, tenant.endpoint, hour, &Initiator::system());
+    let rotated = rotated.await.expect("another secret");
     app.app.audit.seal_all().await.expect("sealed");
     let later = app.app.clock.now().plus(Duration::from_secs(1));
     assert!(app.app.audit.forget_before(later).await.expect("forgotten").rows > 0);
@@ -70,6 +75,9 @@ async fn the_sealing_key_is_rotated_beside_those_who_serve(pair: Pair) {
     let source = store.rule_source(tenant.project).await.expect("a source");
     let sealed = &source.endpoints[0];
     let plain = new.open_sealed(tenant.project, sealed.id.bytes(), &sealed.secret).expect("opens");
+    assert_eq!(plain, rotated.secret.bytes());
+    let (former, _) = sealed.former.as_ref().expect("the secret before");
+    let plain = new.open_sealed(tenant.project, sealed.id.bytes(), former).expect("opens");
     assert_eq!(plain, tenant.secret.bytes());
     app.stop().await;
 }

@@ -5,6 +5,7 @@
 mod audit;
 mod deliveries;
 mod due;
+mod endpoints;
 mod evaluations;
 mod event_types;
 mod events;

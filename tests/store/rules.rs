@@ -206,10 +206,7 @@ async fn endpoints_are_kept_and_moved(which: Stores) {
     let stranger = project(&place.store, "stranger").await;
     let id = EndpointId::fresh(start());
     let secret: Vec<u8> = (0..=255).collect();
-    let mine =
-        SealedEndpoint {
-            id, name: "sink".into(), url: "https://example.com/ü?a=b".into(), secret
-        };
+    let mine = SealedEndpoint::new(id, "sink", "https://example.com/ü?a=b".into(), secret);
     place.store.create_endpoint(project_id, &mine, start()).await.expect("an endpoint");
     let twin = SealedEndpoint { id: EndpointId::fresh(start()), ..mine.clone() };
     let twin = place.store.create_endpoint(project_id, &twin, start()).await;

@@ -147,7 +147,7 @@ pub async fn tenant(
 pub async fn create_endpoint(store: &Store, project: ProjectId, name: &str) -> EndpointId {
     let id = EndpointId::fresh(start());
     let url = format!("http://127.0.0.1/{id}");
-    let endpoint = SealedEndpoint { id, name: name.to_owned(), url, secret: vec![7; 32] };
+    let endpoint = SealedEndpoint::new(id, name, url, vec![7; 32]);
     store.create_endpoint(project, &endpoint, start()).await.expect("an endpoint");
     id
 }
@@ -199,7 +199,7 @@ pub async fn keep(store: &Store, project: ProjectId, events: &[Event]) {
 pub async fn rule_set(store: &Store, project: ProjectId) -> Arc<RuleSet> {
     let source = store.rule_source(project).await.expect("rules");
     let open = |one: SealedEndpoint| {
-        Ok::<_, StoreError>(Endpoint { id: one.id, url: one.url, secret: SigningSecret::fresh() })
+        Ok::<_, StoreError>(Endpoint::new(one.id, one.url, SigningSecret::fresh()))
     };
     let (set, broken) = source.compile(project, open).expect("endpoints open");
     assert_eq!(broken, []);

@@ -142,6 +142,14 @@ needs! {
     RulesUpdate: None, person(Resource::Rules, Action::Update);
     /// May delete rules.
     RulesDelete: None, person(Resource::Rules, Action::Delete);
+    /// May see webhook endpoints and what was sent to them.
+    EndpointsRead: Some(Scope::Read), person(Resource::Endpoints, Action::Read);
+    /// May create webhook endpoints.
+    EndpointsCreate: None, person(Resource::Endpoints, Action::Create);
+    /// May change, test and switch webhook endpoints, and rotate their secrets.
+    EndpointsUpdate: None, person(Resource::Endpoints, Action::Update);
+    /// May delete webhook endpoints.
+    EndpointsDelete: None, person(Resource::Endpoints, Action::Delete);
     /// May read the audit log.
     AuditRead: None, person(Resource::Audit, Action::Read);
     /// May take the audit log out.

@@ -304,9 +304,18 @@ fn the_document_says_what_holds() {
 }
 
 fn is_alerting(path: &str) -> bool {
-    ["alerts", "backtests", "bulk-actions", "event-types", "intake", "rules", "silences"]
-        .iter()
-        .any(|one| path.starts_with(&format!("/api/v1/{one}")))
+    [
+        "alerts",
+        "backtests",
+        "bulk-actions",
+        "event-types",
+        "intake",
+        "rules",
+        "silences",
+        "webhook-endpoints",
+    ]
+    .iter()
+    .any(|one| path.starts_with(&format!("/api/v1/{one}")))
 }
 
 /// What a reference within the document stands for.

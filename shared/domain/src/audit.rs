@@ -122,6 +122,20 @@ words! {
         EventTypeDeprecate = 163 "event_type.deprecate",
         /// An event type was deleted.
         EventTypeDelete = 164 "event_type.delete",
+        /// A webhook endpoint was created.
+        EndpointCreate = 170 "endpoint.create",
+        /// A webhook endpoint was changed.
+        EndpointUpdate = 171 "endpoint.update",
+        /// A webhook endpoint was deleted.
+        EndpointDelete = 172 "endpoint.delete",
+        /// A webhook endpoint is sent to again.
+        EndpointEnable = 173 "endpoint.enable",
+        /// A webhook endpoint is sent nothing any more.
+        EndpointDisable = 174 "endpoint.disable",
+        /// A webhook endpoint got another secret.
+        EndpointRotate = 175 "endpoint.rotate_secret",
+        /// A test was sent to a webhook endpoint.
+        EndpointTest = 176 "endpoint.test",
         /// A rule was created.
         RuleCreate = 120 "rule.create",
         /// A rule was changed.
@@ -158,7 +172,7 @@ words! {
 }
 
 /// The kinds of things that something is done to.
-pub const RESOURCE_TYPES: [&str; 14] = [
+pub const RESOURCE_TYPES: [&str; 16] = [
     "project",
     "key",
     "user",
@@ -174,6 +188,7 @@ pub const RESOURCE_TYPES: [&str; 14] = [
     "event",
     "run",
     "event_type",
+    "endpoint",
 ];
 
 impl AuditAction {

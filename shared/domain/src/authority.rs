@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn a_key_may_do_no_more_than_the_caller_who_creates_it() {
         use Scope::{EventsWrite, NotificationsWrite, Read};
-        let reads = ["events:read", "rules:read", "alerts:read", "notifications:read"];
+        let reads =
+            ["events:read", "rules:read", "endpoints:read", "alerts:read", "notifications:read"];
         let with = |more: &'static str| [&reads[1..], &[more]].concat();
         for (texts, scope, wanted) in [
             (reads.to_vec(), Read, None),

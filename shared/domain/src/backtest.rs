@@ -110,8 +110,7 @@ pub fn rule_set(
 ) -> Option<(RuleSet, usize)> {
     let TrialSource { people, suppression } = source;
     let rule = Rule { id, version: 0, mode: RuleMode::Live, since, body };
-    let endpoint =
-        Endpoint { id: EndpointId(id.0), url: String::new(), secret: SigningSecret::fresh() };
+    let endpoint = Endpoint::new(EndpointId(id.0), String::new(), SigningSecret::fresh());
     let endpoints = vec![endpoint];
     let sources =
         Sources { rules: vec![rule], people, endpoints, suppression, ..Sources::default() };

@@ -25,6 +25,7 @@ const NOTIFIES: &[Permission] = &[Permission::allow(Resource::Notifications, Act
 const READS: &[Permission] = &[
     Permission::allow(Resource::Events, Action::Read),
     Permission::allow(Resource::Rules, Action::Read),
+    Permission::allow(Resource::Endpoints, Action::Read),
     Permission::allow(Resource::Alerts, Action::Read),
     Permission::allow(Resource::Notifications, Action::Read),
 ];

@@ -14,6 +14,7 @@ mod columns;
 pub mod condition;
 pub mod csv;
 pub mod delivery;
+pub mod endpoint;
 pub mod entry;
 pub mod evaluation;
 pub mod event;

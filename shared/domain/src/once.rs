@@ -37,6 +37,10 @@ words! {
         CreateBulkAction = 29 "create_bulk_action",
         /// Creating an event type.
         CreateEventType = 30 "create_event_type",
+        /// Creating a webhook endpoint.
+        CreateEndpoint = 32 "create_endpoint",
+        /// Giving a webhook endpoint another secret.
+        RotateEndpointSecret = 33 "rotate_endpoint_secret",
     }
 }
 

@@ -46,6 +46,8 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("webhook_endpoints.name", Holds::Ours),
     ("webhook_endpoints.url", Holds::Ours),
     ("webhook_endpoints.secret", Holds::Ours),
+    ("webhook_endpoints.details", Holds::Ours),
+    ("endpoint_secrets.secret", Holds::Ours),
     ("events.kind", Holds::Producers),
     ("events.source", Holds::Producers),
     ("events.subject", Holds::Producers),

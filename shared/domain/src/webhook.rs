@@ -6,6 +6,7 @@ use ring::hmac;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::endpoint::EndpointFilter;
 use super::rule::Priority;
 use crate::id::{AlertId, DeliveryId, EndpointId, EventId, NotificationId, RuleId};
 use crate::time::Time;
@@ -19,6 +20,42 @@ pub struct Endpoint {
     pub url: String,
     /// What signs what it is sent.
     pub secret: SigningSecret,
+    /// What signs it besides, for whoever does not know the new secret yet.
+    pub former: Option<FormerSecret>,
+    /// Which notifications it takes.
+    pub filter: EndpointFilter,
+}
+
+/// The secret that an endpoint had before.
+#[derive(Clone)]
+pub struct FormerSecret {
+    /// The secret.
+    pub secret: SigningSecret,
+    /// Until when it signs.
+    pub until: Time,
+}
+
+impl Endpoint {
+    /// One that takes everything and has had no other secret.
+    pub fn new(id: EndpointId, url: String, secret: SigningSecret) -> Self {
+        Self { id, url, secret, former: None, filter: EndpointFilter::default() }
+    }
+
+    /// Whether a notification of a rule goes to it.
+    pub fn wants(&self, rule: RuleId, priority: Priority) -> bool {
+        self.filter.wants(rule, priority)
+    }
+
+    /// The signatures of a message that is sent at `now`, with blanks between them, and the seconds that they are over.
+    pub fn sign(&self, id: &str, now: Time, body: &[u8]) -> (i64, String) {
+        let seconds = now.micros().div_euclid(1_000_000);
+        let signature = self.secret.sign(id, seconds, body);
+        let signatures = match self.former.as_ref().filter(|former| now < former.until) {
+            Some(former) => format!("{signature} {}", former.secret.sign(id, seconds, body)),
+            None => signature,
+        };
+        (seconds, signatures)
+    }
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -69,6 +106,32 @@ impl SigningSecret {
 /// The message id of a delivery: the same at every attempt, so that the receiver can tell a repetition.
 pub fn message_id(delivery: DeliveryId) -> String {
     format!("msg_{}", delivery.0.simple())
+}
+
+/// What `test` says, which somebody sends to see whether an endpoint answers.
+#[derive(Serialize)]
+pub struct TestMessage {
+    /// Always `test`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// When it was sent.
+    pub timestamp: Time,
+    /// The rest.
+    pub data: TestData,
+}
+
+/// The endpoint in a test.
+#[derive(Serialize)]
+pub struct TestData {
+    /// Its id.
+    pub endpoint_id: EndpointId,
+}
+
+impl TestMessage {
+    /// The one for an endpoint.
+    pub const fn new(endpoint: EndpointId, now: Time) -> Self {
+        Self { kind: "test", timestamp: now, data: TestData { endpoint_id: endpoint } }
+    }
 }
 
 /// What `notification.created` says.
@@ -148,5 +211,18 @@ mod tests {
             secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b"{\"test\": 2432232314}");
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert!(SigningSecret::fresh().text().starts_with("whsec_"));
+    }
+
+    #[test]
+    fn a_former_secret_signs_until_its_end() {
+        let (id, body) = (EndpointId(uuid::Uuid::nil()), b"{}");
+        let (new, old) = (SigningSecret::from_bytes(vec![1]), SigningSecret::from_bytes(vec![2]));
+        let at = |seconds: i64| Time::from_micros(seconds * 1_000_000);
+        let mut endpoint = Endpoint::new(id, String::new(), new.clone());
+        assert_eq!(endpoint.sign("m", at(7), body), (7, new.sign("m", 7, body)));
+        endpoint.former = Some(FormerSecret { secret: old.clone(), until: at(9) });
+        let both = format!("{} {}", new.sign("m", 8, body), old.sign("m", 8, body));
+        assert_eq!(endpoint.sign("m", at(8), body), (8, both));
+        assert_eq!(endpoint.sign("m", at(9), body), (9, new.sign("m", 9, body)));
     }
 }

@@ -292,12 +292,7 @@ impl Caller {
     }
 
     fn read(&self, url: &str) -> Result<Place, CallError> {
-        let mut url: url::Url =
-            url.parse().map_err(|error| CallError::Unusable(format!("not a URL: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(CallError::Unusable("only http and https can be called".to_owned()));
-        }
-        self.rules.check_literal(&url)?;
+        let mut url = judged(url, &self.rules)?;
         let authorization = basic(&url);
         // What is said in a header does not stand in the address as well.
         if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
@@ -310,6 +305,24 @@ impl Caller {
             .map_err(|error| CallError::Unusable(format!("a URL that HTTP can't say: {error}")))?;
         Ok(Place { uri, authorization })
     }
+}
+
+/// What is wrong with a URL that a tenant names, as far as that shows without a call: where a name leads is judged when it is
+/// called.
+pub fn url_fault(url: &str, config: &WebhooksConfig) -> Option<String> {
+    let rules = AddressRules::Public(config.allow_networks.clone());
+    judged(url, &rules).err().map(CallError::into_words)
+}
+
+/// A URL that may be called by its text.
+fn judged(url: &str, rules: &AddressRules) -> Result<url::Url, CallError> {
+    let url: url::Url =
+        url.parse().map_err(|error| CallError::Unusable(format!("not a URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(CallError::Unusable("only http and https can be called".to_owned()));
+    }
+    rules.check_literal(&url)?;
+    Ok(url)
 }
 
 /// What the system trusts.

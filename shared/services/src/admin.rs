@@ -2,6 +2,7 @@
 //! is written down, and what must be known elsewhere at once is decided here.
 
 mod emails;
+mod endpoints;
 mod event_types;
 mod invitations;
 mod keys;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::audit::Audit;
+use crate::endpoints::Tester;
 use crate::epochs::{self, Epochs};
 use crate::intake::IntakeNames;
 use crate::probe;
@@ -45,6 +47,7 @@ use domain::settings::Bounds;
 use domain::user::PasswordPolicy;
 use store::{Store, StoreError};
 
+pub use endpoints::EndpointWithSecret;
 pub use event_types::{Checked, NewVersion};
 pub use invitations::{Acceptance, NewInvitation};
 pub use keys::{KeyChange, MadeKey};
@@ -146,6 +149,8 @@ pub struct Admin {
     /// Which intakes the installation has.
     intakes: IntakeNames,
     environment: Environment,
+    /// Sends tests to webhook endpoints.
+    tester: Arc<Tester>,
     /// How long the key of a request that is done once is remembered.
     idempotency_ttl: Duration,
 }
@@ -179,6 +184,7 @@ impl Admin {
             bounds,
             intakes: IntakeNames::new(config),
             environment,
+            tester: Arc::new(Tester::new(config)),
             idempotency_ttl: config.accept.idempotency_ttl,
         }
     }

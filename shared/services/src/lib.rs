@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod audit;
 pub mod batching;
 pub mod catalogues;
+pub mod endpoints;
 pub mod epochs;
 pub mod events;
 pub mod intake;

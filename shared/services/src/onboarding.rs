@@ -109,8 +109,7 @@ pub async fn endpoint(
 ) -> Result<(EndpointId, SigningSecret), OnboardingError> {
     let (id, secret) = (EndpointId::fresh(now), SigningSecret::fresh());
     let sealed = sealer.seal(project, id.bytes(), secret.bytes())?;
-    let endpoint =
-        SealedEndpoint { id, name: name.to_owned(), url: url.to_owned(), secret: sealed };
+    let endpoint = SealedEndpoint::new(id, name, url.to_owned(), sealed);
     store.create_endpoint(project, &endpoint, now).await?;
     Ok((id, secret))
 }

@@ -171,7 +171,9 @@ fn state(sealer: &Sealer, column: Column, row: &Sealed) -> Result<State, SealErr
 /// What a value is sealed for: its project, and the rest.
 fn bound_to(column: Column, place: &Place) -> (ProjectId, Vec<u8>) {
     let rest = match column {
-        Column::EndpointSecrets | Column::SubjectKeys => place.id.as_bytes().to_vec(),
+        Column::EndpointSecrets | Column::FormerSecrets | Column::SubjectKeys => {
+            place.id.as_bytes().to_vec()
+        }
         Column::SigningKeys => SIGNING_KEY.to_vec(),
         Column::ProjectSecrets => setting_row(&place.name),
         Column::SecondFactors => factor_row(UserId(place.id)),

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
+use crate::endpoints::opened;
 use crate::epochs::Epochs;
 use crypto::seal::Sealer;
 use domain::id::ProjectId;
 use domain::ruleset::RuleSet;
-use domain::webhook::{Endpoint, SigningSecret};
 use store::{Store, StoreError};
 
 /// The rule sets of all projects.
@@ -58,17 +58,7 @@ impl RuleSets {
 
     async fn read(&self, project: ProjectId) -> Result<Arc<RuleSet>, StoreError> {
         let source = self.store.rule_source(project).await?;
-        let open = |sealed: store::rules::SealedEndpoint| {
-            let secret = self.sealer.open_sealed(project, sealed.id.bytes(), &sealed.secret);
-            let secret = secret.inspect_err(|error| {
-                tracing::error!(%project, endpoint = %sealed.id, %error, "the secret of an endpoint can't be opened");
-            })?;
-            Ok::<_, StoreError>(Endpoint {
-                id: sealed.id,
-                url: sealed.url,
-                secret: SigningSecret::from_bytes(secret),
-            })
-        };
+        let open = |sealed| opened(&self.sealer, project, sealed);
         let (set, broken) = source.compile(project, open)?;
         for rule in broken {
             tracing::error!(%project, %rule, "a stored rule does not compile and is left out");

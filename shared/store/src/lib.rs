@@ -15,6 +15,7 @@ pub mod dead;
 pub mod deliveries;
 pub mod due;
 pub mod email_changes;
+pub mod endpoints;
 pub mod erasures;
 pub mod evaluations;
 pub mod event_types;

@@ -104,6 +104,11 @@ const MIGRATIONS: &[Migration] = migrations![
     "0070_intake_status",
     "0071_event_types",
     "0072_event_type_versions",
+    "0073_endpoint_secrets",
+    "0074_details",
+    "0075_revision",
+    "0076_disabled_at",
+    "0077_created_by",
 ];
 
 /// Which way to go.

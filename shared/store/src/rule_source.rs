@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::endpoints::sending;
 use super::engine::{Tx, sql, verb};
 use super::rules::SealedEndpoint;
 use super::{Result, Store, StoreError};
-use domain::id::{EndpointId, ProjectId, RuleId, SilenceId, UserId};
+use domain::id::{ProjectId, RuleId, SilenceId, UserId};
 use domain::project::ProjectStatus;
 use domain::rule::{Rule, RuleBody, RuleMode, Suppression};
 use domain::ruleset::{Membership, RuleSet, Sources};
@@ -84,7 +85,7 @@ impl Store {
                     status,
                     people: people(tx, project, asks).await?,
                     rules,
-                    endpoints: endpoints(tx, project).await?,
+                    endpoints: sending(tx, project).await?,
                     silences: silences(tx, project).await?,
                     suppression: default_suppression(tx, project).await?,
                 })
@@ -172,18 +173,4 @@ pub(super) async fn default_suppression(
         project
     )?;
     Ok(found.and_then(|(Json(settings),)| settings.default_suppression))
-}
-
-async fn endpoints(tx: &mut Tx, project: ProjectId) -> Result<Vec<SealedEndpoint>> {
-    let rows = sql!(
-        tx,
-        fetch_all as (EndpointId, String, String, Vec<u8>),
-        "SELECT id, name, url, secret FROM webhook_endpoints WHERE project_id = $1 AND live = $2 AND active = 1 ORDER BY id",
-        project,
-        Uuid::nil()
-    )?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, name, url, secret)| SealedEndpoint { id, name, url, secret })
-        .collect())
 }

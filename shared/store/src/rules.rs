@@ -19,6 +19,7 @@ use super::settings::within_plan;
 use super::{Result, Store, StoreError};
 use domain::audit::Entry;
 use domain::authority::Target;
+use domain::endpoint::EndpointFilter;
 use domain::facts::rule_facts;
 use domain::fault::Fault;
 use domain::group::GroupState;
@@ -41,6 +42,18 @@ pub struct SealedEndpoint {
     pub url: String,
     /// Its signing secret, sealed.
     pub secret: Vec<u8>,
+    /// The secret before it, sealed, and until when that signs, too.
+    pub former: Option<(Vec<u8>, Time)>,
+    /// Which notifications it takes.
+    pub filter: EndpointFilter,
+}
+
+impl SealedEndpoint {
+    /// One that takes everything and has had no other secret.
+    pub fn new(id: EndpointId, name: &str, url: String, secret: Vec<u8>) -> Self {
+        let filter = EndpointFilter::default();
+        Self { id, name: name.to_owned(), url, secret, former: None, filter }
+    }
 }
 
 /// What is to be changed of a rule; what is left out stays.

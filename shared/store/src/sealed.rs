@@ -15,6 +15,8 @@ use domain::time::Time;
 pub enum Column {
     /// The signing secrets of webhook endpoints.
     EndpointSecrets,
+    /// The secrets that webhook endpoints had before.
+    FormerSecrets,
     /// The keys that sign access tokens.
     SigningKeys,
     /// The keys of people, under which personal values stand in the audit log and in sessions.
@@ -35,8 +37,9 @@ pub enum Column {
 
 impl Column {
     /// All of them. A new column comes here, and a test of the house says so when it does not.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::EndpointSecrets,
+        Self::FormerSecrets,
         Self::SigningKeys,
         Self::SubjectKeys,
         Self::ProjectSecrets,
@@ -51,6 +54,7 @@ impl Column {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EndpointSecrets => "webhook_endpoints.secret",
+            Self::FormerSecrets => "endpoint_secrets.secret",
             Self::SigningKeys => "signing_keys.secret",
             Self::SubjectKeys => "subject_keys.secret",
             Self::ProjectSecrets => "project_secrets.secret",
@@ -159,6 +163,16 @@ async fn read(
         .into_iter()
         .map(by_id)
         .collect(),
+        Column::FormerSecrets => sql!(
+            tx, fetch_all as ById,
+            "SELECT project_id, endpoint_id, secret FROM endpoint_secrets
+             WHERE project_id >= $1 AND ($2 OR project_id > $3 OR endpoint_id > $4)
+             ORDER BY project_id, endpoint_id LIMIT $5",
+            project, first, project, id, limit
+        )?
+        .into_iter()
+        .map(by_id)
+        .collect(),
         Column::SubjectKeys => sql!(
             tx, fetch_all as ById,
             "SELECT project_id, subject_id, secret FROM subject_keys
@@ -247,6 +261,15 @@ async fn replace(tx: &mut Tx, column: Column, old: Sealed, new: Vec<u8>) -> Resu
             tx,
             execute,
             "UPDATE webhook_endpoints SET secret = $1 WHERE project_id = $2 AND id = $3 AND secret = $4",
+            new,
+            project,
+            id,
+            bytes
+        ),
+        Column::FormerSecrets => sql!(
+            tx,
+            execute,
+            "UPDATE endpoint_secrets SET secret = $1 WHERE project_id = $2 AND endpoint_id = $3 AND secret = $4",
             new,
             project,
             id,

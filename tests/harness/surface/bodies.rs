@@ -34,6 +34,15 @@ pub const BODIES: &[(&str, &str)] = &[
         "create_backtest",
         "{\"rule\":{\"name\":\"$canary\",\"condition\":\"event.source == \\\"$canary\\\"\",\"priority\":\"low\",\"target_roles\":[\"responder\"]},\"from\":\"$today\"}",
     ),
+    // Nothing listens there, so that a test of it is over at once; and nothing else is sent to it.
+    (
+        "create_webhook_endpoint",
+        "{\"name\":\"$email\",\"url\":\"http://127.0.0.1:9/$canary\",\"description\":\"$canary\",\"enabled\":false}",
+    ),
+    (
+        "update_webhook_endpoint",
+        "{\"name\":\"$email\",\"url\":\"http://127.0.0.1:9/$canary\",\"description\":\"$canary\",\"priorities\":[\"low\"],\"enabled\":false}",
+    ),
     ("create_bulk_action", "{\"action\":\"acknowledge\",\"alerts\":{\"q\":\"$canary\"}}"),
     // The first admin: a session has to be there.
     (

@@ -9,15 +9,12 @@ use domain::webhook::{
     Endpoint, EventData, NotificationCreated, NotificationData, RuleData, message_id,
 };
 use futures_util::future::BoxFuture;
-use outbound::{Answer, CallError, HeaderName, Outbound};
+use outbound::{Answer, CallError, Outbound};
 use runtime::app::App;
+use services::endpoints::signed_headers;
 use store::deliveries::{Claimed, Content, NotificationContent};
 
 use super::{Sender, Sent};
-
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// How long a delivery waits when the project's endpoints can't be read.
 const STORE_AWAY: Duration = Duration::from_secs(1);
@@ -45,14 +42,8 @@ impl Webhook {
             Ok(body) => body,
             Err(error) => return refused(error.to_string()),
         };
-        let id = message_id(delivery.id);
-        let seconds = self.app.clock.now().micros().div_euclid(1_000_000);
-        let signature = endpoint.secret.sign(&id, seconds, &body);
-        let headers = [
-            (WEBHOOK_ID, id),
-            (WEBHOOK_TIMESTAMP, seconds.to_string()),
-            (WEBHOOK_SIGNATURE, signature),
-        ];
+        let now = self.app.clock.now();
+        let headers = signed_headers(endpoint, message_id(delivery.id), now, &body);
         match self.outbound.post(&endpoint.url, headers, body, deadline).await {
             Ok(answer) => judge(answer),
             Err(CallError::Forbidden(why)) => {

@@ -335,7 +335,8 @@ impl<'a> Decider<'a> {
             body: text,
             priority: body.priority,
         });
-        self.decision.deliveries.extend(self.set.endpoints.iter().map(|endpoint| {
+        let wanting = self.set.endpoints.iter().filter(|one| one.wants(rule.id, body.priority));
+        self.decision.deliveries.extend(wanting.map(|endpoint| {
             let target = Target::Endpoint(endpoint.id);
             NewDelivery::new(id, Channel::Webhook, target, 0, alert.round)
         }));

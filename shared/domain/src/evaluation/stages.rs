@@ -120,5 +120,8 @@ fn recipients(candidate: &Candidate<'_>) -> Option<Held> {
 }
 
 fn targets(candidate: &Candidate<'_>) -> Option<Held> {
-    candidate.set.endpoints.is_empty().then_some(Held::because(Reason::NoTarget))
+    let rule = &candidate.rule.rule;
+    let mut endpoints = candidate.set.endpoints.iter();
+    let wanted = endpoints.any(|one| one.wants(rule.id, rule.body.priority));
+    (!wanted).then_some(Held::because(Reason::NoTarget))
 }

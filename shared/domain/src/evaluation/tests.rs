@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::delivery::Target;
 use crate::group::GroupState;
 use crate::id::{EndpointId, ProjectId};
 use crate::project::ProjectStatus;
@@ -43,11 +44,8 @@ fn set(bodies: Vec<RuleBody>) -> RuleSet {
         since: at(0),
         body,
     });
-    let endpoint = Endpoint {
-        id: EndpointId(uuid::Uuid::from_u128(5)),
-        url: "https://example.com".into(),
-        secret: SigningSecret::fresh(),
-    };
+    let id = EndpointId(uuid::Uuid::from_u128(5));
+    let endpoint = Endpoint::new(id, "https://example.com".into(), SigningSecret::fresh());
     let people = Membership { active: [user()].into(), ..Membership::default() };
     let sources =
         Sources { rules: rules.collect(), people, endpoints: vec![endpoint], ..Sources::default() };
@@ -207,4 +205,22 @@ fn a_window_is_exact_whatever_is_revisited() {
         }
     }
     assert_eq!(rings, [0, 60, 120, 180, 240, 300, 360, 420, 480, 540], "{rings:?}");
+}
+
+#[test]
+fn an_endpoint_gets_what_its_filter_takes() {
+    let mut set = set(vec![body(FIRING), body("event.type == \"other\"")]);
+    set.endpoints[0].filter.rules = vec![rule_id(1)];
+    let (taken, left) = (event("fire", 1), event("other", 2));
+    let decision = run(&set, &mut Groups::new(), &[&taken, &left], 10);
+    let outcomes: Vec<(RuleId, Option<Reason>)> =
+        decision.matches.iter().map(|one| (one.rule, one.reason)).collect();
+    assert_eq!(outcomes, [(rule_id(1), None), (rule_id(2), Some(Reason::NoTarget))]);
+    assert_eq!((decision.notifications.len(), decision.deliveries.len()), (1, 1));
+    // Of two, the one that does not take it is left out.
+    let id = EndpointId(uuid::Uuid::from_u128(6));
+    set.endpoints.push(Endpoint::new(id, "https://example.org".into(), SigningSecret::fresh()));
+    let decision = run(&set, &mut Groups::new(), &[&left], 10);
+    let targets: Vec<Target> = decision.deliveries.iter().map(|one| one.target).collect();
+    assert_eq!(targets, [Target::Endpoint(id)]);
 }

@@ -1,0 +1,1 @@
+ALTER TABLE webhook_endpoints ADD COLUMN created_by binary(16);

@@ -1,0 +1,1 @@
+ALTER TABLE webhook_endpoints ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
