@@ -38,25 +38,27 @@ pub struct Stage {
     /// The store as each worker's process has it.
     stores: [Store; 2],
     books: Books,
-    /// Kept until the end, with what is in it.
-    _ground: Ground,
-    is_postgres: bool,
+    ground: Ground,
+    which: Stores,
 }
 
 impl Stage {
     /// A store of a test's own.
     pub async fn open(which: Stores) -> Self {
         let (store, ground) = engines::store(which).await;
-        let other = match which {
-            // It is for one process.
-            Stores::Sqlite => store.clone(),
-            Stores::Postgres | Stores::Mariadb => {
-                Store::open(&ground.config.store, Duration::from_secs(5)).await.expect("opens")
-            }
-        };
+        let other = another(which, &store, &ground).await;
         let books = Books::open(&ground.config.store).await;
-        let is_postgres = which == Stores::Postgres;
-        Self { stores: [store, other], books, _ground: ground, is_postgres }
+        Self { stores: [store, other], books, ground, which }
+    }
+}
+
+/// The store as another process has it. SQLite is for one process.
+async fn another(which: Stores, store: &Store, ground: &Ground) -> Store {
+    match which {
+        Stores::Sqlite => store.clone(),
+        Stores::Postgres | Stores::Mariadb => {
+            Store::open(&ground.config.store, Duration::from_secs(5)).await.expect("opens")
+        }
     }
 }
 
@@ -172,10 +174,10 @@ impl<'a> World<'a> {
             }
             Op::EvaluateAndDie { worker, events, polls } => {
                 let (events, step) = self.batch(events);
-                let one = &mut self.workers[*worker];
-                let work = evaluate(one, self.project, &events, now);
+                let mut dying = self.mortal(*worker).await;
+                let work = evaluate(&mut dying, self.project, &events, now);
                 let done = die_after(work, *polls).await;
-                self.bury(*worker).await;
+                self.bury(dying).await;
                 Ok(match done.transpose()? {
                     Some(()) => vec![vec![step]],
                     None => vec![vec![], vec![step]],
@@ -200,9 +202,10 @@ impl<'a> World<'a> {
             }
             Op::LookAgainAndDie { worker, polls } => {
                 let (due, steps) = self.due(*worker).await?;
-                let work = look_again(&mut self.workers[*worker], self.project, &due, now);
+                let mut dying = self.mortal(*worker).await;
+                let work = look_again(&mut dying, self.project, &due, now);
                 let done = die_after(work, *polls).await;
-                self.bury(*worker).await;
+                self.bury(dying).await;
                 Ok(match done.transpose()? {
                     Some(()) => vec![steps],
                     // The first so many were looked at.
@@ -287,18 +290,25 @@ impl<'a> World<'a> {
         groups
     }
 
-    /// Sees to it that nothing goes on that a worker began before it died, and puts another one in its place.
-    async fn bury(&mut self, worker: usize) {
-        let one = &mut self.workers[worker];
-        one.set = None;
-        // A change waits for every evaluation that holds the epoch, and on SQLite for every verb before it; this one finds
-        // nothing to change. A statement that was sent alone is not yet where it holds it, so that it gets some more time.
-        let unknown = Rule { id: RuleId::fresh(self.clock), ..self.rules[0].clone() };
-        let times = if self.stage.is_postgres { 4 } else { 1 };
-        for _ in 0..times {
-            let changed = one.store.change_rule(self.project, &unknown, self.clock).await;
-            assert!(matches!(changed, Err(StoreError::NotFound("rule"))), "{changed:?}");
+    /// A worker that is to die, with the rules that one knows: a process of its own, whose connections end with it. On
+    /// SQLite it asks the one writer, which does all of what it was asked for or nothing.
+    async fn mortal(&self, like: usize) -> Worker {
+        let Stage { stores, ground, which, .. } = self.stage;
+        let store = another(*which, &stores[0], ground).await;
+        Worker { store, set: self.workers[like].set.clone() }
+    }
+
+    /// Sees to it that nothing goes on that a worker began before it died.
+    async fn bury(&self, dead: Worker) {
+        if self.stage.which != Stores::Sqlite {
+            dead.store.close().await;
         }
+        // A change waits for all that hold the epoch, and on SQLite for all that was asked for before. This one finds
+        // nothing to change.
+        let unknown = Rule { id: RuleId::fresh(self.clock), ..self.rules[0].clone() };
+        let store = &self.stage.stores[0];
+        let changed = store.change_rule(self.project, &unknown, self.clock).await;
+        assert!(matches!(changed, Err(StoreError::NotFound("rule"))), "{changed:?}");
     }
 
     async fn change_rule(&mut self, number: usize, shadow: bool, window: Option<Window>) -> Step {
@@ -543,7 +553,10 @@ impl<'a> World<'a> {
     /// How the project's id is written in a statement.
     fn literal(&self) -> String {
         let id = self.project.0;
-        if self.stage.is_postgres { format!("'{id}'") } else { format!("x'{}'", id.simple()) }
+        match self.stage.which {
+            Stores::Postgres => format!("'{id}'"),
+            Stores::Sqlite | Stores::Mariadb => format!("x'{}'", id.simple()),
+        }
     }
 
     fn event_name(&self, id: Option<Uuid>) -> String {
