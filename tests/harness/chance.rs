@@ -13,6 +13,11 @@ impl Chance {
         Self(seed)
     }
 
+    /// From a seed.
+    pub const fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// By chance.
     pub fn fresh() -> Self {
         Self(uuid::Uuid::new_v4().as_u64_pair().0)

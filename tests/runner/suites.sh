@@ -6,7 +6,7 @@
 LOAD=(crash conformance flow queue)
 # The others mostly wait, for real time or for an engine, and run in several lanes: eight of them took 250 s in two instead
 # of 480 s. Those that take longest begin first, so that none of them is left alone at the end.
-LONGEST=(accounts rights profiles operating)
+LONGEST=(accounts rights simulator profiles operating)
 LANES=${BELLBUOY_TEST_LANES:-2}
 
 # Builds all, and leaves a line per test binary in $RUN_DIR/alone or $RUN_DIR/together: its name, its package's folder, where

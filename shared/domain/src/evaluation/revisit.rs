@@ -100,11 +100,9 @@ impl Decider<'_> {
                 |one: &&super::Found| one.group.as_ref().is_some_and(|(id, _)| *id == hand.id);
             looked.matches.iter().find(mine)
         });
-        // A rule that was changed and does not match any more, or an alert that is over.
-        let Some(found) = found.filter(|found| !found.resolves && hand.state.alert.is_some())
-        else {
-            return;
-        };
+        // A rule that was changed and does not match any more or notifies nobody now, or an alert that is over.
+        let may_ring = hand.rule.rule.mode == RuleMode::Live && hand.state.alert.is_some();
+        let Some(found) = found.filter(|found| !found.resolves && may_ring) else { return };
         // Its record stays as it was: the notification tells that it rang after all.
         self.through_stages(hand, found, pending.event, pending.waited);
     }

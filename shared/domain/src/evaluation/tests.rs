@@ -37,10 +37,14 @@ fn body(condition: &str) -> RuleBody {
 }
 
 fn set(bodies: Vec<RuleBody>) -> RuleSet {
+    set_in(RuleMode::Live, bodies)
+}
+
+fn set_in(mode: RuleMode, bodies: Vec<RuleBody>) -> RuleSet {
     let rules = (1..).zip(bodies).map(|(number, body)| Rule {
         id: rule_id(number),
         version: 1,
-        mode: RuleMode::Live,
+        mode,
         since: at(0),
         body,
     });
@@ -174,6 +178,29 @@ fn an_inhibiting_alert_of_the_same_batch_counts() {
     run(&set, &mut groups, &[&event("resolve", 100)], 100);
     // The resolve condition is that of both rules: what was open is over, and nothing waits any more.
     assert_eq!(again(&mut groups, when.plus(Duration::from_secs(120))), 0);
+}
+
+#[test]
+fn a_match_that_waited_rings_only_if_its_rule_is_live_by_then() {
+    let waits = RuleBody {
+        inhibited_by: vec![Inhibition { rule: rule_id(1), equal: vec![], hold_seconds: 30 }],
+        ..body("event.type == \"small\"")
+    };
+    let bodies = vec![body(FIRING), waits];
+    let (live, small) = (set(bodies.clone()), event("small", 10));
+    let mut groups = Groups::new();
+    let decision = run(&live, &mut groups, &[&small], 10);
+    assert_eq!(decision.matches[0].reason, Some(Reason::Waiting));
+    let (group, when) = decision.timers[0];
+    let pending = Some(look(&live, &small, when).expect("JSON"));
+    let known = Revisit { pending, ..Revisit::default() };
+    for (mode, rings) in [(RuleMode::Live, 1), (RuleMode::Shadow, 0)] {
+        let set = set_in(mode, bodies.clone());
+        let mut groups = groups.clone();
+        let decision = revisit(&set, Some(1), group, &mut groups, &known, when);
+        assert_eq!(decision.notifications.len(), rings, "{mode}");
+        assert_eq!(groups[&group].pending, None, "{mode}: nothing waits any more");
+    }
 }
 
 #[test]
