@@ -179,7 +179,7 @@ impl Accept {
     async fn keep_those_that_fit(
         &self,
         project: ProjectId,
-        key: KeyId,
+        key: Option<KeyId>,
         events: Vec<NewEvent>,
         judged: Vec<Judgement>,
     ) -> Answer {
@@ -199,7 +199,7 @@ impl Accept {
         judged.into_iter().map(answer).collect()
     }
 
-    async fn keep(&self, project: ProjectId, key: KeyId, events: Vec<NewEvent>) -> Answer {
+    async fn keep(&self, project: ProjectId, key: Option<KeyId>, events: Vec<NewEvent>) -> Answer {
         let count = events.len();
         let (reply, answer) = oneshot::channel();
         let trace = current_traceparent();
