@@ -34,8 +34,8 @@ async fn the_sealing_key_is_rotated_beside_those_who_serve(pair: Pair) {
     let tenant = app.tenant("other").await;
     let store = &app.app.store;
     let (admin, hour) = (&app.app.admin, Duration::from_secs(3600));
-    let rotated =
-        admin.rotate_endpoint_secret(tenant.project, tenant.endpoint, hour, &Initiator::system());
+    let system = Initiator::system();
+    let rotated = admin.rotate_endpoint_secret(tenant.project, tenant.endpoint, hour, &system);
     let rotated = rotated.await.expect("another secret");
     app.app.audit.seal_all().await.expect("sealed");
     let later = app.app.clock.now().plus(Duration::from_secs(1));

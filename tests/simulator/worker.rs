@@ -36,7 +36,13 @@ impl Worker {
         let source = self.store.rule_source(project).await.expect("rules");
         let open = |one: SealedEndpoint| {
             let secret = SigningSecret::fresh();
-            Ok::<_, StoreError>(Endpoint { id: one.id, url: one.url, secret })
+            Ok::<_, StoreError>(Endpoint {
+                id: one.id,
+                url: one.url,
+                secret,
+                former: None,
+                filter: one.filter,
+            })
         };
         let (set, broken) = source.compile(project, open).expect("endpoints open");
         assert_eq!(broken, []);

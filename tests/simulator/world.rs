@@ -128,7 +128,7 @@ impl<'a> World<'a> {
         let endpoints: Vec<EndpointId> = (0..2).map(|_| EndpointId::fresh(clock)).collect();
         for (number, id) in endpoints.iter().enumerate() {
             let (name, url) = (format!("sink {number}"), format!("http://127.0.0.1/{id}"));
-            let endpoint = SealedEndpoint { id: *id, name, url, secret: vec![7; 32] };
+            let endpoint = SealedEndpoint::new(*id, &name, url, vec![7; 32]);
             store.create_endpoint(project, &endpoint, clock).await.expect("an endpoint");
         }
         let rules: Vec<Rule> = (0..).zip(RULES).map(|(number, says)| rule(number, says)).collect();

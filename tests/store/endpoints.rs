@@ -83,7 +83,7 @@ async fn an_endpoint_is_read_as_it_was_written(which: Stores) {
     let listed = store.endpoints(acme, None, 10).await.expect("lists");
     assert_eq!(listed, [other.clone(), new.clone()]);
     let rest = store.endpoints(acme, Some(other.id), 10).await.expect("lists");
-    assert_eq!(rest, [new.clone()]);
+    assert_eq!(rest, std::slice::from_ref(&new));
     let read = store.rule_source(acme).await.expect("a source").endpoints;
     let found = read.iter().find(|one| one.id == new.id).expect("there");
     assert_eq!((&found.secret, &found.filter), (&vec![1, 2, 3], &new.body.filter));
