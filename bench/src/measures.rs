@@ -8,6 +8,7 @@ mod insert;
 mod lua;
 mod noop;
 mod pipeline;
+mod rules;
 mod stock;
 mod wakeup;
 
@@ -58,6 +59,7 @@ measures! {
     "noop", noop::run, false, "the product's queue on Redis, jobs that do nothing";
     "backend", backend::run, false, "the same through an apalis worker";
     "wakeup", wakeup::run, false, "how soon an idle worker has a job";
+    "rules", rules::run, false, "what rules cost, and a backtest";
     "stock", stock::run, false, "the same jobs with stock apalis-redis";
     "mariadb", pipeline::mariadb, true, "event to webhook: MariaDB and Redis, separate processes";
     "sqlite", pipeline::embedded, true, "event to webhook: SQLite, one process";

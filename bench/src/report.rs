@@ -18,6 +18,8 @@ pub struct Figure {
 pub enum Goal {
     /// Its ratio is this or more.
     RatioAtLeast(f64),
+    /// Its ratio is this or less.
+    RatioAtMost(f64),
     /// Its value is this or less.
     AtMost(f64),
 }
@@ -115,6 +117,7 @@ impl Figure {
     fn met(&self) -> Option<bool> {
         match self.goal? {
             Goal::RatioAtLeast(least) => self.base.as_ref().map(|(_, ratio)| *ratio >= least),
+            Goal::RatioAtMost(most) => self.base.as_ref().map(|(_, ratio)| *ratio <= most),
             Goal::AtMost(most) => Some(self.value <= most),
         }
     }
@@ -126,6 +129,7 @@ impl Figure {
         };
         let goal = match self.goal {
             Some(Goal::RatioAtLeast(least)) => format!("ratio ≥ {least}"),
+            Some(Goal::RatioAtMost(most)) => format!("ratio ≤ {most}"),
             Some(Goal::AtMost(most)) => format!("≤ {most} {}", self.unit),
             None => String::new(),
         };
@@ -149,6 +153,9 @@ impl Figure {
         match self.goal {
             Some(Goal::RatioAtLeast(least)) => {
                 one["goal"] = json!({ "ratio_at_least": least, "met": self.met() })
+            }
+            Some(Goal::RatioAtMost(most)) => {
+                one["goal"] = json!({ "ratio_at_most": most, "met": self.met() })
             }
             Some(Goal::AtMost(most)) => one["goal"] = json!({ "at_most": most, "met": self.met() }),
             None => {}

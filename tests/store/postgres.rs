@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bellbuoy_harness::Stores;
 use config::{Config, Sources, StoreConfig};
 use domain::delivery::{Next, Outcome};
-use domain::id::ProjectId;
+use domain::id::{ProjectId, UserId};
 use domain::project::ProjectStatus;
 use sqlx::PgPool;
 use store::deliveries::Worked;
@@ -37,6 +37,31 @@ async fn waiting_for_locks(place: &Place, count: i64) {
     while place.raw.count(waiting).await < count {
         assert!(Instant::now() < deadline, "nobody waits");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A connection that came back with a transaction begun would keep its locks, and what is written on it next uncommitted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verb_that_is_dropped_leaves_no_transaction_open() {
+    let place = open(Stores::Postgres).await;
+    let project = project(&place.store, "acme").await;
+    for wait in 0..300 {
+        let store = place.store.clone();
+        let verb = tokio::spawn(async move {
+            let id = UserId::fresh(start());
+            store.create_user(project, id, &format!("{wait}@example.com"), "Ada", start()).await
+        });
+        tokio::task::spawn_blocking(move || std::thread::sleep(Duration::from_micros(wait * 5)))
+            .await
+            .expect("no panic");
+        verb.abort();
+        let _ = verb.await;
+        let open = "pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()";
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while place.raw.count(open).await > 0 {
+            assert!(Instant::now() < deadline, "dropped after {wait} steps, it left one open");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

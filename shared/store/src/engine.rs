@@ -21,7 +21,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, MySql, MySqlPool, PgPool, Pool, Postgres, Sqlite, SqlitePool, Transaction};
 
-use super::Result;
+use super::{Result, StoreError};
 pub(super) use bundle::{Bundle, add_column, gather};
 use config::{StoreConfig, StoreUrl};
 use domain::id::ProjectId;
@@ -115,9 +115,24 @@ async fn acquire<D: sqlx::Database>(pool: &Pool<D>) -> Result<PoolConnection<D>>
     Box::pin(pool.acquire()).await.map_err(before_work)
 }
 
-/// As `acquire`, in a transaction.
-async fn begin<D: sqlx::Database>(pool: &Pool<D>) -> Result<Transaction<'static, D>> {
-    Box::pin(pool.begin()).await.map_err(before_work)
+/// As `acquire`, in a transaction, which begins with `statement` if there is one. A task of its own begins it, for whoever asks
+/// may be dropped meanwhile: sqlx would give the connection back to the pool with a transaction begun that it knows nothing of,
+/// and what is written on it afterwards would not be committed.
+async fn begin<D: sqlx::Database>(
+    pool: &Pool<D>,
+    statement: Option<String>,
+) -> Result<Transaction<'static, D>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move {
+        match statement {
+            Some(statement) => pool.begin_with(sqlx::AssertSqlSafe(statement)).await,
+            None => pool.begin().await,
+        }
+    });
+    begun
+        .await
+        .map_err(|_| StoreError::Again("a transaction was not begun".to_owned()))?
+        .map_err(before_work)
 }
 
 /// What the driver can't make of a URL, if anything; nothing is asked of the server. No word of the URL is repeated, for
@@ -172,8 +187,8 @@ impl Engine {
         // On a server nothing is sent before BEGIN is answered, so a dead connection found there is just another try.
         let tx = match self {
             Self::Sqlite { writer, .. } => return writer.run(work).await,
-            Self::Postgres { pool } => Tx(Kind::Postgres(begin(pool).await?)),
-            Self::Mysql { pool } => Tx(Kind::Mysql(begin(pool).await?)),
+            Self::Postgres { pool } => Tx(Kind::Postgres(begin(pool, None).await?)),
+            Self::Mysql { pool } => Tx(Kind::Mysql(begin(pool, None).await?)),
         };
         committed(tx, work).await
     }
@@ -192,12 +207,11 @@ impl Engine {
             // The one writer is alone anyway.
             Self::Sqlite { writer, .. } => writer.run(work).await,
             Self::Postgres { pool } => {
-                let statement = sqlx::AssertSqlSafe(begin_shared(project));
-                let tx = Box::pin(pool.begin_with(statement)).await.map_err(before_work)?;
+                let tx = begin(pool, Some(begin_shared(project))).await?;
                 committed(Tx(Kind::Postgres(tx)), work).await
             }
             Self::Mysql { pool } => {
-                let mut tx = Tx(Kind::Mysql(begin(pool).await?));
+                let mut tx = Tx(Kind::Mysql(begin(pool, None).await?));
                 hold_epoch(&mut tx, project, Hold::Shared).await?;
                 committed(tx, work).await
             }
