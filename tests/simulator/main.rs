@@ -51,9 +51,9 @@ fn seeds(which: Stores) -> Vec<u64> {
     }
     let count = match which {
         _ if std::env::var_os("BELLBUOY_TEST_FULL").is_some() => 20_000,
-        Stores::Sqlite => 200,
+        Stores::Sqlite => 120,
         // Each of their statements is a round trip.
-        Stores::Postgres | Stores::Mariadb => 60,
+        Stores::Postgres | Stores::Mariadb => 40,
     };
     let first = Chance::fresh().below(1 << 40);
     println!("{count} seeds from {first} on");
